@@ -1,0 +1,5 @@
+//! Ottla: the SQLite of Kafka.
+
+pub mod env;
+pub mod error;
+pub mod topic;
