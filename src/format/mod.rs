@@ -1,0 +1,69 @@
+//! Bytes to values and back, pure: nothing here sees a file, a clock or a thread.
+//!
+//! Every decoder is total: any bytes give a value or a [`FormatError`], never a panic, and no length
+//! from the bytes is trusted before it was checked.
+
+pub mod file_names;
+pub mod index_entries;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::{Error, ErrorKind};
+
+/// How bytes fail to be what they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FormatErrorKind {
+    /// They contradict the format.
+    Corrupt,
+    /// They are of a version or kind that is not known here.
+    Unsupported,
+    /// They ask for more than a limit allows.
+    Limit,
+}
+
+/// Why bytes cannot be decoded, without the file they came from: floors above add that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatError {
+    /// How the bytes fail.
+    pub kind: FormatErrorKind,
+    /// A clause, with the values in it.
+    pub what: Cow<'static, str>,
+    /// Where in the bytes.
+    pub at: usize,
+}
+
+impl FormatError {
+    /// The bytes contradict the format.
+    pub fn corrupt(what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
+        FormatError { kind: FormatErrorKind::Corrupt, what: what.into(), at }
+    }
+
+    /// The bytes are of an unknown version or kind.
+    pub fn unsupported(what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
+        FormatError { kind: FormatErrorKind::Unsupported, what: what.into(), at }
+    }
+
+    /// The bytes ask for more than a limit allows.
+    pub fn limit(what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
+        FormatError { kind: FormatErrorKind::Limit, what: what.into(), at }
+    }
+
+    /// The library's error for it, without its place: the caller knows file and position.
+    pub fn into_error(self) -> Error {
+        let kind = match self.kind {
+            FormatErrorKind::Corrupt => ErrorKind::Corrupt,
+            FormatErrorKind::Unsupported => ErrorKind::Unsupported,
+            FormatErrorKind::Limit => ErrorKind::Limit,
+        };
+        Error::new(kind, self.what.into_owned())
+    }
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at byte {})", self.what, self.at)
+    }
+}
+
+impl std::error::Error for FormatError {}
