@@ -183,7 +183,7 @@ mod tests {
         for good in ["a", "orders", "a.b_c-D9", &"x".repeat(249), "..."] {
             assert!(TopicName::new(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "..", "a/b", "a b", "a\0b", "ä", "../x", &"x".repeat(250)] {
+        for bad in ["", ".", "..", "a/b", "a b", "a\0b", "\u{e4}", "../x", &"x".repeat(250)] {
             let error = TopicName::new(bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{bad}");
         }
