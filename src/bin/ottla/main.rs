@@ -1,1 +1,3 @@
+//! The command line of Ottla.
+
 fn main() {}
