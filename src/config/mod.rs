@@ -1,4 +1,4 @@
-//! Settings: plain data under Kafka's names. Knows no file, no clock and no floor above.
+//! Plain settings under Kafka's names, and the words their values are made of.
 
 pub mod acks;
 pub mod compression;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::compression::TopicCompression;
+use super::compression::{Compression, TopicCompression};
 use super::topic_keys::TOPIC_KEYS;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -159,6 +159,15 @@ impl fmt::Display for CleanupPolicy {
             (false, true) => "delete",
             (false, false) => "",
         })
+    }
+}
+
+impl From<Compression> for TopicCompression {
+    fn from(codec: Compression) -> TopicCompression {
+        match codec {
+            Compression::None => TopicCompression::Uncompressed,
+            codec => TopicCompression::Codec(codec),
+        }
     }
 }
 

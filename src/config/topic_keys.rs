@@ -132,7 +132,7 @@ const REFUSED: &[Refused] = &[
 ];
 
 fn compression(text: &str) -> Result<TopicCompression, String> {
-    TopicCompression::from_name(text)
+    TopicCompression::parse(text)
         .ok_or_else(|| "it must be producer, uncompressed, gzip, snappy, lz4 or zstd".to_owned())
 }
 
