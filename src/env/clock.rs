@@ -2,6 +2,7 @@
 //! for everything that waits.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A source of time.
@@ -30,5 +31,71 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         START.get_or_init(std::time::Instant::now).elapsed()
+    }
+}
+
+/// A clock that stands still until it is told otherwise: for tests and simulations.
+#[derive(Debug)]
+pub struct SimClock {
+    wall_ms: AtomicI64,
+    monotonic_nanos: AtomicU64,
+}
+
+impl SimClock {
+    /// A clock that shows `wall_ms`.
+    pub fn new(wall_ms: i64) -> SimClock {
+        SimClock { wall_ms: AtomicI64::new(wall_ms), monotonic_nanos: AtomicU64::new(0) }
+    }
+
+    /// Lets time pass, on both clocks.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.wall_ms.fetch_add(millis, Ordering::SeqCst);
+        self.monotonic_nanos.fetch_add(nanos, Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, forwards or back; the monotonic clock does not notice.
+    pub fn set_wall_ms(&self, wall_ms: i64) {
+        self.wall_ms.store(wall_ms, Ordering::SeqCst);
+    }
+}
+
+impl Default for SimClock {
+    /// Shows 2026-01-01T00:00:00Z.
+    fn default() -> SimClock {
+        SimClock::new(1_767_225_600_000)
+    }
+}
+
+impl Clock for SimClock {
+    fn wall_ms(&self) -> i64 {
+        self.wall_ms.load(Ordering::SeqCst)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.monotonic_nanos.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_may_jump_and_the_monotonic_clock_does_not() {
+        let clock = SimClock::new(1_000);
+        clock.advance(Duration::from_millis(50));
+        clock.set_wall_ms(-5);
+        clock.advance(Duration::from_micros(2_500));
+        assert_eq!(clock.wall_ms(), -3);
+        assert_eq!(clock.monotonic(), Duration::from_micros(52_500));
+    }
+
+    #[test]
+    fn the_system_clocks_move_forward() {
+        let before = SystemClock.monotonic();
+        assert!(SystemClock.wall_ms() > 1_600_000_000_000);
+        assert!(SystemClock.monotonic() >= before);
     }
 }

@@ -3,13 +3,18 @@
 
 pub mod clock;
 pub mod dir_lock;
+pub mod memory;
+mod path;
 pub mod random;
 pub mod vfs;
+#[cfg(test)]
+mod vfs_tests;
 
 use std::sync::Arc;
 
-use clock::Clock;
-use random::Random;
+use clock::{Clock, SystemClock};
+use memory::MemoryVfs;
+use random::{Random, SystemRandom};
 use vfs::Vfs;
 
 /// Everything outside that a broker may touch. Cheap to clone.
@@ -21,4 +26,16 @@ pub struct Env {
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+}
+
+impl Env {
+    /// A new, empty directory in memory, with the system's clocks and randomness.
+    pub fn memory() -> Env {
+        Env::over(Arc::new(MemoryVfs::default()))
+    }
+
+    /// Any directory, with the system's clocks and randomness.
+    pub fn over(vfs: Arc<dyn Vfs>) -> Env {
+        Env { vfs, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+    }
 }
