@@ -5,7 +5,10 @@ pub mod clock;
 pub mod dir_lock;
 pub mod memory;
 mod path;
+pub mod poison;
 pub mod random;
+pub mod replace_file;
+pub mod threads;
 pub mod vfs;
 #[cfg(test)]
 mod vfs_tests;
