@@ -16,6 +16,43 @@ pub(crate) struct Key<C> {
     pub(crate) show: fn(&C) -> String,
 }
 
+/// A [`Key`] of a field whose `Display` is text that `$parse` reads back.
+macro_rules! key {
+    ($name:literal, $field:ident, $parse:expr) => {
+        Key {
+            name: $name,
+            put: |config, text| {
+                config.$field = $parse(text)?;
+                Ok(())
+            },
+            show: |config| config.$field.to_string(),
+        }
+    };
+}
+pub(super) use key;
+
+/// A [`Key`] of a `Duration`, which Kafka counts in milliseconds from `$min` to `$max`.
+macro_rules! duration_key {
+    ($name:literal, $field:ident, $min:expr, $max:expr) => {
+        Key {
+            name: $name,
+            put: |config, text| {
+                let count: u64 = $crate::config::keys::integer(text, $min, $max)?;
+                config.$field = std::time::Duration::from_millis(count);
+                Ok(())
+            },
+            show: |config| config.$field.as_millis().to_string(),
+        }
+    };
+}
+pub(super) use duration_key;
+
+/// The most milliseconds that Kafka's 64-bit settings take.
+pub(crate) const LONG_MAX: u64 = i64::MAX as u64;
+
+/// The largest value of Kafka's 32-bit settings.
+pub(crate) const INT_MAX: u32 = i32::MAX as u32;
+
 /// A name that is known and yet not accepted, with the reason as a clause.
 pub(crate) struct Refused {
     /// Kafka's name.
@@ -53,6 +90,21 @@ impl<C> Keys<C> {
             Error::new(ErrorKind::InvalidInput, message)
         })?;
         Ok(key)
+    }
+
+    /// Checks every value of `config`, which typed methods may have put out of range.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for the first value that is not allowed.
+    pub(crate) fn validate(&self, config: &C) -> Result<()>
+    where
+        C: Clone,
+    {
+        let mut scratch = config.clone();
+        for key in self.accepted {
+            self.set(&mut scratch, key.name, &(key.show)(config))?;
+        }
+        Ok(())
     }
 
     fn unknown(&self, name: &str) -> Error {

@@ -1,7 +1,10 @@
 //! Plain settings under Kafka's names, and the words their values are made of.
 
 pub mod acks;
+pub mod broker;
 pub mod compression;
+pub mod consumer;
 mod keys;
+pub mod producer;
 pub mod topic;
 mod topic_keys;

@@ -3,10 +3,9 @@
 //! Settings of Ottla's own (`ottla.*`) will stand here too, once there are any.
 
 use super::compression::TopicCompression;
-use super::keys::{Key, Keys, Refused, boolean, fraction, integer};
+use super::keys::{INT_MAX, Key, Keys, Refused, boolean, fraction, integer, key};
 use super::topic::{CleanupPolicy, MessageTimestampType, TopicValues};
 
-const INT_MAX: u32 = i32::MAX as u32;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Default for TopicValues {
@@ -52,20 +51,6 @@ impl Default for TopicValues {
 
 pub(super) const TOPIC_KEYS: Keys<TopicValues> =
     Keys { noun: "topic", accepted: ACCEPTED, refused: REFUSED };
-
-/// A setting whose field has a `Display` that its parser reads back.
-macro_rules! key {
-    ($name:literal, $field:ident, $parse:expr) => {
-        Key {
-            name: $name,
-            put: |values: &mut TopicValues, text: &str| {
-                values.$field = $parse(text)?;
-                Ok(())
-            },
-            show: |values: &TopicValues| values.$field.to_string(),
-        }
-    };
-}
 
 #[rustfmt::skip]
 const ACCEPTED: &[Key<TopicValues>] = &[

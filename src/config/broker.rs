@@ -1,0 +1,272 @@
+//! The settings of an open directory: plain data. Opening with them is the broker's.
+
+use std::time::Duration;
+
+use super::keys::{INT_MAX, Key, Keys, LONG_MAX, Refused, boolean, duration_key, integer, key};
+use super::topic::TOPIC_PARTITIONS_MAX;
+use crate::error::Result;
+
+/// The most journal files.
+const JOURNAL_FILES_MAX: u32 = 64;
+
+/// How a directory is opened.
+///
+/// Settings have Kafka's names where Kafka has them, and names that start with `ottla.` else.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokerOptions {
+    /// Opens for reading only: writes nothing, and works on a directory without write permission.
+    /// Default: false. `ottla.read.only`
+    pub read_only: bool,
+    /// Opens a directory for writing although its replicas or voters are not this node alone.
+    /// Default: false. `ottla.adopt`
+    pub adopt: bool,
+    /// Whether a maintenance thread runs; without it `tick` is the caller's duty. Default: true.
+    /// `ottla.background`
+    pub background: bool,
+    /// The length of one journal file. Bytes. Default: 16 MiB, bounds 64 KiB to 2 GiB - 1.
+    /// `ottla.journal.file.bytes`
+    pub journal_file_bytes: u32,
+    /// How many journal files there may be; committers wait for a checkpoint when all are full.
+    /// Default: 4, bounds 2 to 64. `ottla.journal.files`
+    pub journal_files: u32,
+    /// A checkpoint is made at least this often while there is something to sync. Default: 60 s.
+    /// `log.flush.offset.checkpoint.interval.ms`
+    pub checkpoint_interval: Duration,
+    /// How often retention looks for segments to delete. Default: 5 min, at least 1 ms.
+    /// `log.retention.check.interval.ms`
+    pub retention_check_interval: Duration,
+    /// How many files may be open at a time. Default: 512, at least 16. `ottla.descriptors.max`
+    pub descriptors_max: u32,
+    /// How many bytes the quarantine files may hold together; the oldest leave first. Default:
+    /// 256 MiB. `ottla.quarantine.bytes.max`
+    pub quarantine_bytes_max: u64,
+    /// How many bytes written with `acks=1` a partition may hold unsynced; more are synced by the
+    /// writer that meets the bound. Default: 64 MiB, at least 64 KiB. `ottla.unsynced.bytes.max`
+    pub unsynced_bytes_max: u64,
+    /// The most bytes that a batch may decompress to. Default: 256 MiB, at least 1 MiB.
+    /// `ottla.decompressed.batch.bytes.max`
+    pub decompressed_batch_bytes_max: u64,
+    /// How many partitions a topic is created with that does not say. Default: 1.
+    /// `num.partitions`
+    pub num_partitions: i32,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> BrokerOptions {
+        BrokerOptions {
+            read_only: false,
+            adopt: false,
+            background: true,
+            journal_file_bytes: 16 << 20,
+            journal_files: 4,
+            checkpoint_interval: Duration::from_secs(60),
+            retention_check_interval: Duration::from_secs(300),
+            descriptors_max: 512,
+            quarantine_bytes_max: 256 << 20,
+            unsynced_bytes_max: 64 << 20,
+            decompressed_batch_bytes_max: 256 << 20,
+            num_partitions: 1,
+        }
+    }
+}
+
+/// Setting. Values are checked when the directory is opened.
+impl BrokerOptions {
+    /// The defaults.
+    pub fn new() -> BrokerOptions {
+        BrokerOptions::default()
+    }
+
+    /// Opens for reading only: writes nothing.
+    #[must_use]
+    pub fn read_only(self, read_only: bool) -> BrokerOptions {
+        BrokerOptions { read_only, ..self }
+    }
+
+    /// Opens a directory for writing although it belongs to a cluster of several nodes.
+    #[must_use]
+    pub fn adopt(self, adopt: bool) -> BrokerOptions {
+        BrokerOptions { adopt, ..self }
+    }
+
+    /// Whether a maintenance thread runs; without it `tick` is the caller's duty.
+    #[must_use]
+    pub fn background(self, background: bool) -> BrokerOptions {
+        BrokerOptions { background, ..self }
+    }
+
+    /// The length of one journal file, in bytes.
+    #[must_use]
+    pub fn journal_file_bytes(self, journal_file_bytes: u32) -> BrokerOptions {
+        BrokerOptions { journal_file_bytes, ..self }
+    }
+
+    /// How many journal files there may be.
+    #[must_use]
+    pub fn journal_files(self, journal_files: u32) -> BrokerOptions {
+        BrokerOptions { journal_files, ..self }
+    }
+
+    /// How often a checkpoint is made while there is something to sync.
+    #[must_use]
+    pub fn checkpoint_interval(self, checkpoint_interval: Duration) -> BrokerOptions {
+        BrokerOptions { checkpoint_interval, ..self }
+    }
+
+    /// How often retention looks for segments to delete.
+    #[must_use]
+    pub fn retention_check_interval(self, retention_check_interval: Duration) -> BrokerOptions {
+        BrokerOptions { retention_check_interval, ..self }
+    }
+
+    /// How many files may be open at a time.
+    #[must_use]
+    pub fn descriptors_max(self, descriptors_max: u32) -> BrokerOptions {
+        BrokerOptions { descriptors_max, ..self }
+    }
+
+    /// How many bytes the quarantine files may hold together.
+    #[must_use]
+    pub fn quarantine_bytes_max(self, quarantine_bytes_max: u64) -> BrokerOptions {
+        BrokerOptions { quarantine_bytes_max, ..self }
+    }
+
+    /// How many bytes written with `acks=1` a partition may hold unsynced.
+    #[must_use]
+    pub fn unsynced_bytes_max(self, unsynced_bytes_max: u64) -> BrokerOptions {
+        BrokerOptions { unsynced_bytes_max, ..self }
+    }
+
+    /// The most bytes that a batch may decompress to.
+    #[must_use]
+    pub fn decompressed_batch_bytes_max(self, bytes: u64) -> BrokerOptions {
+        BrokerOptions { decompressed_batch_bytes_max: bytes, ..self }
+    }
+
+    /// How many partitions a topic is created with that does not say.
+    #[must_use]
+    pub fn num_partitions(self, num_partitions: i32) -> BrokerOptions {
+        BrokerOptions { num_partitions, ..self }
+    }
+
+    /// Sets what is called `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::error::ErrorKind::InvalidInput): an unknown name is
+    /// answered with the nearest known one, a wrong value with what is allowed.
+    pub fn set(mut self, name: &str, value: &str) -> Result<BrokerOptions> {
+        BROKER_KEYS.set(&mut self, name, value)?;
+        Ok(self)
+    }
+
+    /// The value of what is called `name`, as text.
+    pub fn get(&self, name: &str) -> Option<String> {
+        BROKER_KEYS.find(name).map(|key| (key.show)(self))
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::error::ErrorKind::InvalidInput) for the first value that
+    /// is out of range.
+    pub fn validate(&self) -> Result<()> {
+        BROKER_KEYS.validate(self)
+    }
+}
+
+const BROKER_KEYS: Keys<BrokerOptions> =
+    Keys { noun: "broker", accepted: ACCEPTED, refused: REFUSED };
+
+#[rustfmt::skip]
+const ACCEPTED: &[Key<BrokerOptions>] = &[
+    key!("ottla.read.only", read_only, boolean),
+    key!("ottla.adopt", adopt, boolean),
+    key!("ottla.background", background, boolean),
+    key!("ottla.journal.file.bytes", journal_file_bytes, |text| integer(text, 1 << 16, INT_MAX)),
+    key!("ottla.journal.files", journal_files, |text| integer(text, 2, JOURNAL_FILES_MAX)),
+    duration_key!("log.flush.offset.checkpoint.interval.ms", checkpoint_interval, 0, LONG_MAX),
+    duration_key!("log.retention.check.interval.ms", retention_check_interval, 1, LONG_MAX),
+    key!("ottla.descriptors.max", descriptors_max, |text| integer(text, 16, INT_MAX)),
+    key!("ottla.quarantine.bytes.max", quarantine_bytes_max, |text| integer(text, 0, LONG_MAX)),
+    key!("ottla.unsynced.bytes.max", unsynced_bytes_max, |text| integer(text, 1 << 16, LONG_MAX)),
+    key!("ottla.decompressed.batch.bytes.max", decompressed_batch_bytes_max, |text| integer(text, 1 << 20, LONG_MAX)),
+    key!("num.partitions", num_partitions, |text| integer(text, 1, TOPIC_PARTITIONS_MAX)),
+];
+
+const NO_DIRECTORY: &str = "the directory is an argument of open";
+const BY_TOPIC: &str = "set it per topic (without the leading log.)";
+const NO_GROUPS: &str = "there are no consumer groups yet";
+const NO_TRANSACTIONS: &str = "there are no transactions yet";
+const NO_NETWORK: &str = "there is no network between the program and its log";
+
+#[rustfmt::skip]
+const REFUSED: &[Refused] = &[
+    Refused { name: "log.dir", why: NO_DIRECTORY },
+    Refused { name: "log.dirs", why: NO_DIRECTORY },
+    Refused { name: "log.cleanup.policy", why: BY_TOPIC },
+    Refused { name: "log.retention.ms", why: BY_TOPIC },
+    Refused { name: "log.retention.bytes", why: BY_TOPIC },
+    Refused { name: "log.segment.bytes", why: BY_TOPIC },
+    Refused { name: "log.retention.minutes", why: "set retention.ms per topic" },
+    Refused { name: "log.retention.hours", why: "set retention.ms per topic" },
+    Refused { name: "log.roll.ms", why: "set segment.ms per topic" },
+    Refused { name: "log.roll.hours", why: "set segment.ms per topic" },
+    Refused { name: "message.max.bytes", why: "set max.message.bytes per topic" },
+    Refused { name: "compression.type", why: "set it per topic" },
+    Refused { name: "offsets.topic.num.partitions", why: NO_GROUPS },
+    Refused { name: "offsets.retention.minutes", why: NO_GROUPS },
+    Refused { name: "offset.metadata.max.bytes", why: NO_GROUPS },
+    Refused { name: "group.initial.rebalance.delay.ms", why: NO_GROUPS },
+    Refused { name: "transaction.max.timeout.ms", why: NO_TRANSACTIONS },
+    Refused { name: "transactional.id.expiration.ms", why: NO_TRANSACTIONS },
+    Refused { name: "listeners", why: NO_NETWORK },
+    Refused { name: "advertised.listeners", why: NO_NETWORK },
+    Refused { name: "num.network.threads", why: NO_NETWORK },
+    Refused { name: "num.io.threads", why: NO_NETWORK },
+    Refused { name: "default.replication.factor", why: "there is one copy, in this directory" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_read_back() {
+        BrokerOptions::new().validate().unwrap();
+        for key in ACCEPTED {
+            let options = BrokerOptions::new();
+            let shown = options.get(key.name).unwrap();
+            assert_eq!(options.clone().set(key.name, &shown).unwrap(), options, "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn names_and_methods_reach_the_same_fields() {
+        let by_name = BrokerOptions::new()
+            .set("ottla.background", "false")
+            .and_then(|options| options.set("log.retention.check.interval.ms", "1500"))
+            .and_then(|options| options.set("ottla.journal.file.bytes", "65536"))
+            .unwrap();
+        let by_method = BrokerOptions::new()
+            .background(false)
+            .retention_check_interval(Duration::from_millis(1500))
+            .journal_file_bytes(65536);
+        assert_eq!(by_name, by_method);
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_with_a_reason() {
+        for (name, value, part) in [
+            ("ottla.journal.files", "1", "from 2 to 64"),
+            ("ottla.jurnal.files", "2", "\"ottla.journal.files\""),
+            ("log.dirs", "data", "argument of open"),
+            ("log.retention.ms", "1", "per topic"),
+        ] {
+            let error = BrokerOptions::new().set(name, value).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let error = BrokerOptions::new().journal_files(1000).validate().unwrap_err();
+        assert!(error.to_string().contains("ottla.journal.files"), "{error}");
+    }
+}
