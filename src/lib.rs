@@ -1,5 +1,6 @@
 //! Ottla: the SQLite of Kafka.
 
+pub mod batch;
 pub mod config;
 pub mod env;
 pub mod error;
