@@ -1,6 +1,7 @@
-//! Bytes to values and back, for everything that lies in a data directory. Pure: no module here
-//! sees a file, a clock or a thread. Every decoder is total: it checks each length before it
-//! believes it, allocates nothing on the word of the input, and never panics.
+//! Bytes to values and back, pure: nothing here sees a file, a clock or a thread.
+//!
+//! Every decoder is total: any bytes give a value or a [`FormatError`], never a panic, and no length
+//! from the bytes is trusted before it was checked.
 
 pub mod batch_header;
 pub mod checksum;
@@ -16,101 +17,74 @@ use std::fmt;
 
 use crate::error::{Error, ErrorKind};
 
-/// What is wrong with some bytes, coarsely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How bytes fail to be what they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FormatErrorKind {
-    /// The bytes break a rule of their format.
+    /// They contradict the format.
     Corrupt,
-    /// The bytes may be sound, but this build or this version cannot read them.
+    /// They are of a version or kind that is not known here.
     Unsupported,
-    /// Reading the bytes would take more than a limit allows.
+    /// They ask for more than a limit allows.
     Limit,
 }
 
-/// Bytes that cannot be decoded: why, and at which byte of what was handed in.
-///
-/// It knows no file. The floors above add partition, file and position.
-#[derive(Clone, PartialEq, Eq)]
-pub struct FormatError(Box<Inner>);
-
-#[derive(Clone, PartialEq, Eq)]
-struct Inner {
-    kind: FormatErrorKind,
-    what: Cow<'static, str>,
-    at: usize,
+/// Why bytes cannot be decoded, without the file they came from: floors above add that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatError {
+    /// How the bytes fail.
+    pub kind: FormatErrorKind,
+    /// A clause, with the values in it.
+    pub what: Cow<'static, str>,
+    /// Where in the bytes.
+    pub at: usize,
 }
 
 impl FormatError {
-    /// The bytes break a rule. `what` is a clause ("the magic is 7"), `at` the byte it concerns.
+    /// The bytes contradict the format.
     #[cold]
     pub fn corrupt(what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
-        FormatError::new(FormatErrorKind::Corrupt, what, at)
+        FormatError { kind: FormatErrorKind::Corrupt, what: what.into(), at }
     }
 
-    /// This library, or this build of it, cannot read the bytes.
+    /// The bytes are of an unknown version or kind.
     #[cold]
     pub fn unsupported(what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
-        FormatError::new(FormatErrorKind::Unsupported, what, at)
+        FormatError { kind: FormatErrorKind::Unsupported, what: what.into(), at }
     }
 
-    /// A limit forbids reading the bytes.
+    /// The bytes ask for more than a limit allows.
     #[cold]
     pub fn limit(what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
-        FormatError::new(FormatErrorKind::Limit, what, at)
+        FormatError { kind: FormatErrorKind::Limit, what: what.into(), at }
     }
 
-    /// The bytes end before the value that `what` names.
+    /// The bytes end before what `what` names is complete.
     #[cold]
     pub fn truncated(what: &'static str, at: usize) -> FormatError {
         FormatError::corrupt(format!("the bytes end within {what}"), at)
     }
 
-    fn new(kind: FormatErrorKind, what: impl Into<Cow<'static, str>>, at: usize) -> FormatError {
-        FormatError(Box::new(Inner { kind, what: what.into(), at }))
-    }
-
-    /// What is wrong, coarsely.
-    pub fn kind(&self) -> FormatErrorKind {
-        self.0.kind
-    }
-
-    /// What is wrong, as a clause.
-    pub fn what(&self) -> &str {
-        &self.0.what
-    }
-
-    /// The byte that is concerned, counted from the start of what was decoded.
-    pub fn at(&self) -> usize {
-        self.0.at
-    }
-
     /// The same error, for bytes that lie `by` further on in what the caller was handed.
     #[must_use]
     pub fn shifted(mut self, by: usize) -> FormatError {
-        self.0.at = self.0.at.saturating_add(by);
+        self.at = self.at.saturating_add(by);
         self
     }
 
-    /// The public error of the same kind; the caller adds partition, file and position.
+    /// The library's error for it, without its place: the caller knows file and position.
     pub fn into_error(self) -> Error {
-        let kind = match self.0.kind {
+        let kind = match self.kind {
             FormatErrorKind::Corrupt => ErrorKind::Corrupt,
             FormatErrorKind::Unsupported => ErrorKind::Unsupported,
             FormatErrorKind::Limit => ErrorKind::Limit,
         };
-        Error::new(kind, self.to_string())
+        Error::new(kind, self.what.into_owned())
     }
 }
 
 impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (byte {})", self.0.what, self.0.at)
-    }
-}
-
-impl fmt::Debug for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {self}", self.0.kind)
+        write!(f, "{} (at byte {})", self.what, self.at)
     }
 }
 
