@@ -24,12 +24,15 @@ pub struct BrokerOptions {
     /// Whether a maintenance thread runs; without it `tick` is the caller's duty. Default: true.
     /// `ottla.background`
     pub background: bool,
-    /// The length of one journal file. Bytes. Default: 16 MiB, bounds 64 KiB to 2 GiB - 1.
+    /// The length of one journal file. Bytes. Default: 16 MiB, bounds 4 KiB to 2 GiB - 1.
     /// `ottla.journal.file.bytes`
     pub journal_file_bytes: u32,
     /// How many journal files there may be; committers wait for a checkpoint when all are full.
     /// Default: 4, bounds 2 to 64. `ottla.journal.files`
     pub journal_files: u32,
+    /// The most bytes that one commit may have, over all its partitions. Default: 64 MiB, bounds
+    /// 64 KiB to 1 GiB. `ottla.commit.max.bytes`
+    pub commit_bytes_max: u32,
     /// A checkpoint is made at least this often while there is something to sync. Default: 60 s.
     /// `log.flush.offset.checkpoint.interval.ms`
     pub checkpoint_interval: Duration,
@@ -60,6 +63,7 @@ impl Default for BrokerOptions {
             background: true,
             journal_file_bytes: 16 << 20,
             journal_files: 4,
+            commit_bytes_max: 64 << 20,
             checkpoint_interval: Duration::from_secs(60),
             retention_check_interval: Duration::from_secs(300),
             descriptors_max: 512,
@@ -106,6 +110,12 @@ impl BrokerOptions {
     #[must_use]
     pub fn journal_files(self, journal_files: u32) -> BrokerOptions {
         BrokerOptions { journal_files, ..self }
+    }
+
+    /// The most bytes that one commit may have.
+    #[must_use]
+    pub fn commit_bytes_max(self, commit_bytes_max: u32) -> BrokerOptions {
+        BrokerOptions { commit_bytes_max, ..self }
     }
 
     /// How often a checkpoint is made while there is something to sync.
@@ -183,8 +193,9 @@ const ACCEPTED: &[Key<BrokerOptions>] = &[
     key!("ottla.read.only", read_only, boolean),
     key!("ottla.adopt", adopt, boolean),
     key!("ottla.background", background, boolean),
-    key!("ottla.journal.file.bytes", journal_file_bytes, |text| integer(text, 1 << 16, INT_MAX)),
+    key!("ottla.journal.file.bytes", journal_file_bytes, |text| integer(text, 1 << 12, INT_MAX)),
     key!("ottla.journal.files", journal_files, |text| integer(text, 2, JOURNAL_FILES_MAX)),
+    key!("ottla.commit.max.bytes", commit_bytes_max, |text| integer(text, 1 << 16, 1 << 30)),
     duration_key!("log.flush.offset.checkpoint.interval.ms", checkpoint_interval, 0, LONG_MAX),
     duration_key!("log.retention.check.interval.ms", retention_check_interval, 1, LONG_MAX),
     key!("ottla.descriptors.max", descriptors_max, |text| integer(text, 16, INT_MAX)),
