@@ -3,7 +3,11 @@
 
 pub mod clock;
 pub mod dir_lock;
+pub mod disk;
+mod disk_lock;
+mod map;
 pub mod memory;
+mod ofd_lock;
 mod path;
 pub mod poison;
 pub mod random;
@@ -13,12 +17,16 @@ pub mod vfs;
 #[cfg(test)]
 mod vfs_tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clock::{Clock, SystemClock};
+use disk::DiskVfs;
 use memory::MemoryVfs;
 use random::{Random, SystemRandom};
 use vfs::Vfs;
+
+use crate::error::Result;
 
 /// Everything outside that a broker may touch. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -32,6 +40,14 @@ pub struct Env {
 }
 
 impl Env {
+    /// A directory on the disk; it is made if `create` says so. The directory is not locked yet.
+    ///
+    /// # Errors
+    /// It cannot be opened or made.
+    pub fn disk(path: impl AsRef<Path>, create: bool) -> Result<Env> {
+        Ok(Env::over(Arc::new(DiskVfs::open(path.as_ref(), create)?)))
+    }
+
     /// A new, empty directory in memory, with the system's clocks and randomness.
     pub fn memory() -> Env {
         Env::over(Arc::new(MemoryVfs::default()))
