@@ -4,13 +4,23 @@
 //! from the bytes is trusted before it was checked.
 
 pub mod batch_header;
+pub mod checkpoint;
 pub mod checksum;
+pub mod clean_shutdown;
+pub mod compact;
 pub mod control_file;
 pub mod control_record;
 pub mod file_names;
+pub mod hash;
 pub mod index_entries;
 pub mod journal_frame;
+pub mod json;
+pub mod leader_epochs;
 pub mod legacy_message;
+pub mod meta_properties;
+pub mod partition_metadata;
+pub mod producer_snapshot;
+pub mod quorum_state;
 pub mod record;
 pub mod varint;
 
