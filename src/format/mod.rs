@@ -18,9 +18,11 @@ pub mod json;
 pub mod leader_epochs;
 pub mod legacy_message;
 pub mod meta_properties;
+pub mod metadata_records;
 pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod quorum_state;
+pub mod raft_control;
 pub mod record;
 pub mod varint;
 
