@@ -7,3 +7,6 @@ pub mod builder;
 pub mod compression;
 pub mod entry;
 pub mod records;
+
+#[cfg(test)]
+mod tests;

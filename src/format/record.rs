@@ -19,8 +19,9 @@ use crate::format::varint::{
     put_varint, put_varlong, read_varint, read_varlong, varint_len, varlong_len,
 };
 
-/// The most bytes that a record takes besides key, value and headers.
-pub const RECORD_OVERHEAD_MAX: usize = 21;
+/// The most bytes that a record takes besides the bytes of key, value and headers: its length,
+/// attributes, timestamp, offset, the lengths of key and value, the count of headers.
+pub const RECORD_OVERHEAD_MAX: usize = 5 + 1 + 10 + 5 + 5 + 5 + 5;
 /// The fewest bytes of a record.
 pub const RECORD_LEN_MIN: usize = 7;
 
