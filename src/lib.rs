@@ -1,6 +1,8 @@
 //! Ottla: the SQLite of Kafka.
 
 pub mod batch;
+#[allow(dead_code, reason = "the broker that calls it comes next")]
+mod catalog;
 pub mod config;
 pub mod env;
 pub mod error;
