@@ -12,6 +12,8 @@ mod path;
 pub mod poison;
 pub mod random;
 pub mod replace_file;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod threads;
 pub mod vfs;
 #[cfg(test)]
