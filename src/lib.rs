@@ -8,3 +8,5 @@ pub mod env;
 pub mod error;
 pub mod format;
 pub mod topic;
+
+pub use batch::message::Message;

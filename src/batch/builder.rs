@@ -270,6 +270,21 @@ impl BatchBuilder {
         Ok(batch)
     }
 
+    /// Gives a buffer back that [`take`](Self::take) handed out, so that the next batch needs no
+    /// new one. Between batches only: a batch that is under way keeps what it has.
+    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
+        let (room, is_plain) = match self.options.compression {
+            Compression::None => (&mut self.plain, true),
+            _ => (&mut self.compressed, false),
+        };
+        if self.record_count == 0 && room.capacity() < buffer.capacity() {
+            if !is_plain {
+                buffer.clear();
+            }
+            *room = buffer;
+        }
+    }
+
     fn close(&mut self) -> Result<()> {
         if self.record_count == 0 {
             return Err(Error::new(ErrorKind::InvalidInput, "a batch needs at least one record"));

@@ -6,6 +6,7 @@
 pub mod builder;
 pub mod compression;
 pub mod entry;
+pub mod message;
 pub mod records;
 
 #[cfg(test)]
