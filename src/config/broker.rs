@@ -47,7 +47,7 @@ pub struct BrokerOptions {
     /// How many bytes written with `acks=1` a partition may hold unsynced; more are synced by the
     /// writer that meets the bound. Default: 64 MiB, at least 64 KiB. `ottla.unsynced.bytes.max`
     pub unsynced_bytes_max: u64,
-    /// The most bytes that a batch may decompress to. Default: 256 MiB, at least 1 MiB.
+    /// The most bytes that a batch may decompress to. Default: 64 MiB, at least 1 MiB.
     /// `ottla.decompressed.batch.bytes.max`
     pub decompressed_batch_bytes_max: u64,
     /// How many partitions a topic is created with that does not say. Default: 1.
@@ -69,7 +69,7 @@ impl Default for BrokerOptions {
             descriptors_max: 512,
             quarantine_bytes_max: 256 << 20,
             unsynced_bytes_max: 64 << 20,
-            decompressed_batch_bytes_max: 256 << 20,
+            decompressed_batch_bytes_max: 64 << 20,
             num_partitions: 1,
         }
     }

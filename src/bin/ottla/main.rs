@@ -1,3 +1,36 @@
-//! The command line of Ottla.
+//! The command line of Ottla. Each verb has its own file; this one only hands out the arguments
+//! and ends the process.
 
-fn main() {}
+mod arguments;
+mod dump;
+mod exit;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let outcome = run(&arguments, &mut out);
+    let outcome = outcome.and_then(|()| Ok(out.flush()?));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // What was printed before the failure is still worth reading.
+            let _ = out.flush();
+            failure.report();
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    match &arguments.verb {
+        Verb::Dump(dump) => dump::run(dump, out),
+    }
+}
