@@ -7,6 +7,8 @@ pub mod config;
 pub mod env;
 pub mod error;
 pub mod format;
+mod partition;
+mod segment;
 pub mod topic;
 
 pub use batch::message::Message;

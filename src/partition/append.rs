@@ -1,0 +1,160 @@
+//! Appending: finding the place of a batch, and the whole way of `acks=1`.
+//!
+//! Not here: how a batch gets durable (`durable.rs`, and the journal above). The invariant: a
+//! failed append leaves the log as it was, or poisons the broker.
+
+use super::writer::{Active, Appended, Staged, Writer};
+use crate::env::vfs::write_all_at;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::batch_header::{self, BatchHeader};
+use crate::segment::tally::BatchFacts;
+
+impl Writer<'_> {
+    /// Appends a batch with `acks=1`: assigns its offsets, writes it, shows it to readers.
+    ///
+    /// # Errors
+    /// The batch is too large or no batch; the disk is full or fails. Nothing is visible then,
+    /// and the log is as before.
+    ///
+    /// # Durability
+    /// Survives the death of the process, not the loss of power.
+    pub(crate) fn append_written(&mut self, batch: &mut [u8]) -> Result<Appended> {
+        debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
+        let staged = self.place(batch)?;
+        if let Err(error) = self.write(&staged, batch) {
+            return Err(self.cut_back(staged, error));
+        }
+        self.state.written_end = staged.last_offset + 1;
+        self.state.unsynced_bytes += staged.size as u64;
+        self.show();
+        Ok(Appended { base_offset: staged.base_offset, last_offset: staged.last_offset })
+    }
+
+    /// Finds the place of a batch: rolls if needed, assigns and stamps its offsets and epoch,
+    /// adds it to the sums. Nothing is written into the active segment.
+    pub(super) fn place(&mut self, batch: &mut [u8]) -> Result<Staged> {
+        self.check_writable()?;
+        let header = self.check_batch(batch)?;
+        let leader_epoch = match self.state.epochs.current() {
+            Some(epoch) if self.state.active.is_some() => epoch,
+            _ => self.prepare()?,
+        };
+        if self.must_roll(&header, batch.len())? {
+            self.roll()?;
+        }
+        let base_offset = self.state.next_offset;
+        let Some(last_offset) = base_offset
+            .checked_add(i64::from(header.last_offset_delta))
+            .filter(|&last| last < i64::MAX)
+        else {
+            return Err(self.refuse(ErrorKind::Limit, "the offsets are used up".to_owned()));
+        };
+        batch_header::stamp(batch, base_offset, leader_epoch);
+        let producer =
+            if header.producer_id >= 0 { Some(self.observe_producer(batch)?) } else { None };
+        let interval_bytes = self.state.settings.index_interval_bytes;
+        let Some(active) = &mut self.state.active else { return Err(self.not_prepared()) };
+        let before = active.tally;
+        let facts = BatchFacts {
+            head: batch,
+            size: batch.len() as u64,
+            last_offset,
+            max_timestamp: header.max_timestamp,
+        };
+        active.tally.add(&facts, interval_bytes, &active.indexes);
+        self.state.next_offset = last_offset + 1;
+        let position = before.position;
+        Ok(Staged { base_offset, last_offset, position, size: batch.len(), before, producer })
+    }
+
+    fn check_batch(&self, batch: &[u8]) -> Result<BatchHeader> {
+        let header =
+            BatchHeader::decode(batch).map_err(|error| self.partition.name(error.into_error()))?;
+        if header.size_bytes() != batch.len() {
+            let message =
+                format!("a batch of {} bytes has {} bytes", header.size_bytes(), batch.len());
+            return Err(self.refuse(ErrorKind::InvalidInput, message));
+        }
+        let allowed = self.state.settings.batch_bytes_max;
+        if batch.len() > allowed {
+            let message = format!(
+                "the batch has {} bytes, max.message.bytes allows {allowed}: send smaller batches \
+                 or raise it",
+                batch.len()
+            );
+            return Err(self.refuse(ErrorKind::Limit, message));
+        }
+        Ok(header)
+    }
+
+    /// Writes a batch to its place, through the page cache.
+    pub(super) fn write(&mut self, staged: &Staged, batch: &[u8]) -> std::io::Result<()> {
+        let Some(active) = &mut self.state.active else {
+            return Err(std::io::ErrorKind::NotFound.into());
+        };
+        let open = match &active.open {
+            Some(open) if open.mark_dirty() => open,
+            _ => active.open.insert(active.segment.log.writer()?),
+        };
+        let written = write_all_at(&*open.file, batch, staged.position);
+        self.note_change();
+        written
+    }
+
+    /// Shows everything that was written to readers.
+    pub(super) fn show(&mut self) {
+        if let Some(active) = &self.state.active {
+            active.segment.publish(active.tally.position);
+        }
+        self.partition.watermarks.set_end(self.state.next_offset);
+        self.partition.waiters.wake_all();
+    }
+
+    /// Undoes a placed batch whose write failed.
+    #[cold]
+    fn cut_back(&mut self, staged: Staged, error: std::io::Error) -> Error {
+        let position = staged.position;
+        self.take_back(staged);
+        let Some(active) = &mut self.state.active else { return self.not_prepared() };
+        let name = active.segment.log.name();
+        let error = self.partition.io(error, "cannot append to the log", &name);
+        // Part of the batch may have been written. A tail that cannot be cut would be taken for
+        // an acked one by nobody, but the next append would lie behind it: so nothing is written.
+        active.reserved_to = position;
+        // The cut is synced: after a crash the failed bytes must not stand where another batch
+        // was committed.
+        let cut = match &active.open {
+            Some(open) => open.file.set_len(position).and_then(|()| open.file.sync_data()),
+            None => Ok(()),
+        };
+        if let Err(cut) = cut {
+            let what = "cannot cut the log back after a failed append";
+            self.partition.shared.poison.set(&self.partition.io(cut, what, &name));
+        }
+        error
+    }
+
+    /// Puts back what `place` changed; the batch placed last is taken back first.
+    pub(super) fn take_back(&mut self, staged: Staged) {
+        self.state.next_offset = staged.base_offset;
+        if let Some(active) = &mut self.state.active {
+            active.tally = staged.before;
+            staged.before.restore(&active.indexes);
+        }
+        if let Some(undo) = &staged.producer {
+            self.undo_producer(undo);
+        }
+    }
+
+    #[cold]
+    pub(super) fn not_prepared(&self) -> Error {
+        self.refuse(ErrorKind::Closed, "the partition has no active segment".to_owned())
+    }
+}
+
+impl Active {
+    /// The position behind the last batch, staged ones included.
+    pub(super) fn position(&self) -> u64 {
+        self.tally.position
+    }
+}

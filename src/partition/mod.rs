@@ -1,0 +1,177 @@
+//! One partition: an ordered log, cut into segments.
+//!
+//! The handle is thin; each verb has its file, and the state lies in small components that know
+//! nothing of each other. Not here: the journal, the control file and which partitions there are.
+//!
+//! Lock order: partitions by id, then one partition's writer lock, then the small locks inside of
+//! it (descriptors, indexes, waiters), which are never held over a call to another component. The
+//! invariant: readers take no lock of the writer's and see only what was published.
+
+mod append;
+pub(crate) mod checkpoint;
+mod close;
+mod create;
+mod durable;
+pub(crate) mod id;
+mod leader_epochs;
+mod lookup;
+mod producers;
+mod quarantine;
+pub(crate) mod read;
+pub(crate) mod recover;
+pub(crate) mod report;
+pub(crate) mod retain;
+mod roll;
+mod segments;
+mod settings;
+pub(crate) mod shared;
+mod transactions;
+mod truncate;
+pub(crate) mod verify;
+pub(crate) mod waiters;
+mod watermarks;
+pub(crate) mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::config::topic::TopicConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::control_file::PartitionState;
+use crate::segment::log_file::Folder;
+use id::PartitionId;
+use segments::Segments;
+use settings::Settings;
+use shared::Shared;
+use waiters::Waiters;
+use watermarks::Watermarks;
+use writer::{Writer, WriterState};
+
+/// A partition. Always in an `Arc`; shared by its writers and readers.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    id: PartitionId,
+    shared: Arc<Shared>,
+    folder: Arc<Folder>,
+    segments: ArcSwap<Segments>,
+    watermarks: Watermarks,
+    /// The first offset of the earliest open transaction; see `producers.rs` for the two others.
+    first_unstable: AtomicI64,
+    waiters: Waiters,
+    /// Changes when the log is cut: positions that readers remember are worth nothing then.
+    generation: AtomicU32,
+    index_interval_bytes: AtomicU64,
+    /// Something changed since the last checkpoint.
+    dirty: AtomicBool,
+    deleted: AtomicBool,
+    damage: Option<Error>,
+    writer: Mutex<WriterState>,
+}
+
+impl Partition {
+    /// Which partition this is.
+    pub(crate) fn id(&self) -> &PartitionId {
+        &self.id
+    }
+
+    /// Why the partition is readable only, if it is.
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
+    /// The first offset that readers may see.
+    pub(crate) fn log_start_offset(&self) -> i64 {
+        self.watermarks.log_start()
+    }
+
+    /// The offset after the last that readers may see.
+    #[inline]
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.watermarks.end()
+    }
+
+    /// The bytes of all logs that readers may see.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.segments.load().size_bytes()
+    }
+
+    /// Those who wait for the end to move.
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    /// Whether something changed since the last checkpoint.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
+    /// Takes the settings of a topic that was altered.
+    pub(crate) fn set_config(&self, config: &TopicConfig) {
+        let settings = Settings::of(config);
+        self.index_interval_bytes.store(settings.index_interval_bytes, Ordering::Relaxed);
+        self.writer.lock().settings = settings;
+    }
+
+    /// What the control file should say about a partition that is not dirty.
+    pub(crate) fn state(&self) -> PartitionState {
+        let writer = self.writer.lock();
+        self.state_of(&writer)
+    }
+
+    /// Takes the partition's lock for writing. Take several in the order of their ids.
+    #[inline]
+    pub(crate) fn lock(&self) -> Writer<'_> {
+        Writer::new(self, self.writer.lock())
+    }
+
+    /// The topic was deleted: nothing is read or written any more, and no file is touched by
+    /// name, because another partition may get that name.
+    pub(crate) fn mark_deleted(&self) {
+        self.deleted.store(true, Ordering::Release);
+        self.folder.give_away();
+        self.waiters.wake_all();
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    fn state_of(&self, writer: &WriterState) -> PartitionState {
+        PartitionState {
+            topic_id: self.id.topic_id(),
+            partition: self.id.partition(),
+            log_start_offset: self.log_start_offset(),
+            recovery_point: writer.recovery_point,
+            has_producers: writer.has_producers,
+            segments: self.segments.load().as_slice().iter().map(|s| s.state()).collect(),
+        }
+    }
+
+    fn interval_bytes(&self) -> u64 {
+        self.index_interval_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Says which partition an error concerns.
+    fn name(&self, error: Error) -> Error {
+        error.at_partition(self.id.topic().as_str(), self.id.partition())
+    }
+
+    /// An error of the operating system with a file of this partition.
+    fn io(&self, error: std::io::Error, what: &str, file: &str) -> Error {
+        self.name(Error::io(error, what).at_file(self.folder.describe(file)))
+    }
+
+    fn check_not_deleted(&self) -> Result<()> {
+        if self.is_deleted() {
+            let message = "the topic was deleted";
+            return Err(self.name(Error::new(ErrorKind::UnknownTopicOrPartition, message)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Reading batches from an offset on, for any number of readers at once.
+//!
+//! A reader goes from the offset to a segment (an immutable list), to a position (its remembered
+//! one, or the sparse index) and walks over batch headers to the batch that it wants. One read
+//! call of the file usually does it all. No lock, and nothing beyond the published end.
+//!
+//! Neither index nor remembered position is trusted: what lies there must fit the offsets. Holes
+//! between batches are normal, they come from compaction.
+
+use std::sync::atomic::Ordering;
+
+use super::Partition;
+use crate::error::{Error, ErrorKind, Result};
+use crate::segment::fetch::{Fetch, FetchRequest, Fetched};
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadRequest {
+    /// The offset to begin with: the batch that holds it comes first.
+    pub(crate) from: i64,
+    /// A published end that the caller took; nothing at or behind it is returned.
+    pub(crate) end: i64,
+    /// Return no more than this, but always a whole batch if there is one.
+    pub(crate) bytes_max: usize,
+    /// Verify the checksum of each batch that is returned.
+    pub(crate) check: bool,
+}
+
+/// Where a reader stands. Keep it, pass it back, and reading on needs no index.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReadPosition {
+    /// The offset that this is the position of.
+    offset: i64,
+    segment: i64,
+    /// One more than the position, so that the default is none.
+    position_after: u64,
+    generation: u32,
+}
+
+/// What was read: `buffer[start..start + bytes]` are whole batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadOutcome {
+    /// Where they start in the buffer; what lies around them there is of no interest.
+    pub(crate) start: usize,
+    /// Their bytes; 0 if there is nothing from `from` to `end`.
+    pub(crate) bytes: usize,
+    /// Where to read on.
+    pub(crate) next_offset: i64,
+}
+
+impl Partition {
+    /// Reads whole batches, beginning with the one that holds `request.from`, into `buffer`, which
+    /// only ever grows.
+    ///
+    /// # Errors
+    /// Out of range below the log start or above the end; corrupt, with file and position, where
+    /// the log is damaged (what lies elsewhere stays readable); the errors of the disk.
+    pub(crate) fn read(
+        &self,
+        request: &ReadRequest,
+        position: &mut ReadPosition,
+        buffer: &mut Vec<u8>,
+    ) -> Result<ReadOutcome> {
+        let end = request.end.min(self.end_offset());
+        if request.from < self.log_start_offset() || request.from > self.end_offset() {
+            return Err(self.out_of_range(request.from));
+        }
+        if request.from >= end {
+            return Ok(ReadOutcome { start: 0, bytes: 0, next_offset: request.from });
+        }
+        self.check_not_deleted()?;
+        let generation = self.generation.load(Ordering::Acquire);
+        let segments = self.segments.load();
+        let mut index = segments.floor(request.from);
+        let mut start = position.for_offset(request.from, generation);
+        while let Some(segment) = segments.get(index) {
+            if segment.base_offset >= end {
+                break;
+            }
+            let known = start.take().filter(|(base, _)| *base == segment.base_offset);
+            let fetch = FetchRequest {
+                from: request.from,
+                end,
+                bytes_max: request.bytes_max,
+                check: request.check,
+                position: known.map(|(_, position)| position),
+                interval_bytes: self.interval_bytes(),
+                published_end: self.end_offset(),
+            };
+            match segment.fetch(&fetch, buffer).map_err(|error| self.name(error))? {
+                Fetch::Found(Fetched { start, bytes, next_offset, next_position }) => {
+                    *position = ReadPosition {
+                        offset: next_offset,
+                        segment: segment.base_offset,
+                        position_after: next_position + 1,
+                        generation,
+                    };
+                    return Ok(ReadOutcome { start, bytes, next_offset });
+                }
+                Fetch::Behind => index += 1,
+                Fetch::Nothing => break,
+            }
+        }
+        // Truncation may have moved the end meanwhile; what was asked for is then gone.
+        if request.from > self.end_offset() {
+            return Err(self.out_of_range(request.from));
+        }
+        Ok(ReadOutcome { start: 0, bytes: 0, next_offset: end })
+    }
+
+    #[cold]
+    fn out_of_range(&self, offset: i64) -> Error {
+        let (start, end) = (self.log_start_offset(), self.end_offset());
+        let message = format!("the offset {offset} is out of range: there are {start} to {end}");
+        self.name(Error::new(ErrorKind::OffsetOutOfRange, message))
+    }
+}
+
+impl ReadPosition {
+    /// The segment and the position in it, if this is the position of `offset`.
+    fn for_offset(&self, offset: i64, generation: u32) -> Option<(i64, u64)> {
+        if self.offset != offset || self.generation != generation {
+            return None;
+        }
+        Some((self.segment, self.position_after.checked_sub(1)?))
+    }
+}

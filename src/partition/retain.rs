@@ -1,0 +1,172 @@
+//! Retention and deleting records: first a plan, then, when the new log start is durable, the
+//! deed.
+//!
+//! Kafka's rules: from the oldest segment on, as long as one is too old or there is too much.
+//! Readers that hold a segment finish: its files go with the last of them.
+
+use std::sync::Arc;
+
+use super::Partition;
+use super::writer::Writer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::control_file::PartitionState;
+use crate::format::file_names;
+use crate::segment::Segment;
+use crate::segment::indexes::remove_if_there;
+
+/// What was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    pub(crate) segments: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Partition {
+    /// Which records are due to leave, by age and by size; `None` if none are. Make the returned
+    /// state durable in the control file, then call [`delete_below`](Self::delete_below) with its
+    /// log start.
+    ///
+    /// # Errors
+    /// Those of the disk. If all records are due, a new segment is made first.
+    pub(crate) fn retention_plan(&self, now_ms: i64) -> Result<Option<PartitionState>> {
+        let mut writer = self.lock();
+        writer.check_writable()?;
+        let segments = self.segments.load_full();
+        let due = self.count_due(&writer, segments.as_slice(), now_ms)?;
+        let log_start = self.log_start_offset();
+        let new_start = match segments.get(due) {
+            _ if due == 0 => log_start,
+            Some(kept) => kept.base_offset,
+            None => {
+                // Everything is due: what is appended next begins a new segment.
+                writer.roll()?;
+                writer.state.next_offset
+            }
+        };
+        let (gone, _) = self.segments.load().split_below(new_start.max(log_start));
+        if gone.is_empty() && new_start <= log_start {
+            return Ok(None);
+        }
+        Ok(Some(self.state_from(&writer, new_start.max(log_start))))
+    }
+
+    /// How many of the oldest segments are due.
+    fn count_due(
+        &self,
+        writer: &Writer<'_>,
+        segments: &[Arc<Segment>],
+        now_ms: i64,
+    ) -> Result<usize> {
+        let settings = &writer.state.settings;
+        let mut due = 0;
+        if !settings.deletes {
+            return Ok(0);
+        }
+        if settings.retention_bytes >= 0 {
+            let total: u64 = segments.iter().map(|segment| segment.published()).sum();
+            let mut excess = total.saturating_sub(settings.retention_bytes.cast_unsigned());
+            while let Some(segment) = segments.get(due)
+                && self.may_go(segment)
+                && excess >= segment.published()
+            {
+                excess -= segment.published();
+                due += 1;
+            }
+        }
+        if settings.retention_ms >= 0 {
+            while let Some(segment) = segments.get(due)
+                && self.may_go(segment)
+                && now_ms.saturating_sub(self.largest_timestamp(segment)?) > settings.retention_ms
+            {
+                due += 1;
+            }
+        }
+        Ok(due)
+    }
+
+    /// An empty segment is the active one; it stays.
+    fn may_go(&self, segment: &Arc<Segment>) -> bool {
+        segment.published() > 0
+    }
+
+    /// The largest timestamp of a segment, or the time of the log's last change if its records
+    /// carry none.
+    fn largest_timestamp(&self, segment: &Arc<Segment>) -> Result<i64> {
+        let (timestamp, _) = segment.max_timestamp();
+        if timestamp >= 0 {
+            return Ok(timestamp);
+        }
+        let name = segment.log.name();
+        let metadata = self
+            .folder
+            .vfs
+            .metadata(&self.folder.path(&name))
+            .map_err(|error| self.io(error, "cannot look at the log", &name))?;
+        Ok(metadata.modified_ms)
+    }
+
+    /// Checks a request to delete all records below `offset` (-1: all there are). Make the
+    /// returned state durable in the control file, then call [`delete_below`](Self::delete_below)
+    /// with its log start.
+    ///
+    /// # Errors
+    /// Out of range; invalid for a topic that does not delete.
+    pub(crate) fn delete_records(&self, offset: i64) -> Result<PartitionState> {
+        let mut writer = self.lock();
+        writer.check_writable()?;
+        if !writer.state.settings.deletes {
+            let message = "records of a topic whose cleanup.policy is not delete are not deleted";
+            return Err(self.name(Error::new(ErrorKind::InvalidInput, message)));
+        }
+        let end = self.end_offset();
+        let target = if offset == -1 { end } else { offset };
+        if !(0..=end).contains(&target) {
+            let message = format!("cannot delete up to the offset {offset}: there are 0 to {end}");
+            return Err(self.name(Error::new(ErrorKind::OffsetOutOfRange, message)));
+        }
+        if target == end && end > self.log_start_offset() {
+            writer.roll()?;
+        }
+        Ok(self.state_from(&writer, target.max(self.log_start_offset())))
+    }
+
+    /// The state with a new log start, and without the segments that lie below it.
+    fn state_from(&self, writer: &Writer<'_>, log_start: i64) -> PartitionState {
+        let mut state = self.state_of(&writer.state);
+        state.log_start_offset = log_start;
+        let (gone, _) = self.segments.load().split_below(log_start);
+        state.segments.drain(..gone.len().min(state.segments.len()));
+        state
+    }
+
+    /// Lets go of all segments below `log_start`, which is durable in the control file.
+    ///
+    /// # Errors
+    /// Those of the disk, when the leader epochs have to be read.
+    ///
+    /// # Durability
+    /// A crash may leave files behind; opening removes them, because they lie below the log start.
+    pub(crate) fn delete_below(&self, log_start: i64) -> Result<Deleted> {
+        let mut writer = self.lock();
+        writer.check_writable()?;
+        if writer.state.epochs.entries().is_none() {
+            writer.state.epochs = self.read_epochs()?;
+        }
+        // Readers are told first: from here on nobody starts reading below.
+        let log_start = log_start.clamp(self.log_start_offset(), self.end_offset());
+        self.watermarks.set_log_start(log_start);
+        writer.state.epochs.truncate_from_start(log_start);
+        let (gone, kept) = self.segments.load().split_below(log_start);
+        self.segments.store(Arc::new(kept));
+        let mut deleted = Deleted::default();
+        for segment in gone {
+            deleted.segments += 1;
+            deleted.bytes += segment.published();
+            // A snapshot is of use only where a segment starts. If it stays, closing removes it.
+            let _ = remove_if_there(&self.folder, &file_names::snapshot_file(segment.base_offset));
+            segment.doom();
+        }
+        writer.note_change();
+        Ok(deleted)
+    }
+}

@@ -1,0 +1,49 @@
+//! The settings of a topic that the write path asks for with every batch, as plain numbers.
+
+use crate::config::topic::TopicConfig;
+
+/// Segments are rolled at this size even if the config allows more: what is staged while a group
+/// commits still finds room below 2 GiB.
+const ROLL_BYTES_MAX: u64 = (1 << 31) - (256 << 20);
+
+/// A copy of the settings that matter here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) segment_bytes: u64,
+    pub(crate) segment_ms: i64,
+    pub(crate) segment_jitter_ms: i64,
+    pub(crate) index_interval_bytes: u64,
+    /// Entries that an offset index may have before the segment is rolled.
+    pub(crate) offset_entries_max: usize,
+    /// The same for a time index; one is left for the closing entry.
+    pub(crate) time_entries_max: usize,
+    pub(crate) batch_bytes_max: usize,
+    pub(crate) retention_ms: i64,
+    pub(crate) retention_bytes: i64,
+    pub(crate) deletes: bool,
+}
+
+impl Settings {
+    pub(crate) fn of(config: &TopicConfig) -> Settings {
+        let values = config.values();
+        let segment_bytes = values.internal_segment_bytes.unwrap_or(values.segment_bytes);
+        let compacts_by = if values.cleanup_policy.compact && values.max_compaction_lag_ms > 0 {
+            values.max_compaction_lag_ms
+        } else {
+            i64::MAX
+        };
+        let index_bytes = values.segment_index_bytes as usize;
+        Settings {
+            segment_bytes: u64::from(segment_bytes).min(ROLL_BYTES_MAX),
+            segment_ms: values.segment_ms.min(compacts_by),
+            segment_jitter_ms: values.segment_jitter_ms.min(values.segment_ms),
+            index_interval_bytes: u64::from(values.index_interval_bytes),
+            offset_entries_max: index_bytes / 8,
+            time_entries_max: (index_bytes / 12).saturating_sub(1),
+            batch_bytes_max: values.max_message_bytes as usize,
+            retention_ms: values.retention_ms,
+            retention_bytes: values.retention_bytes,
+            deletes: values.cleanup_policy.delete,
+        }
+    }
+}

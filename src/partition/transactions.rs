@@ -1,0 +1,237 @@
+//! Where the table of producers meets the log: loading it, keeping it with every batch, writing
+//! snapshots, and what readers of committed records ask for.
+//!
+//! Loading takes the newest snapshot that is not above the recovery point and reads the batches
+//! behind it. A snapshot that cannot be read is passed over for an older one.
+
+use std::sync::atomic::Ordering;
+
+use super::Partition;
+use super::producers::{NONE_UNSTABLE, ProducerSlot, ProducerUndo, Producers, UNKNOWN_UNSTABLE};
+use super::writer::{Writer, WriterState};
+use crate::batch::entry::Entry;
+use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
+use crate::error::{Error, Result};
+use crate::format::file_names::{self, Suffix};
+use crate::format::index_entries::AbortedTxn;
+use crate::format::producer_snapshot;
+use crate::segment::scan::{Scanned, Scanner};
+
+/// A snapshot larger than this (some 20 million producers) is not read.
+const SNAPSHOT_BYTES_MAX: u64 = 1 << 30;
+
+impl Partition {
+    /// The offset below which every transaction is decided.
+    ///
+    /// # Errors
+    /// Those of the disk, when the producers are read for the first time.
+    pub(crate) fn last_stable_offset(&self) -> Result<i64> {
+        let end = self.end_offset();
+        let mut unstable = self.first_unstable.load(Ordering::Acquire);
+        if unstable == UNKNOWN_UNSTABLE {
+            self.load_producers(&mut self.writer.lock())?;
+            unstable = self.first_unstable.load(Ordering::Acquire);
+        }
+        Ok(unstable.min(end))
+    }
+
+    /// The aborted transactions that a reader of `from..end` has to know.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn aborted_transactions(&self, from: i64, end: i64) -> Result<Vec<AbortedTxn>> {
+        let segments = self.segments.load();
+        let mut found = Vec::new();
+        for segment in &segments.as_slice()[segments.floor(from).min(segments.as_slice().len())..] {
+            let indexes =
+                segment.indexes(self.interval_bytes()).map_err(|error| self.name(error))?;
+            if segment.lacks_txn_index() {
+                self.rebuild_txn_index(segment)?;
+            }
+            if indexes.txn.collect(from, end, &mut found) {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes the index of aborted transactions of one segment anew.
+    pub(super) fn rebuild_txn_index(&self, segment: &crate::segment::Segment) -> Result<()> {
+        let mut producers = self.producers_at(segment.base_offset)?;
+        let indexes = segment.indexes(self.interval_bytes()).map_err(|error| self.name(error))?;
+        let mut entries = Vec::new();
+        self.replay(segment.base_offset, segment.state().next_offset, &mut |entry| {
+            if let Ok(Some((_, Some(aborted)))) = producers.observe(entry) {
+                entries.push(aborted);
+            }
+        })?;
+        segment.set_txn_index(&indexes, entries);
+        Ok(())
+    }
+
+    /// Reads the producers if they were not read yet.
+    pub(super) fn load_producers(&self, state: &mut WriterState) -> Result<()> {
+        if matches!(state.producers, ProducerSlot::Unread) {
+            let producers = self.producers_at(state.next_offset)?;
+            self.note_unstable(&producers);
+            state.producers = ProducerSlot::Read(Box::new(producers));
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_unstable(&self, producers: &Producers) {
+        let unstable = producers.first_unstable().unwrap_or(NONE_UNSTABLE);
+        self.first_unstable.store(unstable, Ordering::Release);
+    }
+
+    /// Whether there are producers to remember.
+    pub(super) fn has_producers(&self, state: &WriterState) -> bool {
+        match &state.producers {
+            ProducerSlot::Unread => state.has_producers,
+            ProducerSlot::Read(producers) => !producers.is_empty(),
+        }
+    }
+
+    /// The table as of all batches below `offset`.
+    pub(super) fn producers_at(&self, offset: i64) -> Result<Producers> {
+        let listed = self.folder.vfs.list(self.folder.name()).map_err(|error| {
+            self.name(
+                Error::io(error, "cannot list the folder of a partition")
+                    .at_file(self.folder.vfs.describe(self.folder.name())),
+            )
+        })?;
+        let mut snapshots: Vec<i64> = listed
+            .iter()
+            .filter_map(|entry| file_names::parse_base_offset(&entry.name))
+            .filter(|&(at, suffix)| suffix == Suffix::Snapshot && at <= offset)
+            .map(|(at, _)| at)
+            .collect();
+        snapshots.sort_unstable_by(|a, b| b.cmp(a));
+        for at in snapshots {
+            if let Some(mut producers) = self.read_snapshot(at)? {
+                self.replay(at, offset, &mut |entry| {
+                    // A marker that cannot be read changes nothing.
+                    let _ = producers.observe(entry);
+                })?;
+                return Ok(producers);
+            }
+        }
+        let mut producers = Producers::default();
+        self.replay(self.log_start_offset(), offset, &mut |entry| {
+            let _ = producers.observe(entry);
+        })?;
+        Ok(producers)
+    }
+
+    /// The table of a snapshot file; `None` if there is none, or none that can be read.
+    pub(super) fn read_snapshot(&self, offset: i64) -> Result<Option<Producers>> {
+        let name = file_names::snapshot_file(offset);
+        let failed = |error| self.io(error, "cannot read a producer snapshot", &name);
+        let file = match self.folder.vfs.open(&self.folder.path(&name), OpenHow::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let length = file.len().map_err(failed)?;
+        if length > SNAPSHOT_BYTES_MAX {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let read = read_up_to(&*file, &mut bytes, 0).map_err(failed)?;
+        Ok(producer_snapshot::decode(&bytes[..read]).ok().map(Producers::of_entries))
+    }
+
+    /// Hands all sound batches of `from..to` to `observe`, in order. Stops at damage.
+    fn replay(&self, from: i64, to: i64, observe: &mut dyn FnMut(&Entry<'_>)) -> Result<()> {
+        if from >= to {
+            return Ok(());
+        }
+        let segments = self.segments.load();
+        let first = segments.floor(from).min(segments.as_slice().len());
+        for segment in &segments.as_slice()[first..] {
+            if segment.base_offset >= to {
+                break;
+            }
+            let mut scanner = Scanner::new(&segment.log, 0, segment.published());
+            loop {
+                let scanned = scanner.next().map_err(|error| {
+                    let what = "cannot read the log for the state of its producers";
+                    self.name(Error::io(error, what).at_file(segment.describe()))
+                })?;
+                match scanned {
+                    Scanned::Entry { entry, .. } if entry.base_offset() >= to => return Ok(()),
+                    Scanned::Entry { entry, .. } if entry.last_offset() < from => {}
+                    Scanned::Entry { entry, .. } => observe(&entry),
+                    Scanned::End => break,
+                    Scanned::Bad { .. } => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the table as the snapshot of the log's end.
+    ///
+    /// # Durability
+    /// The content is synced if `sync` says so and there is any; the name is not.
+    pub(super) fn write_snapshot(&self, state: &mut WriterState, sync: bool) -> Result<()> {
+        self.load_producers(state)?;
+        let ProducerSlot::Read(producers) = &state.producers else { return Ok(()) };
+        let sync = sync && !producers.is_empty();
+        self.write_snapshot_of(producers, state.next_offset, sync)
+    }
+
+    /// Writes a table as the snapshot of `offset`.
+    pub(super) fn write_snapshot_of(
+        &self,
+        producers: &Producers,
+        offset: i64,
+        sync: bool,
+    ) -> Result<()> {
+        let bytes = producer_snapshot::encode(&producers.entries())
+            .map_err(|error| self.name(error.into_error()))?;
+        self.write_snapshot_bytes(&bytes, offset, sync)
+    }
+
+    pub(super) fn write_snapshot_bytes(&self, bytes: &[u8], offset: i64, sync: bool) -> Result<()> {
+        let name = file_names::snapshot_file(offset);
+        let written = (|| {
+            let file = self.folder.vfs.open(&self.folder.path(&name), OpenHow::CreateOrWrite)?;
+            file.set_len(0)?;
+            write_all_at(&*file, bytes, 0)?;
+            if sync { file.sync_data() } else { Ok(()) }
+        })();
+        written.map_err(|error| self.io(error, "cannot write a producer snapshot", &name))
+    }
+}
+
+impl Writer<'_> {
+    /// Takes a batch of an idempotent producer into the table. Returns how to take it back.
+    #[cold]
+    pub(super) fn observe_producer(&mut self, batch: &[u8]) -> Result<ProducerUndo> {
+        let partition = self.partition;
+        partition.load_producers(&mut self.state)?;
+        let entry = Entry::decode(batch).map_err(|error| partition.name(error.into_error()))?;
+        let ProducerSlot::Read(producers) = &mut self.state.producers else {
+            return Err(self.not_prepared());
+        };
+        let observed =
+            producers.observe(&entry).map_err(|error| partition.name(error.into_error()))?;
+        partition.note_unstable(producers);
+        let Some((undo, aborted)) = observed else { return Ok(ProducerUndo::nothing()) };
+        if let (Some(aborted), Some(active)) = (aborted, &self.state.active) {
+            active.indexes.txn.push(aborted);
+        }
+        Ok(undo)
+    }
+
+    pub(super) fn undo_producer(&mut self, undo: &ProducerUndo) {
+        if let ProducerSlot::Read(producers) = &mut self.state.producers {
+            producers.undo(undo);
+            self.partition.note_unstable(producers);
+        }
+        if let (true, Some(active)) = (undo.aborted, &self.state.active) {
+            active.indexes.txn.truncate(active.indexes.txn.len().saturating_sub(1));
+        }
+    }
+}

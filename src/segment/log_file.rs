@@ -1,0 +1,254 @@
+//! One `.log` file and the few descriptors that all of them share.
+//!
+//! A [`LogFile`] is a slot that holds a descriptor or none; [`DescriptorCache`] closes those that
+//! were not used lately. Not here: what the bytes mean. The invariant: a descriptor that was
+//! written through and not synced since is never closed, because only a sync by that descriptor
+//! proves that its writes reached the disk.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+
+use crate::env::vfs::{OpenHow, Vfs, VfsFile, read_up_to};
+use crate::format::file_names;
+
+/// How many open descriptors are looked at to find one that can be closed.
+const EVICTION_ATTEMPTS_MAX: usize = 64;
+
+/// The folder of a partition, as its files know it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) descriptors: Arc<DescriptorCache>,
+    name: Box<str>,
+    /// Set when the folder was given away (its topic is deleted): its name may soon mean another
+    /// folder, so nothing is opened or removed by name any more.
+    gone: AtomicBool,
+}
+
+impl Folder {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, descriptors: Arc<DescriptorCache>, name: &str) -> Folder {
+        Folder { vfs, descriptors, name: name.into(), gone: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The path of a file in the folder.
+    pub(crate) fn path(&self, file: &str) -> String {
+        format!("{}/{file}", self.name)
+    }
+
+    /// The path of a file in the folder, as the user knows it.
+    pub(crate) fn describe(&self, file: &str) -> String {
+        self.vfs.describe(&self.path(file))
+    }
+
+    pub(crate) fn give_away(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+}
+
+/// Bounds how many descriptors are open, over all partitions.
+#[derive(Debug)]
+pub(crate) struct DescriptorCache {
+    open_max: usize,
+    /// The files that hold a descriptor, the one that was looked at longest ago first.
+    open: Mutex<VecDeque<Weak<LogFile>>>,
+}
+
+impl DescriptorCache {
+    pub(crate) fn new(open_max: usize) -> DescriptorCache {
+        DescriptorCache { open_max: open_max.max(1), open: Mutex::new(VecDeque::new()) }
+    }
+
+    fn opened(&self, file: &Arc<LogFile>) {
+        let mut open = self.open.lock();
+        open.push_back(Arc::downgrade(file));
+        let mut attempts = EVICTION_ATTEMPTS_MAX;
+        while open.len() > self.open_max && attempts > 0 {
+            attempts -= 1;
+            let Some(oldest) = open.pop_front() else { break };
+            if let Some(candidate) = oldest.upgrade()
+                && !candidate.try_evict()
+            {
+                open.push_back(oldest);
+            }
+        }
+    }
+}
+
+const CLEAN: u8 = 0;
+const DIRTY: u8 = 1;
+const SYNCING: u8 = 2;
+const EVICTED: u8 = 3;
+
+/// An open descriptor of a log.
+#[derive(Debug)]
+pub(crate) struct OpenLog {
+    pub(crate) file: Arc<dyn VfsFile>,
+    writable: bool,
+    /// Changed to and from `SYNCING` only by whoever holds the partition's lock or the sync lock.
+    state: AtomicU8,
+    used: AtomicBool,
+}
+
+impl OpenLog {
+    /// Says that a write follows. False if the descriptor was given up: open the file again.
+    /// Called under the partition's lock.
+    #[inline]
+    pub(crate) fn mark_dirty(&self) -> bool {
+        if self.state.load(Ordering::Acquire) == DIRTY {
+            return true;
+        }
+        self.state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                (state != EVICTED).then_some(DIRTY)
+            })
+            .is_ok()
+    }
+
+    /// Says that a sync follows which covers all writes so far. Called under the partition's
+    /// lock, so that no write slips in between unseen: a later write marks the descriptor again.
+    pub(crate) fn begin_sync(&self) {
+        // Nothing to do for one that is clean: a sync of it does no harm.
+        let _ = self.state.compare_exchange(DIRTY, SYNCING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        matches!(self.state.load(Ordering::Acquire), DIRTY | SYNCING)
+    }
+}
+
+/// The `.log` of a segment.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    folder: Arc<Folder>,
+    base_offset: i64,
+    slot: ArcSwapOption<OpenLog>,
+    /// Held while a descriptor is opened.
+    opening: Mutex<()>,
+    /// Held while a descriptor is synced: one sync at a time.
+    syncing: Mutex<()>,
+}
+
+impl LogFile {
+    pub(crate) fn new(folder: Arc<Folder>, base_offset: i64) -> Arc<LogFile> {
+        Arc::new(LogFile {
+            folder,
+            base_offset,
+            slot: ArcSwapOption::empty(),
+            opening: Mutex::new(()),
+            syncing: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn name(&self) -> String {
+        file_names::log_file(self.base_offset)
+    }
+
+    /// Reads until `buffer` is full or the file ends; returns the bytes read.
+    #[inline]
+    pub(crate) fn read_up_to(
+        self: &Arc<Self>,
+        buffer: &mut [u8],
+        position: u64,
+    ) -> io::Result<usize> {
+        let slot = self.slot.load();
+        if let Some(open) = &*slot {
+            if !open.used.load(Ordering::Relaxed) {
+                open.used.store(true, Ordering::Relaxed);
+            }
+            return read_up_to(&*open.file, buffer, position);
+        }
+        drop(slot);
+        read_up_to(&*self.open(false)?.file, buffer, position)
+    }
+
+    /// A descriptor for writing, marked dirty. Called under the partition's lock.
+    pub(crate) fn writer(self: &Arc<Self>) -> io::Result<Arc<OpenLog>> {
+        loop {
+            let open = self.open(true)?;
+            if open.mark_dirty() {
+                return Ok(open);
+            }
+            // It was evicted between the two lines; the slot is empty or about to be.
+            self.forget(&open);
+        }
+    }
+
+    /// The descriptor through which something was written that no sync covers yet.
+    pub(crate) fn dirty(&self) -> Option<Arc<OpenLog>> {
+        self.slot.load_full().filter(|open| open.is_dirty())
+    }
+
+    /// Makes everything durable that was written through `open` before `begin_sync`.
+    pub(crate) fn sync(&self, open: &OpenLog) -> io::Result<()> {
+        let _one_at_a_time = self.syncing.lock();
+        open.file.sync_data()?;
+        // A write that came meanwhile has set it to dirty again: then it stays so.
+        let _ = open.state.compare_exchange(SYNCING, CLEAN, Ordering::AcqRel, Ordering::Acquire);
+        Ok(())
+    }
+
+    /// Takes over a file that was just made.
+    pub(crate) fn adopt(self: &Arc<Self>, file: Arc<dyn VfsFile>) {
+        self.install(file, true);
+    }
+
+    fn open(self: &Arc<Self>, writable: bool) -> io::Result<Arc<OpenLog>> {
+        let _one_at_a_time = self.opening.lock();
+        if let Some(open) = self.slot.load_full()
+            && (open.writable || !writable)
+        {
+            return Ok(open);
+        }
+        if self.folder.is_gone() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let how = if writable { OpenHow::Write } else { OpenHow::Read };
+        let file = self.folder.vfs.open(&self.folder.path(&self.name()), how)?;
+        Ok(self.install(file, writable))
+    }
+
+    fn install(self: &Arc<Self>, file: Arc<dyn VfsFile>, writable: bool) -> Arc<OpenLog> {
+        let open = Arc::new(OpenLog {
+            file,
+            writable,
+            state: AtomicU8::new(CLEAN),
+            used: AtomicBool::new(true),
+        });
+        let before = self.slot.swap(Some(Arc::clone(&open)));
+        if before.is_none() {
+            self.folder.descriptors.opened(self);
+        }
+        open
+    }
+
+    fn try_evict(&self) -> bool {
+        let Some(open) = self.slot.load_full() else { return true };
+        if open.used.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let evicted =
+            open.state.compare_exchange(CLEAN, EVICTED, Ordering::AcqRel, Ordering::Acquire);
+        if evicted.is_ok() {
+            self.forget(&open);
+        }
+        evicted.is_ok()
+    }
+
+    /// Empties the slot if it still holds `open`.
+    fn forget(&self, open: &Arc<OpenLog>) {
+        self.slot.compare_and_swap(open, None);
+    }
+}

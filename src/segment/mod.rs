@@ -1,0 +1,245 @@
+//! One segment: a `.log` with its sparse indexes.
+//!
+//! Not here: which segments a partition has, and when one is rolled. The invariant: readers need
+//! no lock. They see the log up to the published length, and what an index tells them is checked
+//! against the log.
+
+pub(crate) mod fetch;
+pub(crate) mod growing;
+pub(crate) mod indexes;
+pub(crate) mod log_file;
+pub(crate) mod offset_index;
+pub(crate) mod rebuild;
+pub(crate) mod scan;
+pub(crate) mod sparse_index;
+pub(crate) mod tally;
+pub(crate) mod time_index;
+pub(crate) mod txn_index;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::format::control_file::SegmentState;
+use crate::format::file_names::Suffix;
+use crate::format::index_entries::AbortedTxn;
+use indexes::{Indexes, remove_if_there};
+use log_file::{Folder, LogFile};
+
+/// What is remembered of a segment without any batch.
+pub(crate) fn empty_state(base_offset: i64) -> SegmentState {
+    SegmentState {
+        base_offset,
+        next_offset: base_offset,
+        max_timestamp: -1,
+        max_timestamp_offset: base_offset,
+        first_timestamp: -1,
+        ..SegmentState::default()
+    }
+}
+
+/// A segment. Shared by the writer and all readers; its files go with the last of them, if it was
+/// doomed.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) base_offset: i64,
+    pub(crate) log: Arc<LogFile>,
+    /// Readers look at bytes below this only.
+    published: AtomicU64,
+    /// Empty until they are needed.
+    indexes: ArcSwapOption<Indexes>,
+    /// Held while the indexes are read, so that one reader does it.
+    loading: Mutex<()>,
+    /// What is synced; final once the segment is sealed.
+    state: Mutex<SegmentState>,
+    /// The indexes were rebuilt in memory: the files are to be written again.
+    rebuilt: AtomicBool,
+    /// The index of aborted transactions could not be read, and a segment alone cannot tell.
+    lacks_txn_index: AtomicBool,
+    /// What is wrong with the log as a whole, for instance its length.
+    damage: Option<Error>,
+    doomed: AtomicBool,
+}
+
+impl Segment {
+    /// A segment whose log holds `published` good bytes.
+    pub(crate) fn new(
+        folder: &Arc<Folder>,
+        state: SegmentState,
+        published: u64,
+        damage: Option<Error>,
+    ) -> Segment {
+        Segment {
+            folder: Arc::clone(folder),
+            base_offset: state.base_offset,
+            log: LogFile::new(Arc::clone(folder), state.base_offset),
+            published: AtomicU64::new(published),
+            indexes: ArcSwapOption::empty(),
+            loading: Mutex::new(()),
+            state: Mutex::new(state),
+            rebuilt: AtomicBool::new(false),
+            lacks_txn_index: AtomicBool::new(false),
+            damage,
+            doomed: AtomicBool::new(false),
+        }
+    }
+
+    /// The bytes that readers may look at.
+    #[inline]
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn publish(&self, length: u64) {
+        self.published.store(length, Ordering::Release);
+    }
+
+    /// What is known to be synced.
+    pub(crate) fn state(&self) -> SegmentState {
+        self.state.lock().clone()
+    }
+
+    /// Takes a new state; the index files are as it says.
+    pub(crate) fn set_state(&self, state: SegmentState) {
+        *self.state.lock() = state;
+        self.rebuilt.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
+    /// The name of the log as the user knows it.
+    pub(crate) fn describe(&self) -> String {
+        self.folder.describe(&self.log.name())
+    }
+
+    /// The indexes; read from their files, or rebuilt, when first asked for.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn indexes(&self, interval_bytes: u64) -> Result<Arc<Indexes>> {
+        if let Some(indexes) = self.indexes.load_full() {
+            return Ok(indexes);
+        }
+        let _one_at_a_time = self.loading.lock();
+        if let Some(indexes) = self.indexes.load_full() {
+            return Ok(indexes);
+        }
+        let state = self.state();
+        let read = if state.sealed {
+            Indexes::read_sealed(&self.folder, &state)
+        } else {
+            Indexes::read_growing(&self.folder, &state)
+        };
+        let found = read
+            .map_err(|error| Error::io(error, "cannot read an index").at_file(self.describe()))?;
+        let indexes = match found {
+            Some(indexes) => indexes,
+            None => {
+                self.rebuilt.store(true, Ordering::Release);
+                self.lacks_txn_index.store(state.txn_index_bytes > 0, Ordering::Release);
+                rebuild::from_log(&self.log, &state, self.published(), interval_bytes).map_err(
+                    |error| {
+                        Error::io(error, "cannot read the log to rebuild its indexes")
+                            .at_file(self.describe())
+                    },
+                )?
+            }
+        };
+        let indexes = Arc::new(indexes);
+        self.indexes.store(Some(Arc::clone(&indexes)));
+        Ok(indexes)
+    }
+
+    /// The indexes, if they are in memory: the fast path of a lookup.
+    #[inline]
+    pub(crate) fn loaded_indexes(&self) -> arc_swap::Guard<Option<Arc<Indexes>>> {
+        self.indexes.load()
+    }
+
+    /// The largest timestamp and the last offset of the batch that carries it. Where no index is
+    /// in memory nothing was appended since the state was taken.
+    pub(crate) fn max_timestamp(&self) -> (i64, i64) {
+        match &*self.indexes.load() {
+            Some(indexes) => indexes.max_timestamp(),
+            None => {
+                let state = self.state.lock();
+                (state.max_timestamp, state.max_timestamp_offset)
+            }
+        }
+    }
+
+    /// Gives the segment its indexes, or takes them out of memory until they are needed again.
+    pub(crate) fn set_indexes(&self, indexes: Option<Arc<Indexes>>) {
+        self.indexes.store(indexes);
+    }
+
+    /// Whether the indexes had to be rebuilt, so that their files are to be written again.
+    pub(crate) fn was_rebuilt(&self) -> bool {
+        self.rebuilt.load(Ordering::Acquire)
+    }
+
+    /// How much of an index of the active segment was written at the last checkpoint.
+    pub(crate) fn index_bytes_written(&self, suffix: Suffix) -> usize {
+        if self.was_rebuilt() {
+            return 0;
+        }
+        let state = self.state.lock();
+        let bytes = match suffix {
+            Suffix::Index => state.index_bytes,
+            Suffix::TimeIndex => state.time_index_bytes,
+            Suffix::TxnIndex => state.txn_index_bytes,
+            Suffix::Log | Suffix::Snapshot => 0,
+        };
+        bytes as usize
+    }
+
+    /// Whether aborted transactions are missing from the index: the partition can make it anew.
+    pub(crate) fn lacks_txn_index(&self) -> bool {
+        self.lacks_txn_index.load(Ordering::Acquire)
+    }
+
+    /// Fills in the aborted transactions that were missing.
+    pub(crate) fn set_txn_index(&self, indexes: &Indexes, entries: Vec<AbortedTxn>) {
+        let _one_at_a_time = self.loading.lock();
+        indexes.txn.replace(entries);
+        self.lacks_txn_index.store(false, Ordering::Release);
+    }
+
+    /// Writes indexes that had to be rebuilt, and says so in the state.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn write_rebuilt(&self) -> std::io::Result<()> {
+        let Some(indexes) = self.indexes.load_full() else { return Ok(()) };
+        indexes.write(&self.folder, self.base_offset, true)?;
+        let mut state = self.state();
+        indexes.describe_in(&mut state);
+        self.set_state(state);
+        Ok(())
+    }
+
+    /// Removes the files when the last holder lets go of the segment.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if !self.doomed.load(Ordering::Acquire) || self.folder.is_gone() {
+            return;
+        }
+        // The log first: an index without its log is removed by the next open. What cannot be
+        // removed lies below the durable log start and is removed by the next recovery.
+        for suffix in [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex] {
+            let _ = remove_if_there(&self.folder, &suffix.file(self.base_offset));
+        }
+    }
+}
