@@ -131,17 +131,17 @@ impl Catalog {
             let what = format!("it should have offset {}", self.next_offset);
             return Err(refused(base_offset, &what));
         }
-        let control = entry.control_type().map_err(|error| at(base_offset, error))?;
         let records = entry.records(&DecodeLimits::default(), scratch);
         for record in records.map_err(|error| at(base_offset, error))? {
             let record = record.map_err(|error| at(base_offset, error))?;
             let value = record.value.unwrap_or_default();
-            match control {
-                Some(control) => {
-                    self.note_control(control, value).map_err(|error| at(record.offset, error))?;
-                }
-                None if entry.is_control() => {}
-                None => self.apply(record.offset, value)?,
+            if entry.is_control() {
+                // A control batch of the metadata log may hold several records.
+                ControlType::decode_key(record.key.unwrap_or_default())
+                    .and_then(|control| self.note_control(control, value))
+                    .map_err(|error| at(record.offset, error))?;
+            } else {
+                self.apply(record.offset, value)?;
             }
         }
         self.next_offset = entry.last_offset() + 1;

@@ -155,16 +155,10 @@ fn a_fresh_directory_is_what_a_broker_formats() {
 }
 
 #[test]
-fn a_snapshot_and_the_log_after_it_give_the_image() {
+fn a_snapshot_is_whole_or_none() {
     let catalog = Catalog::from_snapshot(BROKER_BOOTSTRAP, 6, 1).unwrap();
     assert_eq!(catalog.feature_level(METADATA_VERSION), 22);
     assert_eq!((catalog.next_offset(), catalog.leader_epoch()), (6, 1));
-    let mut from_snapshot = catalog;
-    from_snapshot.replay(BROKER_LOG).unwrap();
-    from_snapshot.check_complete().unwrap();
-    let from_log = broker_catalog();
-    assert_eq!(from_snapshot.topics, from_log.topics);
-    assert_eq!(from_snapshot.next_offset(), from_log.next_offset());
 
     // Without its footer, or without its header, it is none.
     assert!(Catalog::from_snapshot(&BROKER_BOOTSTRAP[..83], 6, 1).is_err());
@@ -175,6 +169,53 @@ fn a_snapshot_and_the_log_after_it_give_the_image() {
     for at in 0..BROKER_BOOTSTRAP.len() {
         assert!(Catalog::from_snapshot(&BROKER_BOOTSTRAP[..at], 6, 1).is_err(), "cut to {at}");
     }
+}
+
+#[test]
+fn the_snapshot_of_a_broker_stands_for_the_log_below_it() {
+    let log =
+        include_bytes!("../../tests/fixtures/metadata-logs/with-snapshot/00000000000000000000.log");
+    let snapshot = include_bytes!(
+        "../../tests/fixtures/metadata-logs/with-snapshot/00000000000000000058-0000000001.checkpoint"
+    );
+    let mut from_log = Catalog::new();
+    from_log.replay(log).unwrap();
+    from_log.check_complete().unwrap();
+    let mut from_snapshot = Catalog::from_snapshot(snapshot, 58, 1).unwrap();
+    assert_eq!(from_snapshot.topic_count(), 2);
+    from_snapshot.replay(log).unwrap();
+    from_snapshot.check_complete().unwrap();
+
+    let names: Vec<_> = from_log.topics().map(|topic| topic.name.as_str()).collect();
+    assert_eq!(names, ["events", "late", "orders"]);
+    assert_eq!(from_log.topics, from_snapshot.topics);
+    assert_eq!(from_log.features, from_snapshot.features);
+    assert_eq!(from_log.broker_configs, from_snapshot.broker_configs);
+    assert_eq!(from_log.broker_epochs, from_snapshot.broker_epochs);
+    assert_eq!((from_snapshot.next_offset(), from_snapshot.leader_epoch()), (67, 1));
+    assert_eq!(from_log.broker_config(1, "min.insync.replicas"), Some("1"));
+    // A snapshot forgets what was deleted before it.
+    assert_eq!((from_log.removed.len(), from_snapshot.removed.len()), (1, 0));
+    // What a log that starts above 0 cannot do is stand alone.
+    let error = Catalog::new().replay(&log[91..]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn voters_in_the_log_are_noted() {
+    let log = include_bytes!(
+        "../../tests/fixtures/metadata-logs/dynamic-quorum/00000000000000000000.log"
+    );
+    let snapshot = include_bytes!(
+        "../../tests/fixtures/metadata-logs/dynamic-quorum/00000000000000000000-0000000000.checkpoint"
+    );
+    let mut catalog = Catalog::from_snapshot(snapshot, 0, 0).unwrap();
+    assert_eq!(catalog.voters, BTreeSet::from([1]));
+    catalog.replay(log).unwrap();
+    catalog.check_complete().unwrap();
+    assert_eq!(catalog.topic("orders").unwrap().partition_count(), 3);
+    assert!(catalog.other_nodes(1).is_empty());
+    assert_eq!(catalog.other_nodes(7), BTreeSet::from([1]));
 }
 
 #[test]

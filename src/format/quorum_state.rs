@@ -156,6 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn the_file_of_a_broker_with_voters_in_the_log_reads_and_is_written_byte_for_byte() {
+        let file = include_bytes!("../../tests/fixtures/metadata-logs/dynamic-quorum/quorum-state");
+        let state = QuorumState::decode(file).unwrap();
+        let voted_directory_id = DirectoryId::UNASSIGNED;
+        assert_eq!(state.voters, QuorumVoters::InLog { voted_directory_id });
+        assert_eq!(state.encode(), file);
+    }
+
+    #[test]
     fn both_versions_read_back() {
         let no_voters =
             QuorumVoters::Fixed { cluster_id: "a\"b".into(), applied_offset: 7, voter_ids: None };
