@@ -6,8 +6,6 @@ use super::{entries, from_hex, to_hex};
 use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
 use crate::config::compression::Compression;
-use crate::format::FormatErrorKind;
-use crate::format::checksum::crc32_ieee;
 
 #[derive(Deserialize)]
 struct Vector {
@@ -77,73 +75,80 @@ fn every_message_set_decodes_to_what_its_writer_put_in() {
     }
 }
 
-/// A message, sealed.
-fn message(magic: u8, attributes: u8, offset: i64, timestamp: i64, value: &[u8]) -> Vec<u8> {
-    let mut body = vec![magic, attributes];
-    if magic == 1 {
-        body.extend_from_slice(&timestamp.to_be_bytes());
+#[cfg(feature = "gzip")]
+mod wrappers {
+    use super::read;
+    use crate::batch::compression::{DecodeLimits, compress};
+    use crate::batch::entry::Entry;
+    use crate::config::compression::Compression;
+    use crate::format::FormatErrorKind;
+    use crate::format::checksum::crc32_ieee;
+
+    /// A message, sealed.
+    fn message(magic: u8, attributes: u8, offset: i64, timestamp: i64, value: &[u8]) -> Vec<u8> {
+        let mut body = vec![magic, attributes];
+        if magic == 1 {
+            body.extend_from_slice(&timestamp.to_be_bytes());
+        }
+        body.extend_from_slice(&(-1i32).to_be_bytes());
+        body.extend_from_slice(&(value.len() as i32).to_be_bytes());
+        body.extend_from_slice(value);
+        let mut bytes = offset.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&(body.len() as i32 + 4).to_be_bytes());
+        bytes.extend_from_slice(&crc32_ieee(&body).to_be_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
     }
-    body.extend_from_slice(&(-1i32).to_be_bytes());
-    body.extend_from_slice(&(value.len() as i32).to_be_bytes());
-    body.extend_from_slice(value);
-    let mut bytes = offset.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&(body.len() as i32 + 4).to_be_bytes());
-    bytes.extend_from_slice(&crc32_ieee(&body).to_be_bytes());
-    bytes.extend_from_slice(&body);
-    bytes
-}
 
-#[cfg(feature = "gzip")]
-fn wrapper(magic: u8, attributes: u8, offset: i64, inner: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    crate::batch::compression::compress(Compression::Gzip, None, inner, &mut packed).expect("gzip");
-    message(magic, attributes | 1, offset, 77, &packed)
-}
+    fn wrapper(magic: u8, attributes: u8, offset: i64, inner: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        compress(Compression::Gzip, None, inner, &mut packed).expect("gzip");
+        message(magic, attributes | 1, offset, 77, &packed)
+    }
 
-#[cfg(feature = "gzip")]
-#[test]
-fn offsets_and_times_inside_of_a_wrapper() {
-    let inner = [message(1, 0, 0, 5, b"a"), message(1, 0, 2, 9, b"b")].concat();
-    let bytes = wrapper(1, 0, 102, &inner);
-    let found = read(&Entry::decode(&bytes).expect("an entry"));
-    let seen: Vec<_> = found.iter().map(|record| (record.offset, record.timestamp)).collect();
-    assert_eq!(seen, [(100, Some(5)), (102, Some(9))]);
+    #[test]
+    fn offsets_and_times_inside_of_a_wrapper() {
+        let inner = [message(1, 0, 0, 5, b"a"), message(1, 0, 2, 9, b"b")].concat();
+        let bytes = wrapper(1, 0, 102, &inner);
+        let found = read(&Entry::decode(&bytes).expect("an entry"));
+        let seen: Vec<_> = found.iter().map(|record| (record.offset, record.timestamp)).collect();
+        assert_eq!(seen, [(100, Some(5)), (102, Some(9))]);
 
-    // The time of the append overrides those inside.
-    let bytes = wrapper(1, 8, 102, &inner);
-    let found = read(&Entry::decode(&bytes).expect("an entry"));
-    let seen: Vec<_> = found.iter().map(|r| (r.timestamp, r.timestamp_type)).collect();
-    assert_eq!(seen, [(Some(77), Some(1)), (Some(77), Some(1))]);
+        // The time of the append overrides those inside.
+        let bytes = wrapper(1, 8, 102, &inner);
+        let found = read(&Entry::decode(&bytes).expect("an entry"));
+        let seen: Vec<_> = found.iter().map(|r| (r.timestamp, r.timestamp_type)).collect();
+        assert_eq!(seen, [(Some(77), Some(1)), (Some(77), Some(1))]);
 
-    let entry = Entry::decode(&bytes).expect("an entry");
-    let mut scratch = Vec::new();
-    let mut records = entry.records(&DecodeLimits::default(), &mut scratch).expect("records");
-    records.skip_to(101).expect("a record");
-    assert_eq!(records.next().expect("a record").expect("sound").offset, 102);
-}
-
-#[cfg(feature = "gzip")]
-#[test]
-fn wrappers_that_break_the_rules_are_refused() {
-    let plain = message(1, 0, 0, 5, b"a");
-    let refused = |bytes: Vec<u8>| {
         let entry = Entry::decode(&bytes).expect("an entry");
         let mut scratch = Vec::new();
-        match entry.records(&DecodeLimits::default(), &mut scratch) {
-            Err(error) => error.kind,
-            Ok(mut records) => records.find_map(Result::err).expect("an error").kind,
-        }
-    };
-    let nested = wrapper(1, 0, 0, &wrapper(1, 0, 0, &plain));
-    assert_eq!(refused(nested), FormatErrorKind::Corrupt);
-    let mixed = wrapper(1, 0, 5, &message(0, 0, 0, 0, b"a"));
-    assert_eq!(refused(mixed), FormatErrorKind::Corrupt);
-    let torn = wrapper(1, 0, 5, &plain[..plain.len() - 1]);
-    assert_eq!(refused(torn), FormatErrorKind::Corrupt);
-    let empty = wrapper(1, 0, 5, b"");
-    assert_eq!(refused(empty), FormatErrorKind::Corrupt);
-    let unordered = [plain.clone(), plain].concat();
-    assert_eq!(refused(wrapper(1, 0, 5, &unordered)), FormatErrorKind::Corrupt);
-    let zstd = message(1, 4, 0, 0, b"x");
-    assert_eq!(refused(zstd), FormatErrorKind::Unsupported);
+        let mut records = entry.records(&DecodeLimits::default(), &mut scratch).expect("records");
+        records.skip_to(101).expect("a record");
+        assert_eq!(records.next().expect("a record").expect("sound").offset, 102);
+    }
+
+    #[test]
+    fn wrappers_that_break_the_rules_are_refused() {
+        let plain = message(1, 0, 0, 5, b"a");
+        let refused = |bytes: Vec<u8>| {
+            let entry = Entry::decode(&bytes).expect("an entry");
+            let mut scratch = Vec::new();
+            match entry.records(&DecodeLimits::default(), &mut scratch) {
+                Err(error) => error.kind,
+                Ok(mut records) => records.find_map(Result::err).expect("an error").kind,
+            }
+        };
+        let nested = wrapper(1, 0, 0, &wrapper(1, 0, 0, &plain));
+        assert_eq!(refused(nested), FormatErrorKind::Corrupt);
+        let mixed = wrapper(1, 0, 5, &message(0, 0, 0, 0, b"a"));
+        assert_eq!(refused(mixed), FormatErrorKind::Corrupt);
+        let torn = wrapper(1, 0, 5, &plain[..plain.len() - 1]);
+        assert_eq!(refused(torn), FormatErrorKind::Corrupt);
+        let empty = wrapper(1, 0, 5, b"");
+        assert_eq!(refused(empty), FormatErrorKind::Corrupt);
+        let unordered = [plain.clone(), plain].concat();
+        assert_eq!(refused(wrapper(1, 0, 5, &unordered)), FormatErrorKind::Corrupt);
+        let zstd = message(1, 4, 0, 0, b"x");
+        assert_eq!(refused(zstd), FormatErrorKind::Unsupported);
+    }
 }
