@@ -12,10 +12,15 @@ use crate::format::batch_header::{
     LOG_OVERHEAD, MAGIC_V2, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE,
     NO_TIMESTAMP, TRANSACTIONAL_BIT, TimestampType, seal,
 };
-use crate::format::record::{HeaderList, HeaderPair, RECORD_OVERHEAD_MAX, RecordEncoder};
+use crate::format::record::{
+    HeaderList, HeaderPair, RECORD_OVERHEAD_MAX, RecordEncoder, SHORT_RECORD_SLACK, encode_short,
+};
+
+/// The largest batch that its length field can tell.
+const BATCH_LEN_MAX: usize = i32::MAX as usize;
 
 /// How a batch is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct BatchOptions {
     /// The codec. Default: none.
     pub compression: Compression,
@@ -95,6 +100,8 @@ pub struct BatchBuilder {
     /// and wait to be overwritten: so no byte is set twice for a batch.
     plain: Vec<u8>,
     used: usize,
+    /// What `used` must not exceed: the format's limit, or that of readers; 0 when finished.
+    used_max: usize,
     compressed: Vec<u8>,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -117,6 +124,7 @@ impl BatchBuilder {
             options: BatchOptions::default(),
             plain: Vec::new(),
             used: BATCH_HEADER_LEN,
+            used_max: BATCH_LEN_MAX,
             compressed: Vec::new(),
             base_timestamp: NO_TIMESTAMP,
             max_timestamp: NO_TIMESTAMP,
@@ -128,8 +136,12 @@ impl BatchBuilder {
 
     /// Drops what is there and starts a new batch.
     pub fn start(&mut self, options: &BatchOptions) {
-        self.options.clone_from(options);
+        self.options = *options;
         self.used = BATCH_HEADER_LEN;
+        self.used_max = match options.compression {
+            Compression::None => BATCH_LEN_MAX,
+            _ => BATCH_HEADER_LEN.saturating_add(options.decompressed_bytes_max).min(BATCH_LEN_MAX),
+        };
         self.compressed.clear();
         self.base_timestamp = options.delete_horizon_ms.unwrap_or(NO_TIMESTAMP);
         self.max_timestamp = NO_TIMESTAMP;
@@ -156,7 +168,10 @@ impl BatchBuilder {
         }
         // The delta wraps only after i32::MAX records, and is then refused.
         let delta = self.last_delta.wrapping_add(1);
-        self.push_at(delta, timestamp, key, value, HeaderList::Pairs(headers))
+        if headers.is_empty() && self.push_short(delta, timestamp, key, value) {
+            return Ok(());
+        }
+        self.push_any(delta, timestamp, key, value, HeaderList::Pairs(headers))
     }
 
     /// Appends a record at an offset of its own, as in a batch that was cleaned. On an error the
@@ -173,31 +188,84 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: HeaderList<'_>,
     ) -> Result<()> {
+        if headers.is_empty() && self.push_short(offset_delta, timestamp, key, value) {
+            return Ok(());
+        }
+        self.push_any(offset_delta, timestamp, key, value, headers)
+    }
+
+    /// The path of nearly every record. `false`, and nothing happened, if the record is not of
+    /// the usual sort, or there is no room, or something is wrong: `push_any` sorts that out.
+    #[inline]
+    fn push_short(
+        &mut self,
+        offset_delta: i32,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> bool {
+        if offset_delta <= self.last_delta {
+            return false;
+        }
+        let base_timestamp = self.base_timestamp_with(timestamp);
+        let Some(timestamp_delta) = timestamp.checked_sub(base_timestamp) else { return false };
+        let Some(room) = self.plain.get_mut(self.used..) else { return false };
+        let Some(len) = encode_short(timestamp_delta, offset_delta, key, value, room) else {
+            return false;
+        };
+        if self.used + len > self.used_max {
+            return false;
+        }
+        self.accept(self.used + len, offset_delta, timestamp, base_timestamp);
+        true
+    }
+
+    #[inline(never)]
+    fn push_any(
+        &mut self,
+        offset_delta: i32,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: HeaderList<'_>,
+    ) -> Result<()> {
         if offset_delta <= self.last_delta || self.finished {
             return Err(self.refusal(offset_delta));
         }
-        let is_first = self.record_count == 0 && self.options.delete_horizon_ms.is_none();
-        let base_timestamp = if is_first { timestamp } else { self.base_timestamp };
-        let encoder = timestamp
-            .checked_sub(base_timestamp)
-            .and_then(|delta| RecordEncoder::new(delta, offset_delta, key, value, headers));
+        let base_timestamp = self.base_timestamp_with(timestamp);
+        let Some(timestamp_delta) = timestamp.checked_sub(base_timestamp) else {
+            return Err(timestamp_too_far(timestamp));
+        };
+        let encoder = RecordEncoder::new(timestamp_delta, offset_delta, key, value, headers);
         let Some(encoder) = encoder else {
             return Err(record_too_large());
         };
         let end = self.used + encoder.encoded_len();
-        if end > self.plain.len() {
+        if end > self.used_max {
+            return Err(self.too_large(end));
+        }
+        if end + SHORT_RECORD_SLACK > self.plain.len() {
             self.grow(end)?;
         }
-        if self.options.compression != Compression::None {
-            self.check_decompressed_len(end)?;
-        }
         encoder.encode(&mut self.plain[self.used..end]);
+        self.accept(end, offset_delta, timestamp, base_timestamp);
+        Ok(())
+    }
+
+    /// What timestamps count from once a record with `timestamp` is in the batch.
+    #[inline(always)]
+    fn base_timestamp_with(&self, timestamp: i64) -> i64 {
+        let is_first = self.record_count == 0 && self.options.delete_horizon_ms.is_none();
+        if is_first { timestamp } else { self.base_timestamp }
+    }
+
+    #[inline(always)]
+    fn accept(&mut self, end: usize, offset_delta: i32, timestamp: i64, base_timestamp: i64) {
         self.used = end;
         self.base_timestamp = base_timestamp;
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.last_delta = offset_delta;
         self.record_count += 1;
-        Ok(())
     }
 
     /// The bytes of the batch so far, before compression.
@@ -245,6 +313,7 @@ impl BatchBuilder {
         if !self.finished {
             self.close()?;
             self.finished = true;
+            self.used_max = 0;
         }
         if self.options.compression == Compression::None {
             Ok(&mut self.plain[..self.used])
@@ -265,7 +334,7 @@ impl BatchBuilder {
         } else {
             std::mem::take(&mut self.compressed)
         };
-        let options = self.options.clone();
+        let options = self.options;
         self.start(&options);
         Ok(batch)
     }
@@ -344,13 +413,10 @@ impl BatchBuilder {
         }
     }
 
-    /// Makes the buffer at least `len` long. Twice as long as before, so that growing is rare.
+    /// Makes the buffer longer than `len` by the slack of short records. Twice as long as before, so that growing is rare.
     #[cold]
     fn grow(&mut self, len: usize) -> Result<()> {
-        if len - LOG_OVERHEAD > i32::MAX as usize {
-            return Err(batch_too_large(len));
-        }
-        let target = len.max(self.plain.len() * 2).max(512);
+        let target = (len + SHORT_RECORD_SLACK).max(self.plain.len() * 2).max(512);
         self.plain.try_reserve_exact(target - self.plain.len()).map_err(|_| {
             Error::new(ErrorKind::Limit, format!("no memory for a batch of {target} bytes"))
         })?;
@@ -358,17 +424,17 @@ impl BatchBuilder {
         Ok(())
     }
 
-    #[inline]
-    fn check_decompressed_len(&self, end: usize) -> Result<()> {
-        let limit = self.options.decompressed_bytes_max;
-        if end - BATCH_HEADER_LEN <= limit {
-            return Ok(());
+    #[cold]
+    fn too_large(&self, end: usize) -> Error {
+        if self.options.compression == Compression::None {
+            return batch_too_large(end);
         }
+        let limit = self.options.decompressed_bytes_max;
         let message = format!(
             "the records of a compressed batch take {} bytes, {limit} are allowed before compression",
             end - BATCH_HEADER_LEN
         );
-        Err(Error::new(ErrorKind::Limit, message))
+        Error::new(ErrorKind::Limit, message)
     }
 
     #[cold]
@@ -386,6 +452,12 @@ impl BatchBuilder {
 #[cold]
 fn negative_timestamp(timestamp: i64) -> Error {
     let message = format!("the timestamp {timestamp} is negative; -1 means none");
+    Error::new(ErrorKind::InvalidInput, message)
+}
+
+#[cold]
+fn timestamp_too_far(timestamp: i64) -> Error {
+    let message = format!("the timestamp {timestamp} is too far from the first one of its batch");
     Error::new(ErrorKind::InvalidInput, message)
 }
 

@@ -16,7 +16,8 @@ use std::borrow::Cow;
 
 use crate::format::FormatError;
 use crate::format::varint::{
-    put_varint, put_varlong, read_varint, read_varlong, varint_len, varlong_len,
+    SHORT_FORM_END, put_varint, put_varlong, read_varint, read_varlong, short_form, varint_len,
+    varlong_len, zigzag_encode_32, zigzag_encode_64,
 };
 
 /// The most bytes that a record takes besides the bytes of key, value and headers: its length,
@@ -215,6 +216,12 @@ pub enum HeaderList<'a> {
 }
 
 impl HeaderList<'_> {
+    /// Whether there are no headers.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
     fn count(&self) -> usize {
         match self {
             HeaderList::Pairs(pairs) => pairs.len(),
@@ -232,6 +239,84 @@ impl HeaderList<'_> {
             }),
         }
     }
+}
+
+/// How many bytes behind a record [`encode_short`] may scribble on.
+pub const SHORT_RECORD_SLACK: usize = 8;
+
+/// Encodes a record without headers whose numbers are all small, which nearly all records are,
+/// at the start of `out`, and returns its length. `None`, with nothing of use written, if the
+/// record is not of that sort or `out` has no room for it and [`SHORT_RECORD_SLACK`] more.
+///
+/// The numbers are put together in registers and stored eight bytes at a time; what such a store
+/// writes too much, the next one overwrites.
+#[inline(always)]
+pub fn encode_short(
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    out: &mut [u8],
+) -> Option<usize> {
+    const BYTES_MAX: usize = (SHORT_FORM_END / 2) as usize;
+    let key_bytes = key.unwrap_or_default();
+    let value_bytes = value.unwrap_or_default();
+    let timestamp = zigzag_encode_64(timestamp_delta);
+    let offset = u64::from(zigzag_encode_32(offset_delta));
+    let is_short = timestamp < SHORT_FORM_END
+        && offset < SHORT_FORM_END
+        && key_bytes.len() < BYTES_MAX
+        && value_bytes.len() < BYTES_MAX;
+    if !is_short {
+        return None;
+    }
+    let (timestamp, timestamp_len) = short_form(timestamp);
+    let (offset, offset_len) = short_form(offset);
+    let (key_length, key_length_len) = short_length(key);
+    let (value_length, value_length_len) = short_length(value);
+    // Attributes, the numbers, the header count.
+    let numbers_len = 2 + timestamp_len + offset_len + key_length_len + value_length_len;
+    let body_len = numbers_len as usize + key_bytes.len() + value_bytes.len();
+    if body_len >= BYTES_MAX {
+        return None;
+    }
+    let (length, length_len) = short_form(2 * body_len as u64);
+    let len = length_len as usize + body_len;
+    let out = out.get_mut(..len + SHORT_RECORD_SLACK)?;
+
+    let mut at = 0;
+    // The length, the attributes (0) and two numbers: seven bytes at most.
+    let head = length
+        | timestamp << (8 * (length_len + 1))
+        | offset << (8 * (length_len + 1 + timestamp_len));
+    store(out, &mut at, head, length_len + 1 + timestamp_len + offset_len);
+    if key_bytes.is_empty() {
+        let lengths = key_length | value_length << (8 * key_length_len);
+        store(out, &mut at, lengths, key_length_len + value_length_len);
+    } else {
+        store(out, &mut at, key_length, key_length_len);
+        out[at..at + key_bytes.len()].copy_from_slice(key_bytes);
+        at += key_bytes.len();
+        store(out, &mut at, value_length, value_length_len);
+    }
+    out[at..at + value_bytes.len()].copy_from_slice(value_bytes);
+    out[at + value_bytes.len()] = 0;
+    Some(len)
+}
+
+#[inline(always)]
+fn short_length(field: Option<&[u8]>) -> (u64, u32) {
+    match field {
+        // -1 in zig-zag.
+        None => (1, 1),
+        Some(bytes) => short_form(2 * bytes.len() as u64),
+    }
+}
+
+#[inline(always)]
+fn store(out: &mut [u8], at: &mut usize, word: u64, len: u32) {
+    out[*at..*at + 8].copy_from_slice(&word.to_le_bytes());
+    *at += len as usize;
 }
 
 /// A record that is to be encoded, and how long it will be: the length is known before a byte

@@ -46,6 +46,11 @@ pub fn read_unsigned_varlong(bytes: &[u8], at: &mut usize) -> Option<u64> {
         *at += 1;
         return Some(u64::from(first));
     }
+    let second = *bytes.get(*at + 1)?;
+    if second < 0x80 {
+        *at += 2;
+        return Some(u64::from(first & 0x7f) | u64::from(second) << 7);
+    }
     read_long_form(bytes, at, VARLONG_LEN_MAX, 0x01)
 }
 
@@ -102,6 +107,16 @@ pub fn unsigned_varlong_len(number: u64) -> usize {
     // ceil(bits / 7), where zero has one bit.
     let bits = 64 - (number | 1).leading_zeros();
     (bits.div_ceil(7)) as usize
+}
+
+/// The numbers below this take one or two bytes.
+pub const SHORT_FORM_END: u64 = 1 << 14;
+
+/// The bytes of a number below [`SHORT_FORM_END`], the first one lowest, and how many they are.
+/// Two of them put together make one store instead of two loops.
+#[inline(always)]
+pub fn short_form(number: u64) -> (u64, u32) {
+    if number < 0x80 { (number, 1) } else { (number & 0x7f | 0x80 | number >> 7 << 8, 2) }
 }
 
 /// Appends a signed 32-bit number.
