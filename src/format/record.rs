@@ -270,13 +270,17 @@ pub fn encode_short(
     if !is_short {
         return None;
     }
+    // The attributes (0) and two numbers: five bytes at most.
     let (timestamp, timestamp_len) = short_form(timestamp);
     let (offset, offset_len) = short_form(offset);
+    let numbers = (timestamp | offset << (8 * timestamp_len)) << 8;
+    let numbers_len = 1 + timestamp_len + offset_len;
     let (key_length, key_length_len) = short_length(key);
     let (value_length, value_length_len) = short_length(value);
-    // Attributes, the numbers, the header count.
-    let numbers_len = 2 + timestamp_len + offset_len + key_length_len + value_length_len;
-    let body_len = numbers_len as usize + key_bytes.len() + value_bytes.len();
+    // The last byte is the header count.
+    let body_len = (numbers_len + key_length_len + value_length_len + 1) as usize
+        + key_bytes.len()
+        + value_bytes.len();
     if body_len >= BYTES_MAX {
         return None;
     }
@@ -285,11 +289,7 @@ pub fn encode_short(
     let out = out.get_mut(..len + SHORT_RECORD_SLACK)?;
 
     let mut at = 0;
-    // The length, the attributes (0) and two numbers: seven bytes at most.
-    let head = length
-        | timestamp << (8 * (length_len + 1))
-        | offset << (8 * (length_len + 1 + timestamp_len));
-    store(out, &mut at, head, length_len + 1 + timestamp_len + offset_len);
+    store(out, &mut at, length | numbers << (8 * length_len), length_len + numbers_len);
     if key_bytes.is_empty() {
         let lengths = key_length | value_length << (8 * key_length_len);
         store(out, &mut at, lengths, key_length_len + value_length_len);

@@ -116,6 +116,7 @@ pub const SHORT_FORM_END: u64 = 1 << 14;
 /// Two of them put together make one store instead of two loops.
 #[inline(always)]
 pub fn short_form(number: u64) -> (u64, u32) {
+    // A branch, because the processor guesses it and goes on: neighbours are of like size.
     if number < 0x80 { (number, 1) } else { (number & 0x7f | 0x80 | number >> 7 << 8, 2) }
 }
 

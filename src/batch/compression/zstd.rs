@@ -18,8 +18,9 @@ const LEVEL_DEFAULT: i32 = 3;
 const WINDOW_LOG_MAX: u32 = 27;
 /// A context that grew beyond this is not kept.
 const CONTEXT_BYTES_MAX: usize = 8 << 20;
-/// The library's name of the error for a window over the maximum.
-const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+/// The library's names of the errors for a window over the maximum and for want of memory.
+const MEMORY_ERRORS: [&str; 2] =
+    ["Frame requires too much memory for decoding", "Allocation error : not enough memory"];
 
 thread_local! {
     static COMPRESSOR: Cell<Option<CCtx<'static>>> = const { Cell::new(None) };
@@ -90,7 +91,7 @@ fn decompress_frames(
 fn bad_data(code: usize, at: usize) -> FormatError {
     let name = get_error_name(code);
     let what = format!("bad zstd data: {name}");
-    if name == WINDOW_TOO_LARGE {
+    if MEMORY_ERRORS.contains(&name) {
         FormatError::limit(what, at)
     } else {
         FormatError::corrupt(what, at)
