@@ -191,7 +191,11 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             ErrorKind::NoSpace
         }
-        _ => ErrorKind::Io,
+        // An error of ours that passed through a function which speaks of I/O keeps its kind.
+        _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            Some(own) => own.kind(),
+            None => ErrorKind::Io,
+        },
     }
 }
 

@@ -5,7 +5,6 @@
 //! A file is a list of chunks that grow as they are filled: many small files stay small, and a
 //! large one is never moved.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use parking_lot::RwLock;
 use super::clock::{Clock, SystemClock};
 use super::dir_lock::{DirLock, LocalLock};
 use super::path::Place;
+use super::tree::{Found, Tree};
 use super::vfs::{DirectoryEntry, FileKind, LockMode, Mapping, Metadata, OpenHow, Vfs, VfsFile};
 use crate::error::Result;
 
@@ -22,15 +22,9 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// A data directory in memory. Clones share it.
 #[derive(Clone, Debug)]
 pub struct MemoryVfs {
-    root: Arc<RwLock<BTreeMap<String, Node>>>,
+    tree: Arc<RwLock<Tree<Arc<Stored>>>>,
     lock: LocalLock,
     clock: Arc<dyn Clock>,
-}
-
-#[derive(Clone, Debug)]
-enum Node {
-    File(Arc<Stored>),
-    Directory { files: BTreeMap<String, Arc<Stored>>, modified_ms: i64 },
 }
 
 type Stored = RwLock<Contents>;
@@ -38,7 +32,7 @@ type Stored = RwLock<Contents>;
 impl MemoryVfs {
     /// An empty directory; times of change come from `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> MemoryVfs {
-        MemoryVfs { root: Arc::default(), lock: LocalLock::default(), clock }
+        MemoryVfs { tree: Arc::default(), lock: LocalLock::default(), clock }
     }
 }
 
@@ -56,17 +50,17 @@ impl Vfs for MemoryVfs {
     fn open(&self, path: &str, how: OpenHow) -> io::Result<Arc<dyn VfsFile>> {
         let place = Place::of(path)?;
         let stored = match how {
-            OpenHow::Read | OpenHow::Write => find_file(&self.root.read(), place)?,
+            OpenHow::Read | OpenHow::Write => Arc::clone(self.tree.read().file(place)?),
             OpenHow::CreateOrWrite | OpenHow::CreateNew => {
-                let mut root = self.root.write();
-                match find_file(&root, place) {
+                let mut tree = self.tree.write();
+                match tree.file(place) {
                     Ok(_) if how == OpenHow::CreateNew => {
                         return Err(io::ErrorKind::AlreadyExists.into());
                     }
-                    Ok(stored) => stored,
+                    Ok(stored) => Arc::clone(stored),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         let stored = Arc::new(RwLock::new(Contents::new(self.clock.wall_ms())));
-                        insert_file(&mut root, place, Arc::clone(&stored))?;
+                        tree.insert(place, Arc::clone(&stored))?;
                         stored
                     }
                     Err(error) => return Err(error),
@@ -78,112 +72,43 @@ impl Vfs for MemoryVfs {
     }
 
     fn list(&self, directory: &str) -> io::Result<Vec<DirectoryEntry>> {
-        let root = self.root.read();
-        let place = Place::of(directory)?;
-        match place {
-            Place::Root => Ok(root
-                .iter()
-                .map(|(name, node)| DirectoryEntry { name: name.clone(), kind: node.kind() })
-                .collect()),
-            _ => Ok(find_directory(&root, place)?
-                .keys()
-                .map(|name| DirectoryEntry { name: name.clone(), kind: FileKind::File })
-                .collect()),
-        }
+        let tree = self.tree.read();
+        let entry = |(name, file): (&str, Option<&Arc<Stored>>)| DirectoryEntry {
+            name: name.to_owned(),
+            kind: if file.is_some() { FileKind::File } else { FileKind::Directory },
+        };
+        Ok(tree.list(Place::of(directory)?)?.into_iter().map(entry).collect())
     }
 
     fn metadata(&self, path: &str) -> io::Result<Metadata> {
-        let place = Place::of(path)?;
-        let root = self.root.read();
-        let directory =
-            |modified_ms| Metadata { kind: FileKind::Directory, length: 0, modified_ms };
-        match place {
-            Place::Root => return Ok(directory(self.clock.wall_ms())),
-            Place::Top(name) => {
-                if let Some(Node::Directory { modified_ms, .. }) = root.get(name) {
-                    return Ok(directory(*modified_ms));
-                }
+        Ok(match self.tree.read().find(Place::of(path)?)? {
+            Found::Directory => Metadata { kind: FileKind::Directory, length: 0, modified_ms: 0 },
+            Found::File(stored) => {
+                let contents = stored.read();
+                let (length, modified_ms) = (contents.length, contents.modified_ms);
+                Metadata { kind: FileKind::File, length, modified_ms }
             }
-            Place::Inside(..) => {}
-        }
-        let stored = find_file(&root, place)?;
-        let contents = stored.read();
-        Ok(Metadata {
-            kind: FileKind::File,
-            length: contents.length,
-            modified_ms: contents.modified_ms,
         })
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
-        let Place::Top(name) = Place::of(path)? else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        let mut root = self.root.write();
-        if root.contains_key(name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let modified_ms = self.clock.wall_ms();
-        root.insert(name.to_owned(), Node::Directory { files: BTreeMap::new(), modified_ms });
-        Ok(())
+        self.tree.write().create_dir(Place::of(path)?)
     }
 
     fn remove_dir(&self, path: &str) -> io::Result<()> {
-        let Place::Top(name) = Place::of(path)? else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        let mut root = self.root.write();
-        if !find_directory(&root, Place::Top(name))?.is_empty() {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
-        }
-        root.remove(name);
-        Ok(())
+        self.tree.write().remove_dir(Place::of(path)?)
     }
 
     fn remove_file(&self, path: &str) -> io::Result<()> {
-        let place = Place::of(path)?;
-        let mut root = self.root.write();
-        find_file(&root, place)?;
-        take_file(&mut root, place);
-        Ok(())
+        self.tree.write().remove_file(Place::of(path)?).map(|_| ())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let (from, to) = (Place::of(from)?, Place::of(to)?);
-        let mut root = self.root.write();
-        if let Place::Top(old) = from
-            && let Some(Node::Directory { files, modified_ms }) = root.get(old).cloned()
-        {
-            let Place::Top(new) = to else { return Err(io::ErrorKind::InvalidInput.into()) };
-            match root.get(new) {
-                _ if old == new => return Ok(()),
-                Some(Node::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
-                Some(Node::Directory { files, .. }) if !files.is_empty() => {
-                    return Err(io::ErrorKind::DirectoryNotEmpty.into());
-                }
-                _ => {}
-            }
-            root.remove(old);
-            root.insert(new.to_owned(), Node::Directory { files, modified_ms });
-            return Ok(());
-        }
-        let stored = find_file(&root, from)?;
-        match find_file(&root, to) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ if from == to => return Ok(()),
-            _ => {}
-        }
-        insert_file(&mut root, to, stored)?;
-        take_file(&mut root, from);
-        Ok(())
+        self.tree.write().rename(Place::of(from)?, Place::of(to)?)
     }
 
     fn sync_dir(&self, directory: &str) -> io::Result<()> {
-        let place = Place::of(directory)?;
-        match place {
-            Place::Root => Ok(()),
-            _ => find_directory(&self.root.read(), place).map(|_| ()),
-        }
+        self.tree.read().list(Place::of(directory)?).map(|_| ())
     }
 
     fn available_bytes(&self) -> io::Result<u64> {
@@ -192,77 +117,6 @@ impl Vfs for MemoryVfs {
 
     fn lock(&self, mode: LockMode) -> Result<Box<dyn DirLock>> {
         self.lock.take(mode, "in memory")
-    }
-}
-
-impl Node {
-    fn kind(&self) -> FileKind {
-        match self {
-            Node::File(_) => FileKind::File,
-            Node::Directory { .. } => FileKind::Directory,
-        }
-    }
-}
-
-type Root = BTreeMap<String, Node>;
-
-fn find_directory<'a>(
-    root: &'a Root,
-    place: Place<'_>,
-) -> io::Result<&'a BTreeMap<String, Arc<Stored>>> {
-    let Place::Top(name) = place else { return Err(io::ErrorKind::NotADirectory.into()) };
-    match root.get(name) {
-        Some(Node::Directory { files, .. }) => Ok(files),
-        Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
-        None => Err(io::ErrorKind::NotFound.into()),
-    }
-}
-
-fn find_file(root: &Root, place: Place<'_>) -> io::Result<Arc<Stored>> {
-    match place {
-        Place::Root => Err(io::ErrorKind::IsADirectory.into()),
-        Place::Top(name) => match root.get(name) {
-            Some(Node::File(stored)) => Ok(Arc::clone(stored)),
-            Some(Node::Directory { .. }) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        },
-        Place::Inside(directory, name) => {
-            match find_directory(root, Place::Top(directory))?.get(name) {
-                Some(stored) => Ok(Arc::clone(stored)),
-                None => Err(io::ErrorKind::NotFound.into()),
-            }
-        }
-    }
-}
-
-fn insert_file(root: &mut Root, place: Place<'_>, stored: Arc<Stored>) -> io::Result<()> {
-    match place {
-        Place::Root => return Err(io::ErrorKind::IsADirectory.into()),
-        Place::Top(name) => {
-            root.insert(name.to_owned(), Node::File(stored));
-        }
-        Place::Inside(directory, name) => match root.get_mut(directory) {
-            Some(Node::Directory { files, .. }) => {
-                files.insert(name.to_owned(), stored);
-            }
-            Some(Node::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
-            None => return Err(io::ErrorKind::NotFound.into()),
-        },
-    }
-    Ok(())
-}
-
-fn take_file(root: &mut Root, place: Place<'_>) {
-    match place {
-        Place::Root => {}
-        Place::Top(name) => {
-            root.remove(name);
-        }
-        Place::Inside(directory, name) => {
-            if let Some(Node::Directory { files, .. }) = root.get_mut(directory) {
-                files.remove(name);
-            }
-        }
     }
 }
 

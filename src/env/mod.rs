@@ -8,6 +8,7 @@ mod disk_lock;
 mod map;
 pub mod memory;
 mod ofd_lock;
+pub mod overlay;
 mod path;
 pub mod poison;
 pub mod random;
@@ -15,6 +16,7 @@ pub mod replace_file;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod threads;
+mod tree;
 pub mod vfs;
 #[cfg(test)]
 mod vfs_tests;
