@@ -104,6 +104,18 @@ pub fn varlong_len(value: i64) -> usize {
 /// How many bytes an unsigned number takes.
 #[inline(always)]
 pub fn unsigned_varlong_len(number: u64) -> usize {
+    // Nearly all numbers are short: two comparisons that are always foreseen beat arithmetic.
+    if number < 1 << 7 {
+        1
+    } else if number < 1 << 14 {
+        2
+    } else {
+        long_form_len(number)
+    }
+}
+
+#[inline(never)]
+fn long_form_len(number: u64) -> usize {
     // ceil(bits / 7), where zero has one bit.
     let bits = 64 - (number | 1).leading_zeros();
     (bits.div_ceil(7)) as usize
@@ -163,7 +175,22 @@ pub fn put_varlong(out: &mut [u8], at: &mut usize, value: i64) {
 }
 
 #[inline(always)]
-fn put_unsigned_varlong(out: &mut [u8], at: &mut usize, mut number: u64) {
+fn put_unsigned_varlong(out: &mut [u8], at: &mut usize, number: u64) {
+    if number < 1 << 7 {
+        out[*at] = number as u8;
+        *at += 1;
+    } else if number < 1 << 14 {
+        let two = &mut out[*at..*at + 2];
+        two[0] = number as u8 | 0x80;
+        two[1] = (number >> 7) as u8;
+        *at += 2;
+    } else {
+        put_long_form(out, at, number);
+    }
+}
+
+#[inline(never)]
+fn put_long_form(out: &mut [u8], at: &mut usize, mut number: u64) {
     while number >= 0x80 {
         out[*at] = number as u8 | 0x80;
         *at += 1;
