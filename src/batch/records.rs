@@ -3,6 +3,8 @@
 //! Records come in the order of their offsets, each within the offsets of its batch. The first
 //! thing that is wrong ends the iteration with an error.
 
+use std::ops::RangeInclusive;
+
 use crate::format::FormatError;
 use crate::format::batch_header::{BatchHeader, NO_SEQUENCE, NO_TIMESTAMP, TimestampType};
 use crate::format::batch_header::{LOG_OVERHEAD, advance_sequence};
@@ -30,12 +32,11 @@ pub struct RecordView<'a> {
 
 /// The records of one entry. See [`Entry::records`](crate::batch::entry::Entry::records).
 #[derive(Clone, Debug)]
-pub struct Records<'a>(Source<'a>);
-
-#[derive(Clone, Debug)]
-enum Source<'a> {
-    Batch(BatchRecords<'a>),
-    Legacy(LegacyRecords<'a>),
+pub struct Records<'a> {
+    /// Of a batch of magic 2; empty for legacy messages. A field of its own, not a variant: so the
+    /// compiler can keep it in registers while a loop walks the records.
+    batch: BatchRecords<'a>,
+    legacy: Option<Box<LegacyRecords<'a>>>,
 }
 
 impl<'a> Records<'a> {
@@ -50,30 +51,30 @@ impl<'a> Records<'a> {
             return Err(FormatError::corrupt(what, 0));
         }
         let append_time = header.timestamp_type() == TimestampType::LogAppendTime;
-        Ok(Records(Source::Batch(BatchRecords {
+        let batch = BatchRecords {
             payload,
             at: 0,
             left,
-            failed: false,
             next_delta: 0,
             last_delta: header.last_offset_delta,
             base_offset: header.base_offset,
             base_timestamp: header.base_timestamp,
             append_time: append_time.then_some(header.max_timestamp),
             base_sequence: header.base_sequence,
-        })))
+        };
+        Ok(Records { batch, legacy: None })
     }
 
     /// A single message of magic 0 or 1 that is not compressed.
     pub(crate) fn of_message(bytes: &'a [u8]) -> Records<'a> {
-        Records(Source::Legacy(LegacyRecords {
+        Records::of_legacy(LegacyRecords {
             messages: bytes,
             at: 0,
             magic: None,
             offset_shift: 0,
             append_time: None,
             previous_offset: -1,
-        }))
+        })
     }
 
     /// `messages`: what `wrapper` holds, decompressed.
@@ -82,14 +83,18 @@ impl<'a> Records<'a> {
         messages: &'a [u8],
     ) -> Result<Records<'a>, FormatError> {
         let append_time = wrapper.timestamp_type() == TimestampType::LogAppendTime;
-        Ok(Records(Source::Legacy(LegacyRecords {
+        Ok(Records::of_legacy(LegacyRecords {
             messages,
             at: 0,
             magic: Some(wrapper.magic),
             offset_shift: offset_shift(wrapper, messages)?,
             append_time: wrapper.timestamp.filter(|_| append_time),
             previous_offset: -1,
-        })))
+        }))
+    }
+
+    fn of_legacy(legacy: LegacyRecords<'a>) -> Records<'a> {
+        Records { batch: BatchRecords::NONE, legacy: Some(Box::new(legacy)) }
     }
 
     /// Moves on to the first record whose offset is `offset` or higher. What is passed over is
@@ -98,9 +103,9 @@ impl<'a> Records<'a> {
     /// # Errors
     /// Corrupt if a record that is passed over has an impossible length or offset.
     pub fn skip_to(&mut self, offset: i64) -> Result<(), FormatError> {
-        match &mut self.0 {
-            Source::Batch(records) => records.skip_to(offset),
-            Source::Legacy(records) => records.skip_to(offset),
+        match &mut self.legacy {
+            None => self.batch.skip_to(offset),
+            Some(legacy) => legacy.skip_to(offset),
         }
     }
 }
@@ -110,9 +115,9 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Source::Batch(records) => records.next(),
-            Source::Legacy(records) => records.next(),
+        match &mut self.legacy {
+            None => self.batch.next(),
+            Some(legacy) => legacy.next(),
         }
     }
 }
@@ -124,7 +129,6 @@ struct BatchRecords<'a> {
     payload: &'a [u8],
     at: usize,
     left: usize,
-    failed: bool,
     /// The smallest offset delta that the next record may have.
     next_delta: i32,
     last_delta: i32,
@@ -135,27 +139,43 @@ struct BatchRecords<'a> {
 }
 
 impl<'a> BatchRecords<'a> {
+    const NONE: BatchRecords<'static> = BatchRecords {
+        payload: &[],
+        at: 0,
+        left: 0,
+        next_delta: 0,
+        last_delta: 0,
+        base_offset: 0,
+        base_timestamp: 0,
+        append_time: None,
+        base_sequence: NO_SEQUENCE,
+    };
+
     #[inline(always)]
     fn next(&mut self) -> Option<Result<RecordView<'a>, FormatError>> {
+        let start = self.at;
         if self.left == 0 {
-            return self.end();
+            if start == self.payload.len() {
+                return None;
+            }
+            return Some(Err(self.fail(bytes_left_over(self.payload.len() - start, start))));
         }
         self.left -= 1;
-        let start = self.at;
         let record = match Record::decode(self.payload, &mut self.at) {
             Ok(record) => record,
             Err(error) => return Some(Err(self.fail(error))),
         };
         let delta = record.offset_delta;
-        if delta < self.next_delta || delta > self.last_delta {
-            return Some(Err(self.wrong_delta(delta, start)));
+        let allowed = self.next_delta..=self.last_delta;
+        if !allowed.contains(&delta) {
+            return Some(Err(self.fail(wrong_delta(delta, allowed, start))));
         }
         self.next_delta = delta.wrapping_add(1);
         let (timestamp, timestamp_type) = match self.append_time {
             Some(time) => (time, TimestampType::LogAppendTime),
             None => match self.base_timestamp.checked_add(record.timestamp_delta) {
                 Some(timestamp) => (timestamp, TimestampType::CreateTime),
-                None => return Some(Err(self.wrong_timestamp(start))),
+                None => return Some(Err(self.fail(wrong_timestamp(start)))),
             },
         };
         let sequence = if self.base_sequence < 0 {
@@ -184,8 +204,9 @@ impl<'a> BatchRecords<'a> {
             if i64::from(delta) >= wanted {
                 return Ok(());
             }
-            if delta < self.next_delta || delta > self.last_delta {
-                return Err(self.wrong_delta(delta, start));
+            let allowed = self.next_delta..=self.last_delta;
+            if !allowed.contains(&delta) {
+                return Err(self.fail(wrong_delta(delta, allowed, start)));
             }
             self.next_delta = delta.wrapping_add(1);
             self.at = behind;
@@ -194,37 +215,30 @@ impl<'a> BatchRecords<'a> {
         Ok(())
     }
 
-    #[inline(never)]
-    fn end(&mut self) -> Option<Result<RecordView<'a>, FormatError>> {
-        if self.failed || self.at == self.payload.len() {
-            return None;
-        }
-        let behind = self.payload.len() - self.at;
-        let error = FormatError::corrupt(
-            format!("{behind} bytes follow the last record of the batch"),
-            self.at,
-        );
-        Some(Err(self.fail(error)))
-    }
-
-    #[cold]
+    /// Ends the iteration. Inlined, so that the address of `self` is never taken.
+    #[inline(always)]
     fn fail(&mut self, error: FormatError) -> FormatError {
         self.left = 0;
-        self.failed = true;
+        self.at = self.payload.len();
         error
     }
+}
 
-    #[cold]
-    fn wrong_delta(&mut self, delta: i32, at: usize) -> FormatError {
-        let (least, most) = (self.next_delta, self.last_delta);
-        let what = format!("a record has the offset delta {delta}, not one of {least} to {most}");
-        self.fail(FormatError::corrupt(what, at))
-    }
+#[cold]
+fn bytes_left_over(count: usize, at: usize) -> FormatError {
+    FormatError::corrupt(format!("{count} bytes follow the last record of the batch"), at)
+}
 
-    #[cold]
-    fn wrong_timestamp(&mut self, at: usize) -> FormatError {
-        self.fail(FormatError::corrupt("the timestamp of a record does not fit", at))
-    }
+#[cold]
+fn wrong_delta(delta: i32, allowed: RangeInclusive<i32>, at: usize) -> FormatError {
+    let (least, most) = allowed.into_inner();
+    let what = format!("a record has the offset delta {delta}, not one of {least} to {most}");
+    FormatError::corrupt(what, at)
+}
+
+#[cold]
+fn wrong_timestamp(at: usize) -> FormatError {
+    FormatError::corrupt("the timestamp of a record does not fit", at)
 }
 
 /// A run of messages of magic 0 or 1, none of them compressed.
