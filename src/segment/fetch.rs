@@ -16,6 +16,8 @@ use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC
 
 /// A first guess at the size of a batch, if nothing is known.
 const BATCH_BYTES_GUESS: u64 = 1024;
+/// Up to this distance it is cheaper to read over what is not wanted than to read twice.
+const GUESS_BYTES_MAX: u64 = 64 * 1024;
 /// Batches above this are checked before memory is allocated for them.
 const TRUSTED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -167,7 +169,8 @@ fn expected_at(position: u64, landmark: Option<Landmark>, base_offset: i64) -> O
 }
 
 /// How far behind the position of an index entry the batch of an offset ends, if batches are all
-/// alike; a wrong guess costs a second read.
+/// alike: then one read gets it, whatever `bytes_max` is. A wrong guess costs a second read, and
+/// where batches are large, hopping from header to header costs less than reading over them.
 fn guess_distance(hit: &IndexHit, base_offset: i64, from: i64) -> u64 {
     let (offset, position) = hit
         .floor
@@ -175,8 +178,9 @@ fn guess_distance(hit: &IndexHit, base_offset: i64, from: i64) -> u64 {
     let Some(next) = hit.next else { return BATCH_BYTES_GUESS };
     let bytes = u64::from(next.position).saturating_sub(position);
     let offsets = i64::from(next.relative_offset).saturating_sub(offset).max(1).cast_unsigned();
-    let wanted = (from - base_offset).saturating_sub(offset).max(0).cast_unsigned();
-    bytes.saturating_mul(wanted.min(offsets)) / offsets
+    let wanted = (from - base_offset).saturating_sub(offset).max(0).cast_unsigned() + 1;
+    let distance = bytes.saturating_mul(wanted.min(offsets)) / offsets;
+    if distance <= GUESS_BYTES_MAX { distance } else { 0 }
 }
 
 impl Walk<'_> {

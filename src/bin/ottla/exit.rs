@@ -18,8 +18,12 @@ use ottla::error::{Error, ErrorKind};
 /// Why a run did not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
+    /// The arguments do not make sense together.
+    Usage(String),
     /// The library says no.
     Library(Error),
+    /// Something was found to be damaged; what, was printed already or is said here.
+    Corrupt(String),
     /// Said already; only the exit code is left.
     Reported(u8),
     /// Standard output is gone. Whoever read it has seen enough, so this ends quietly.
@@ -27,10 +31,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// An input that can never work.
+    pub(crate) fn invalid_input(message: impl Into<String>) -> Failure {
+        Failure::Library(Error::new(ErrorKind::InvalidInput, message))
+    }
+
     /// The exit code of the process.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Failure::Usage(_) => 2,
             Failure::Library(error) => exit_code_of(error.kind()),
+            Failure::Corrupt(_) => 3,
             Failure::Reported(code) => *code,
             Failure::BrokenPipe => 0,
         }
@@ -52,6 +63,7 @@ impl Failure {
     /// The sentence for standard error, if there is one.
     pub(crate) fn sentence(&self) -> Option<String> {
         match self {
+            Failure::Usage(message) | Failure::Corrupt(message) => Some(message.clone()),
             Failure::Library(error) => Some(error.to_string()),
             Failure::Reported(_) | Failure::BrokenPipe => None,
         }

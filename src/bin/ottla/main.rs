@@ -2,8 +2,14 @@
 //! and ends the process.
 
 mod arguments;
+mod consume;
+mod directory;
 mod dump;
 mod exit;
+mod info;
+mod produce;
+mod topic;
+mod verify;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -16,8 +22,7 @@ use exit::Failure;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    let outcome = run(&arguments, &mut out);
-    let outcome = outcome.and_then(|()| Ok(out.flush()?));
+    let outcome = run(&arguments, &mut out).and_then(|()| Ok(out.flush()?));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -31,6 +36,11 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match &arguments.verb {
+        Verb::Topic(topic) => topic::run(arguments, topic, out),
+        Verb::Produce(produce) => produce::run(arguments, produce, out),
+        Verb::Consume(consume) => consume::run(arguments, consume, out),
         Verb::Dump(dump) => dump::run(dump, out),
+        Verb::Verify(verify) => verify::run(arguments, verify, out),
+        Verb::Info(info) => info::run(arguments, info, out),
     }
 }

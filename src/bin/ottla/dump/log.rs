@@ -46,6 +46,18 @@ pub(super) fn metadata_snapshot(source: &mut Source, out: &mut dyn Write) -> Res
     entries(source, Payload::Metadata, out)
 }
 
+/// Prints what recovery cut off a log. That it is damaged is why it was cut, so it is no failure.
+pub(super) fn quarantine(source: &mut Source, out: &mut dyn Write) -> Result<(), Failure> {
+    match entries(source, Payload::Text, out) {
+        Err(Failure::Library(error))
+            if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
 fn entries(source: &mut Source, payload: Payload, out: &mut dyn Write) -> Result<(), Failure> {
     let mut damage = None;
     let mut bytes = Vec::new();
@@ -265,7 +277,8 @@ fn legacy_checks(
     if entry.record_count().is_some() {
         return Ok(vec![of(entry.bytes())?]);
     }
-    drop(entry.records(limits, scratch)?);
+    // Decompresses; the records themselves are read again later.
+    let _ = entry.records(limits, scratch)?;
     let mut checks = Vec::new();
     let mut rest = &scratch[..];
     while let Ok(size) = Entry::size_of(rest) {

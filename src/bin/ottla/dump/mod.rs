@@ -18,7 +18,7 @@ use ottla::format::file_names::{
     BOOTSTRAP_CHECKPOINT, CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, LEADER_EPOCH_CHECKPOINT,
     LOG_START_CHECKPOINT, META_PROPERTIES, OTTLA_CONTROL, PARTITION_METADATA, QUORUM_STATE,
     RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT, Suffix, parse_base_offset,
-    parse_journal_file, parse_leftover, parse_metadata_snapshot,
+    parse_journal_file, parse_leftover, parse_metadata_snapshot, parse_quarantine_file,
 };
 
 use crate::arguments::Dump;
@@ -65,6 +65,9 @@ fn dump(source: &mut Source, out: &mut dyn Write) -> Result<(), Failure> {
     }
     if parse_journal_file(&name).is_some() {
         return journal::journal(source, out);
+    }
+    if parse_quarantine_file(&name).is_some() {
+        return log::quarantine(source, out);
     }
     match name.as_str() {
         RECOVERY_POINT_CHECKPOINT

@@ -1,0 +1,135 @@
+//! `ottla topic`: create, list, describe, alter and delete topics.
+
+use std::io::Write;
+
+use ottla::Broker;
+use ottla::TopicDescription;
+use ottla::config::topic::TopicConfig;
+use ottla::error::ErrorKind;
+
+use crate::arguments::{Arguments, TopicAlter, TopicCreate, TopicDelete, TopicDescribe, TopicVerb};
+use crate::directory;
+use crate::exit::Failure;
+
+/// Runs the verb.
+pub(crate) fn run(
+    arguments: &Arguments,
+    verb: &TopicVerb,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    match verb {
+        TopicVerb::Create(create_arguments) => {
+            let config = config_of(create_arguments)?;
+            directory::write_or_create(arguments, |broker| create(broker, create_arguments, config))
+        }
+        TopicVerb::List => list(&directory::read(arguments)?, out),
+        TopicVerb::Describe(describe_arguments) => {
+            describe(&directory::read(arguments)?, describe_arguments, out)
+        }
+        TopicVerb::Alter(alter_arguments) => {
+            directory::write(arguments, |broker| alter(broker, alter_arguments))
+        }
+        TopicVerb::Delete(delete_arguments) => {
+            directory::write(arguments, |broker| delete(broker, delete_arguments))
+        }
+    }
+}
+
+/// The settings that were asked for. Checked before the directory is opened, so that a wrong one
+/// does not leave an empty directory behind.
+fn config_of(arguments: &TopicCreate) -> Result<TopicConfig, Failure> {
+    let mut config = TopicConfig::new();
+    for (name, value) in &arguments.configs {
+        config = config.set(name, value)?;
+    }
+    if let Some(count) = arguments.partitions {
+        config = config.partitions(count);
+    }
+    config.validate()?;
+    ottla::topic::TopicName::new(&arguments.name)?;
+    Ok(config)
+}
+
+fn create(broker: &Broker, arguments: &TopicCreate, config: TopicConfig) -> Result<(), Failure> {
+    match broker.create_topic(&arguments.name, config) {
+        Err(error) if error.kind() == ErrorKind::TopicExists && arguments.if_not_exists => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn list(broker: &Broker, out: &mut dyn Write) -> Result<(), Failure> {
+    for topic in broker.list_topics() {
+        writeln!(out, "{}", topic.name)?;
+    }
+    Ok(())
+}
+
+fn describe(
+    broker: &Broker,
+    arguments: &TopicDescribe,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let topics = match &arguments.name {
+        Some(name) => vec![broker.describe_topic(name)?],
+        None => broker.list_topics(),
+    };
+    for topic in &topics {
+        describe_topic(topic, out)?;
+    }
+    Ok(())
+}
+
+/// The layout of kafka-topics, with offsets and sizes in place of leaders and replicas.
+fn describe_topic(topic: &TopicDescription, out: &mut dyn Write) -> Result<(), Failure> {
+    let configs: Vec<String> =
+        topic.config.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    writeln!(
+        out,
+        "Topic: {}\tTopicId: {}\tPartitionCount: {}\tConfigs: {}",
+        topic.name,
+        topic.id,
+        topic.partitions.len(),
+        configs.join(",")
+    )?;
+    for partition in &topic.partitions {
+        write!(
+            out,
+            "\tTopic: {}\tPartition: {}\tStartOffset: {}\tEndOffset: {}\tBytes: {}",
+            topic.name,
+            partition.partition,
+            partition.log_start_offset,
+            partition.end_offset,
+            partition.size_bytes
+        )?;
+        if let Some(damage) = &partition.damage {
+            write!(out, "\tDamage: {damage}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn alter(broker: &Broker, arguments: &TopicAlter) -> Result<(), Failure> {
+    let set = arguments.configs.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
+    let reset = arguments.delete_configs.iter().map(|name| (name.as_str(), None));
+    let changes: Vec<(&str, Option<&str>)> = set.chain(reset).collect();
+    if !changes.is_empty() {
+        broker.alter_topic(&arguments.name, &changes)?;
+    }
+    if let Some(total) = arguments.partitions {
+        broker.add_partitions(&arguments.name, total)?;
+    }
+    Ok(())
+}
+
+fn delete(broker: &Broker, arguments: &TopicDelete) -> Result<(), Failure> {
+    match broker.delete_topic(&arguments.name) {
+        Err(error)
+            if error.kind() == ErrorKind::UnknownTopicOrPartition && arguments.if_exists =>
+        {
+            Ok(())
+        }
+        outcome => Ok(outcome?),
+    }
+}
