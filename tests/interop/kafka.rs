@@ -85,6 +85,19 @@ pub(crate) fn sorted_entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// A copy of a folder with everything in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the copy's folder");
+    for path in sorted_entries(from) {
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("a copied file");
+        }
+    }
+}
+
 fn run(command: &mut Command) -> String {
     let shown = format!("{command:?}");
     let shown = &shown[..shown.len().min(400)];
