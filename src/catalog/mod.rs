@@ -14,10 +14,13 @@ pub(crate) mod alter;
 pub(crate) mod bootstrap;
 pub(crate) mod create;
 pub(crate) mod delete;
+#[cfg(test)]
+pub(crate) mod known_topics;
 pub(crate) mod producer_ids;
 pub(crate) mod replay;
 #[cfg(test)]
 mod tests;
+pub(crate) mod topic_handle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

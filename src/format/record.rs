@@ -171,6 +171,23 @@ impl<'a> Headers<'a> {
         (at == encoded.len()).then_some(Headers { encoded, count })
     }
 
+    /// The encoded headers, without their count.
+    pub(crate) fn encoded(&self) -> &'a [u8] {
+        self.encoded
+    }
+
+    /// `count` headers that `bytes` start with and that were decoded before. If they are not
+    /// there, there are none.
+    pub(crate) fn of_checked(bytes: &'a [u8], count: usize) -> Headers<'a> {
+        let mut at = 0;
+        for _ in 0..count {
+            if read_header(bytes, &mut at).is_none() {
+                return Headers::NONE;
+            }
+        }
+        bytes.get(..at).map_or(Headers::NONE, |encoded| Headers { encoded, count })
+    }
+
     /// How many headers there are (still to come).
     pub fn count_left(&self) -> usize {
         self.count

@@ -1,0 +1,264 @@
+//! One assigned partition: the consumer's position in it, and what was fetched and is not yet
+//! handed out.
+//!
+//! The invariant: the position is the offset after the last record that was handed out, or passed
+//! over; an error never moves it.
+
+use std::sync::Arc;
+
+use super::isolation::AbortedFilter;
+use super::piece::{Fetched, Piece};
+use super::pool::Pool;
+use super::records::Run;
+use crate::config::consumer::{AutoOffsetReset, IsolationLevel};
+use crate::error::{Error, ErrorKind, Result};
+use crate::partition::Partition;
+use crate::partition::read::{ReadPosition, ReadRequest};
+use crate::topic::TopicPartition;
+
+/// How a partition is to be fetched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FetchRules {
+    pub(super) reset: AutoOffsetReset,
+    pub(super) isolation: IsolationLevel,
+    pub(super) check_crcs: bool,
+}
+
+/// A partition that a consumer reads.
+pub(super) struct Assigned {
+    name: Arc<TopicPartition>,
+    partition: Arc<Partition>,
+    /// Unknown until the first poll, if nobody sought.
+    position: Option<i64>,
+    fetched: Option<Fetched>,
+    piece: Option<Piece>,
+    /// The first slot of the piece that was not handed out.
+    next_slot: usize,
+    /// Where the reader stands in the log's files.
+    read_position: ReadPosition,
+}
+
+impl Assigned {
+    pub(super) fn new(name: TopicPartition, partition: Arc<Partition>) -> Assigned {
+        Assigned {
+            name: Arc::new(name),
+            partition,
+            position: None,
+            fetched: None,
+            piece: None,
+            next_slot: 0,
+            read_position: ReadPosition::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &TopicPartition {
+        &self.name
+    }
+
+    pub(super) fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// The end of what may be read, if `end` is the end of what is published.
+    ///
+    /// # Errors
+    /// Those of the disk, where open transactions have to be looked up first.
+    pub(super) fn readable_end(&self, end: i64, isolation: IsolationLevel) -> Result<i64> {
+        match isolation {
+            IsolationLevel::ReadUncommitted => Ok(end),
+            IsolationLevel::ReadCommitted => Ok(end.min(self.partition.last_stable_offset()?)),
+        }
+    }
+
+    /// Whether there is nothing to read now, and nothing to complain about.
+    pub(super) fn is_idle(&self, isolation: IsolationLevel) -> bool {
+        let end = self.readable_end(self.partition.end_offset(), isolation);
+        !self.partition.is_deleted()
+            && end.is_ok_and(|end| self.position.is_some_and(|position| position >= end))
+    }
+
+    /// The position, if there is one yet.
+    pub(super) fn known_position(&self) -> Option<i64> {
+        self.position
+    }
+
+    /// The bytes that were fetched and are not handed out.
+    pub(super) fn ready_bytes(&self) -> usize {
+        self.fetched.as_ref().map_or(0, Fetched::left_bytes)
+    }
+
+    /// Goes to `offset` and forgets what was fetched.
+    pub(super) fn seek(&mut self, offset: i64, pool: &Pool) {
+        self.forget(pool);
+        self.position = Some(offset);
+    }
+
+    /// The position; where there is none, or none that exists, `reset` says where to go.
+    /// `end` is the end of what may be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OffsetOutOfRange`] if `reset` says none.
+    pub(super) fn resolve(&mut self, reset: AutoOffsetReset, end: i64) -> Result<i64> {
+        let start = self.partition.log_start_offset();
+        if let Some(position) = self.position
+            && position >= start
+            && (position <= end || position <= self.partition.end_offset())
+        {
+            return Ok(position);
+        }
+        let position = match reset {
+            AutoOffsetReset::Earliest => start,
+            AutoOffsetReset::Latest => end.max(start),
+            _ => return Err(self.out_of_range(start)),
+        };
+        self.position = Some(position);
+        Ok(position)
+    }
+
+    fn out_of_range(&self, start: i64) -> Error {
+        let end = self.partition.end_offset();
+        let what = match self.position {
+            Some(position) => format!("the offset {position} is not"),
+            None => "there is no position".to_owned(),
+        };
+        let message = format!(
+            "{what} within offsets {start} to {end}, and auto.offset.reset is none: seek first"
+        );
+        self.named(Error::new(ErrorKind::OffsetOutOfRange, message))
+    }
+
+    /// Hands out at most `records_max` of the records that are ready, if there are any.
+    ///
+    /// # Errors
+    /// If the batch at the position is bad.
+    pub(super) fn take(&mut self, records_max: usize, pool: &Pool) -> Result<Option<Run>> {
+        loop {
+            if let Some(run) = self.take_of_piece(records_max, pool) {
+                return Ok(Some(run));
+            }
+            let (Some(fetched), Some(position)) = (&mut self.fetched, self.position) else {
+                return Ok(None);
+            };
+            if fetched.is_done() {
+                self.forget(pool);
+                return Ok(None);
+            }
+            match fetched.decode(position, records_max, pool) {
+                Ok(piece) => {
+                    self.piece = Some(piece);
+                    self.next_slot = 0;
+                }
+                Err(error) => {
+                    self.forget(pool);
+                    return Err(self.named(error));
+                }
+            }
+        }
+    }
+
+    fn take_of_piece(&mut self, records_max: usize, pool: &Pool) -> Option<Run> {
+        let piece = self.piece.as_ref()?;
+        let from = self.next_slot;
+        let to = piece.slots.len().min(from.saturating_add(records_max));
+        let run = (from < to).then(|| Run {
+            partition: Arc::clone(&self.name),
+            bytes: Arc::clone(&piece.bytes),
+            slots: Arc::clone(&piece.slots),
+            from,
+            to,
+        });
+        self.next_slot = to;
+        if to < piece.slots.len() {
+            let last = piece.slots.get(to.wrapping_sub(1));
+            self.position = last.map(|slot| slot.offset.saturating_add(1)).or(self.position);
+        } else {
+            self.position = Some(piece.next_offset);
+            self.drop_piece(pool);
+        }
+        run
+    }
+
+    /// Reads from the position on, up to the published `end` and about `bytes_max` bytes, at
+    /// least one batch. Says whether there was something.
+    ///
+    /// # Errors
+    /// What reading says; it names the partition, the file and the place in it.
+    pub(super) fn fetch(
+        &mut self,
+        end: i64,
+        bytes_max: usize,
+        rules: &FetchRules,
+        pool: &Pool,
+    ) -> Result<bool> {
+        if self.partition.is_deleted() {
+            let message = "the topic was deleted";
+            return Err(self.named(Error::new(ErrorKind::UnknownTopicOrPartition, message)));
+        }
+        let end = self.readable_end(end, rules.isolation)?;
+        let from = self.resolve(rules.reset, end)?;
+        if from >= end {
+            return Ok(false);
+        }
+        let mut request = ReadRequest { from, end, bytes_max, check: rules.check_crcs };
+        let mut buffer = pool.take_bytes();
+        let mut result = self.partition.read(&request, &mut self.read_position, &mut buffer);
+        if matches!(&result, Err(error) if error.kind() == ErrorKind::Corrupt) && bytes_max > 1 {
+            // A bad batch further on must not hide the good ones before it.
+            request.bytes_max = 1;
+            result = self.partition.read(&request, &mut self.read_position, &mut buffer);
+        }
+        match result {
+            Ok(outcome) if outcome.bytes > 0 => {
+                let aborted = self.aborted(from, outcome.next_offset, rules.isolation)?;
+                let range = outcome.start..outcome.start.saturating_add(outcome.bytes);
+                self.fetched = Some(Fetched::new(buffer, range, aborted));
+                Ok(true)
+            }
+            Ok(outcome) => {
+                // Nothing but a hole up to there.
+                pool.keep_bytes(Arc::new(buffer));
+                self.position = Some(from.max(outcome.next_offset));
+                Ok(false)
+            }
+            Err(error) => {
+                pool.keep_bytes(Arc::new(buffer));
+                if error.kind() == ErrorKind::OffsetOutOfRange {
+                    // Records were deleted between looking at the start and reading.
+                    self.resolve(rules.reset, end)?;
+                    return Ok(false);
+                }
+                Err(self.named(error))
+            }
+        }
+    }
+
+    fn aborted(&self, from: i64, to: i64, isolation: IsolationLevel) -> Result<AbortedFilter> {
+        match isolation {
+            IsolationLevel::ReadUncommitted => Ok(AbortedFilter::default()),
+            IsolationLevel::ReadCommitted => {
+                let transactions = self.partition.aborted_transactions(from, to)?;
+                Ok(AbortedFilter::new(&transactions))
+            }
+        }
+    }
+
+    /// Forgets what was fetched; the position stays.
+    fn forget(&mut self, pool: &Pool) {
+        self.drop_piece(pool);
+        if let Some(fetched) = self.fetched.take() {
+            fetched.give_back(pool);
+        }
+    }
+
+    fn drop_piece(&mut self, pool: &Pool) {
+        self.next_slot = 0;
+        if let Some(piece) = self.piece.take() {
+            pool.keep_bytes(piece.bytes);
+            pool.keep_slots(piece.slots);
+        }
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.at_partition(self.name.topic.as_str(), self.name.partition)
+    }
+}

@@ -1,0 +1,10 @@
+//! What a consumer asks of whoever keeps the topics. The consumer knows no broker.
+
+use crate::catalog::topic_handle::Topics;
+
+/// Topics that can be read.
+pub(crate) trait Source: Topics {
+    /// Runs `collect` so that all ends of partitions which it reads are of one moment: between
+    /// two commits, never in the middle of one. It may run several times; the last run counts.
+    fn read_section(&self, collect: &mut dyn FnMut());
+}

@@ -1,0 +1,111 @@
+//! Making a producer: its settings, typed and under Kafka's names.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::Producer;
+use super::accumulator::Accumulator;
+use super::settings::Settings;
+use super::sink::Sink;
+use crate::catalog::topic_handle::Topics;
+use crate::config::acks::Acks;
+use crate::config::compression::Compression;
+use crate::config::producer::ProducerConfig;
+use crate::env::Env;
+use crate::error::{Error, Result};
+
+/// What a producer needs from whoever makes it.
+pub(crate) struct ProducerParts {
+    /// Finds topics.
+    pub(crate) topics: Arc<dyn Topics>,
+    /// Takes finished batches.
+    pub(crate) sink: Arc<dyn Sink>,
+    /// Clock and randomness.
+    pub(crate) env: Env,
+    /// Called once with the new producer's accumulator, to be ticked and closed.
+    pub(crate) register: Box<dyn FnOnce(Weak<Accumulator>) + Send>,
+}
+
+/// Makes a [`Producer`].
+#[must_use = "a builder does nothing until it builds"]
+pub struct ProducerBuilder {
+    parts: ProducerParts,
+    config: ProducerConfig,
+    /// The first setting that was refused; reported by `build`.
+    refused: Option<Error>,
+}
+
+impl ProducerBuilder {
+    /// A builder with the default settings.
+    pub(crate) fn new(parts: ProducerParts) -> ProducerBuilder {
+        ProducerBuilder { parts, config: ProducerConfig::default(), refused: None }
+    }
+
+    /// Takes all settings from `config`.
+    pub fn config(mut self, config: ProducerConfig) -> ProducerBuilder {
+        self.config = config;
+        self
+    }
+
+    /// How safe a record is before it counts as sent. Default: [`Acks::All`].
+    pub fn acks(mut self, acks: Acks) -> ProducerBuilder {
+        self.config.acks = acks;
+        self
+    }
+
+    /// How long a batch waits for company. Default: 5 ms.
+    pub fn linger(mut self, linger: Duration) -> ProducerBuilder {
+        self.config.linger = linger;
+        self
+    }
+
+    /// The bytes at which a batch is closed, before compression. Default: 16 KiB.
+    pub fn batch_size(mut self, bytes: usize) -> ProducerBuilder {
+        self.config.batch_size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// The bytes of all batches that are not decided yet. Default: 32 MiB.
+    pub fn buffer_memory(mut self, bytes: usize) -> ProducerBuilder {
+        self.config.buffer_memory = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// How long a send waits when that memory is full. Default: 60 s.
+    pub fn max_block(mut self, time: Duration) -> ProducerBuilder {
+        self.config.max_block = time;
+        self
+    }
+
+    /// The codec of topics that leave it to the producer. Default: none.
+    pub fn compression(mut self, compression: Compression) -> ProducerBuilder {
+        self.config.compression = compression;
+        self
+    }
+
+    /// Sets what Kafka calls `name`. A wrong name or value is reported by
+    /// [`build`](ProducerBuilder::build).
+    pub fn set(mut self, name: &str, value: &str) -> ProducerBuilder {
+        match self.config.clone().set(name, value) {
+            Ok(config) => self.config = config,
+            Err(error) => self.refused = self.refused.or(Some(error)),
+        }
+        self
+    }
+
+    /// Makes the producer.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::error::ErrorKind::InvalidInput) for a setting that cannot be.
+    pub fn build(self) -> Result<Producer> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        self.config.validate()?;
+        let ProducerParts { topics, sink, env, register } = self.parts;
+        let settings = Settings::new(&self.config);
+        let accumulator = Arc::new(Accumulator::new(topics, sink, env, settings));
+        register(Arc::downgrade(&accumulator));
+        Ok(Producer { accumulator })
+    }
+}

@@ -1,0 +1,172 @@
+//! The producer's and the topic's settings in the form in which a send wants them.
+
+use std::time::Duration;
+
+use crate::batch::message::Message;
+use crate::config::acks::Acks;
+use crate::config::compression::{Compression, TopicCompression};
+use crate::config::producer::ProducerConfig;
+use crate::config::topic::{MessageTimestampType, TopicConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
+use crate::format::record::{HeaderList, RecordEncoder};
+use crate::topic::TopicName;
+
+/// What does not depend on the topic.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) acks: Acks,
+    pub(super) batch_size: usize,
+    pub(super) linger: Duration,
+    pub(super) buffer_memory: usize,
+    pub(super) max_block: Duration,
+    pub(super) max_request_size: usize,
+    pub(super) compression: Compression,
+    pub(super) compression_level: Option<i32>,
+    pub(super) delivery_timeout: Duration,
+    pub(super) ignore_keys: bool,
+}
+
+impl Settings {
+    pub(super) fn new(config: &ProducerConfig) -> Settings {
+        Settings {
+            acks: config.acks,
+            batch_size: bytes(config.batch_size.into()),
+            linger: config.linger,
+            buffer_memory: bytes(config.buffer_memory),
+            max_block: config.max_block,
+            max_request_size: bytes(config.max_request_size.into()),
+            compression: config.compression,
+            compression_level: config.compression_level(),
+            delivery_timeout: config.delivery_timeout,
+            ignore_keys: config.partitioner_ignore_keys,
+        }
+    }
+}
+
+/// How batches for one topic are built.
+#[derive(Clone, Debug)]
+pub(super) struct BatchRules {
+    pub(super) compression: Compression,
+    pub(super) level: Option<i32>,
+    pub(super) timestamp_type: TimestampType,
+    /// A batch that would grow beyond this is closed first. Not compressed, header included.
+    pub(super) batch_bytes_max: usize,
+    /// A record whose batch of one would be larger than this is refused.
+    record_bytes_max: usize,
+    /// The setting that `record_bytes_max` comes from.
+    record_limit: &'static str,
+    before_max_ms: i64,
+    after_max_ms: i64,
+}
+
+impl BatchRules {
+    pub(super) fn new(settings: &Settings, topic: &TopicConfig) -> BatchRules {
+        let values = topic.values();
+        let (compression, level) = codec_of(settings, topic);
+        let message_max = bytes(values.max_message_bytes.into());
+        let plain = compression == Compression::None;
+        // A compressed record may yet fit; whether it did is seen when the batch is closed.
+        let (record_bytes_max, record_limit) = if plain && message_max < settings.max_request_size {
+            (message_max, "max.message.bytes of the topic")
+        } else {
+            (settings.max_request_size, "max.request.size of the producer")
+        };
+        // What cannot be compressed grows a little by being compressed.
+        let frame = if plain { 0 } else { message_max / 64 + 64 };
+        let batch_bytes_max = settings
+            .batch_size
+            .min(settings.max_request_size)
+            .min(message_max.saturating_sub(frame));
+        BatchRules {
+            compression,
+            level,
+            timestamp_type: match values.message_timestamp_type {
+                MessageTimestampType::CreateTime => TimestampType::CreateTime,
+                MessageTimestampType::LogAppendTime => TimestampType::LogAppendTime,
+            },
+            batch_bytes_max,
+            record_bytes_max,
+            record_limit,
+            before_max_ms: values.message_timestamp_before_max_ms,
+            after_max_ms: values.message_timestamp_after_max_ms,
+        }
+    }
+
+    /// Refuses what the topic would refuse.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] for a record that is too large, [`ErrorKind::InvalidInput`] for a
+    /// timestamp that the topic does not take.
+    pub(super) fn check(
+        &self,
+        topic: &TopicName,
+        message: &Message<'_>,
+        record_bytes: usize,
+        now_ms: i64,
+    ) -> Result<()> {
+        if record_bytes.saturating_add(BATCH_HEADER_LEN) > self.record_bytes_max {
+            self.check_size(topic, message)?;
+        }
+        match message.timestamp_ms() {
+            Some(timestamp) if self.timestamp_type == TimestampType::CreateTime => {
+                self.check_timestamp(topic, timestamp, now_ms)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The exact check, for records that may or may not fit.
+    #[cold]
+    fn check_size(&self, topic: &TopicName, message: &Message<'_>) -> Result<()> {
+        let headers = HeaderList::Pairs(message.headers());
+        let encoder = RecordEncoder::new(0, 0, message.key_bytes(), message.value_bytes(), headers);
+        let alone = encoder
+            .map_or(usize::MAX, |encoder| encoder.encoded_len().saturating_add(BATCH_HEADER_LEN));
+        if alone <= self.record_bytes_max {
+            return Ok(());
+        }
+        let message = format!(
+            "a record for topic {topic} takes {alone} bytes in a batch of its own, more than {} \
+             ({})",
+            self.record_bytes_max, self.record_limit
+        );
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+
+    fn check_timestamp(&self, topic: &TopicName, timestamp: i64, now_ms: i64) -> Result<()> {
+        let (limit, name) = if now_ms.saturating_sub(timestamp) > self.before_max_ms {
+            (self.before_max_ms, "message.timestamp.before.max.ms")
+        } else if timestamp.saturating_sub(now_ms) > self.after_max_ms {
+            (self.after_max_ms, "message.timestamp.after.max.ms")
+        } else {
+            return Ok(());
+        };
+        let message = format!(
+            "the timestamp {timestamp} of a record for topic {topic} is too far from now \
+             ({now_ms}): {name} is {limit}"
+        );
+        Err(Error::new(ErrorKind::InvalidInput, message))
+    }
+}
+
+/// The codec of a topic's batches: the topic's, or the producer's where the topic leaves it open.
+fn codec_of(settings: &Settings, topic: &TopicConfig) -> (Compression, Option<i32>) {
+    let values = topic.values();
+    let codec = match values.compression {
+        TopicCompression::Producer => return (settings.compression, settings.compression_level),
+        TopicCompression::Uncompressed => Compression::None,
+        TopicCompression::Codec(codec) => codec,
+    };
+    let level = match codec {
+        Compression::None | Compression::Snappy => None,
+        Compression::Gzip => Some(values.compression_gzip_level),
+        Compression::Lz4 => Some(values.compression_lz4_level),
+        Compression::Zstd => Some(values.compression_zstd_level),
+    };
+    (codec, level)
+}
+
+fn bytes(of: u64) -> usize {
+    usize::try_from(of).unwrap_or(usize::MAX)
+}

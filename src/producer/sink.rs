@@ -1,0 +1,38 @@
+//! Where a producer's finished batches go. The producer knows neither the journal nor the commit
+//! group: the broker implements this trait over them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::acks::Acks;
+use crate::error::Result;
+use crate::partition::Partition;
+use crate::partition::writer::Appended;
+
+/// What is to be done once a batch is decided: its place in the log or the error, and the batch's
+/// buffer back for the next one. Called once, under no lock of the sink or the partition.
+pub(crate) type OnDone = Box<dyn FnOnce(Result<Appended>, Vec<u8>) + Send>;
+
+/// Takes finished batches and makes them part of the log.
+pub(crate) trait Sink: Send + Sync {
+    /// Takes a finished batch: base offset 0, no leader epoch, checksum right.
+    ///
+    /// With `acks` 0 or 1 the batch is written on this thread before the call returns; with
+    /// `acks=all` it is queued for the next group commit and the call never waits for a sync.
+    /// Where there is a background thread, the queue is committed soon even if nobody calls
+    /// [`settle`](Sink::settle). A broker that can write no more calls `on_done` with the error.
+    ///
+    /// The caller hands over the batches of one partition one after the other; their order is kept.
+    fn submit(&self, partition: &Arc<Partition>, batch: Vec<u8>, acks: Acks, on_done: OnDone);
+
+    /// Returns when every batch that was handed over before the call is decided and its `on_done`
+    /// has returned. The calling thread commits them itself if nobody else is about to.
+    /// Never called from within an `on_done`.
+    fn settle(&self);
+
+    /// Whether a background thread commits what is queued and ticks the producers.
+    fn has_background(&self) -> bool;
+
+    /// A batch was opened that wants a tick at `at`, on the monotonic clock of the environment.
+    fn schedule(&self, at: Duration);
+}
