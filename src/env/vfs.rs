@@ -67,10 +67,12 @@ pub trait Vfs: Send + Sync + Debug {
 
 /// An open file with positioned reads and writes. All methods may run at the same time.
 pub trait VfsFile: Send + Sync + Debug {
-    /// Reads at most `buffer.len()` bytes at `position`; 0 means the end of the file.
+    /// Reads at most `buffer.len()` bytes at `position`; 0 means the end of the file. May read
+    /// less, and may be interrupted: [`read_exact_at`] and [`read_up_to`] see to that.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
 
-    /// Writes at most `bytes.len()` bytes at `position`, growing the file if needed.
+    /// Writes at most `bytes.len()` bytes at `position`, growing the file if needed. May write
+    /// less, and may be interrupted: [`write_all_at`] sees to that.
     ///
     /// # Durability
     /// None before [`sync_data`](Self::sync_data); it survives the death of the process.

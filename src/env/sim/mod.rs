@@ -25,10 +25,41 @@
 //! prevent it), and a disk that loses what it said was synced.
 //!
 //! # How to use it
-//! Run a workload on a [`SimEnv`], noting [`SimDisk::position`] at every ack. Then let an
-//! [`Explorer`] crash the recording at every position in many ways, opening each state with the
-//! code under test: whatever was acked at or before the state's position must be there.
+//! Run a workload on a [`SimEnv`], noting every ack in [`Acked`]. Then let an [`Explorer`] crash the
+//! recording at every position in many ways, and open each state with the code under test:
+//! whatever was acked before the crash must be there.
+//!
+//! ```
+//! use ottla::env::replace_file::replace_file;
+//! use ottla::env::sim::{Acked, Explorer, SimEnv};
+//! use ottla::env::vfs::OpenHow;
+//!
+//! let world = SimEnv::new(1);
+//! let env = world.env();
+//! let mut acked = Acked::default();
+//! for content in ["one", "second"] {
+//!     replace_file(&*env.vfs, "ottla.control", content.as_bytes())?;
+//!     acked.note(&world.disk, content.len() as u64);
+//! }
+//!
+//! let explored = Explorer::new(ottla::env::sim::seed()).run(&world.disk.recording(), |crash| {
+//!     let file = crash.env().vfs.open("ottla.control", OpenHow::Read);
+//!     let length = file.and_then(|file| file.len()).unwrap_or(0);
+//!     match acked.at(crash).last() {
+//!         Some(acked) if length < *acked => Err(format!("{length} bytes after an ack of {acked}")),
+//!         _ => Ok(()),
+//!     }
+//! });
+//! assert!(explored.expect("no state breaks the promise").executed > 10);
+//! # Ok::<(), ottla::error::Error>(())
+//! ```
+//!
+//! To try failing calls instead, run the workload once and count with [`SimDisk::calls`]; then for
+//! every `n` up to that, run it again with
+//! `disk.plan(Fault::new(Effect::Errno(libc::EIO)).nth(n))`, and explore each of those recordings
+//! too: crashes after an error are where the rare bugs are.
 
+mod acked;
 mod choices;
 mod content;
 mod crash_disk;
@@ -43,6 +74,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use acked::Acked;
 pub use choices::Choices;
 pub use crash_disk::SimDisk;
 pub use explorer::{CrashState, Explored, Explorer, Failure};

@@ -18,8 +18,6 @@ pub(super) struct DiskState {
     pub(super) pending: BTreeMap<u32, Vec<PendingChange>>,
     /// The changes of names that a crash may keep or lose, oldest first.
     pub(super) pending_names: Vec<PendingNames>,
-    /// Whether a sync also covers what other handles wrote.
-    pub(super) syncs_cover_all_handles: bool,
     pub(super) next_handle: u32,
     /// Counts the pending changes, so that they have an order in time across files.
     pub(super) sequence: u64,
@@ -67,7 +65,6 @@ impl DiskState {
             visible: image,
             pending: BTreeMap::new(),
             pending_names: Vec::new(),
-            syncs_cover_all_handles: false,
             next_handle: 1,
             sequence: 0,
         }
@@ -122,8 +119,7 @@ impl DiskState {
     fn sync_data(&mut self, file: FileId, handle: HandleId) {
         let Some(pending) = self.pending.get_mut(&file.0) else { return };
         for change in pending.iter_mut() {
-            let covered = self.syncs_cover_all_handles && change.handle != NOBODY;
-            change.synced |= covered || change.handle == handle;
+            change.synced |= change.handle == handle;
         }
         settle(pending, self.durable.content_mut(file));
         if pending.is_empty() {

@@ -19,7 +19,7 @@ fn it_obeys_the_rules_of_a_directory() {
 /// Appends records to a toy log and has every crash of it checked.
 fn explore(plant: Plant, explorer: &Explorer, faults: &[Fault]) -> Result<Explored, Failure> {
     let world = SimEnv::new(explorer.seed);
-    let mut acked = vec![0];
+    let mut acked = Acked::default();
     let mut log = ToyLog::open(&world.disk, plant).unwrap();
     for fault in faults {
         world.disk.plan(fault.clone());
@@ -28,13 +28,12 @@ fn explore(plant: Plant, explorer: &Explorer, faults: &[Fault]) -> Result<Explor
         if log.append().is_err() {
             break;
         }
-        acked.resize(world.disk.position(), acked[acked.len() - 1]);
-        acked.push(log.count());
+        acked.note(&world.disk, log.count());
     }
     explorer.run(&world.disk.recording(), |crash| {
         let disk = &crash.world().disk;
         let mut log = ToyLog::open(disk, plant).map_err(|error| format!("cannot open: {error}"))?;
-        let expected = acked[crash.position().min(acked.len() - 1)];
+        let expected = acked.at(crash).last().copied().unwrap_or(0);
         if log.count() < expected {
             return Err(format!("{} records of {expected} that were acked", log.count()));
         }
