@@ -1,25 +1,87 @@
-//! Ottla: the SQLite of Kafka.
+//! Ottla is the SQLite of Kafka: Kafka's log inside your process.
+//!
+//! A program opens a directory and has topics, partitions, producers and consumers, without a
+//! server. The files in the directory are Kafka's files: Kafka's own tools read them, and a
+//! directory that a Kafka broker wrote can be opened.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ottla::{Broker, Record, TopicConfig};
+//!
+//! # fn main() -> ottla::Result<()> {
+//! let broker = Broker::in_memory()?; // or Broker::open("data")?
+//! broker.ensure_topic("orders", TopicConfig::new().partitions(4))?;
+//!
+//! let producer = broker.producer().build()?;
+//! let delivery = producer.send(Record::new("orders", "one burger").key("john"))?;
+//! let written = delivery.wait()?; // synced: it survives power loss
+//!
+//! let mut consumer = broker.consumer().assign([("orders", written.partition)]).build()?;
+//! for record in &consumer.poll(Duration::from_millis(100))? {
+//!     assert_eq!(record.value(), Some("one burger".as_bytes()));
+//! }
+//! broker.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The nouns
+//!
+//! * [`Broker`]: an open directory. Makes topics, producers and consumers.
+//! * [`Producer`]: collects records into batches and sends them; a [`Delivery`] tells when a
+//!   record is as safe as its [`Acks`] ask for.
+//! * [`Consumer`]: reads assigned partitions from any offset, and follows their ends.
+//! * [`PartitionHandle`]: one partition, to append to and ask for offsets directly.
+//! * [`AtomicAppend`]: several partitions at once, all or nothing.
+//! * [`RecoveryReport`]: what opening found and did; [`verify`]: everything read and checked.
+//!
+//! # Durability
+//!
+//! With the default, `acks=all`, a record is in the journal and synced when its ack comes: it
+//! survives power loss. `docs/DURABILITY.md` says what each level survives, step by step.
+//!
+//! # Features
+//!
+//! * `gzip`, `snappy`, `lz4`, `zstd` (default): the codecs.
+//! * `cli`: the command line tool `ottla`.
+//! * `sim`: the simulated disk, for tests.
 
 pub mod batch;
-#[allow(dead_code, reason = "the broker that calls it comes next")]
+mod broker;
 mod catalog;
+mod commit;
 pub mod config;
-#[allow(dead_code, reason = "the broker that calls it comes next")]
 mod consumer;
 pub mod env;
 pub mod error;
 pub mod format;
 mod partition;
-#[allow(dead_code, reason = "the broker that calls it comes next")]
 mod producer;
 mod segment;
 pub mod topic;
 
 pub use batch::message::Message;
+pub use broker::Broker;
+pub use broker::admin::{PartitionDescription, TopicDescription};
+pub use broker::atomic_append::AtomicAppend;
+pub use broker::maintenance::RetentionOutcome;
+pub use broker::partition_handle::{Appender, PartitionHandle};
+pub use broker::report::RecoveryReport;
+pub use broker::verify::{VerifiedPartition, VerifyOptions, VerifyReport, verify, verify_in};
+pub use config::acks::Acks;
+pub use config::broker::BrokerOptions;
+pub use config::compression::Compression;
+pub use config::topic::{CleanupPolicy, MessageTimestampType, TopicConfig};
 pub use consumer::Consumer;
 pub use consumer::builder::ConsumerBuilder;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
+pub use error::{Error, ErrorKind, Result};
+pub use format::batch_header::TimestampType;
+pub use partition::report::PartitionReport;
+pub use partition::writer::Appended;
 pub use producer::Producer;
 pub use producer::builder::ProducerBuilder;
 pub use producer::delivery::{Delivery, OFFSET_UNKNOWN, RecordMetadata};
 pub use producer::record::Record;
+pub use topic::{TopicId, TopicName, TopicPartition};

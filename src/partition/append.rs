@@ -43,6 +43,9 @@ impl Writer<'_> {
             self.roll()?;
         }
         let base_offset = self.state.next_offset;
+        // A batch that names a later epoch begins it: the first ones of a catalog do.
+        self.state.epochs.assign(header.partition_leader_epoch, base_offset);
+        let leader_epoch = leader_epoch.max(header.partition_leader_epoch);
         let Some(last_offset) = base_offset
             .checked_add(i64::from(header.last_offset_delta))
             .filter(|&last| last < i64::MAX)

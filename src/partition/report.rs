@@ -4,27 +4,27 @@ use crate::error::Error;
 
 /// What recovery did to one partition.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PartitionReport {
+pub struct PartitionReport {
     /// Bytes of logs that were read and checked.
-    pub(crate) scanned_bytes: u64,
+    pub scanned_bytes: u64,
     /// Records behind the recovery point that were kept and written again.
-    pub(crate) kept_batches: u64,
+    pub kept_batches: u64,
     /// Batches of the journal that were written into the log.
-    pub(crate) replayed_batches: u64,
+    pub replayed_batches: u64,
     /// Batches of the journal that the log held already, below the recovery point.
-    pub(crate) skipped_batches: u64,
+    pub skipped_batches: u64,
     /// Bytes that were cut off, zeros included.
-    pub(crate) cut_bytes: u64,
+    pub cut_bytes: u64,
     /// The quarantine files that hold what was cut off.
-    pub(crate) quarantined: Vec<String>,
+    pub quarantined: Vec<String>,
     /// Bytes that were cut off and found no place in quarantine.
-    pub(crate) lost_bytes: u64,
+    pub lost_bytes: u64,
     /// Files that were made anew from the log.
-    pub(crate) rebuilt: Vec<String>,
+    pub rebuilt: Vec<String>,
     /// Leftovers that were removed.
-    pub(crate) removed: Vec<String>,
+    pub removed: Vec<String>,
     /// Files that are not known here; they were left alone.
-    pub(crate) unknown: Vec<String>,
+    pub unknown: Vec<String>,
     /// Why the partition is not writable, if it is not.
-    pub(crate) damage: Option<Error>,
+    pub damage: Option<Error>,
 }

@@ -78,9 +78,11 @@ pub(crate) struct Staged {
 
 /// Where a batch was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Appended {
-    pub(crate) base_offset: i64,
-    pub(crate) last_offset: i64,
+pub struct Appended {
+    /// The offset of the first record.
+    pub base_offset: i64,
+    /// The offset of the last record.
+    pub last_offset: i64,
 }
 
 /// The partition's lock, held.

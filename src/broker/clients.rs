@@ -1,0 +1,146 @@
+//! What producers and consumers are handed of the engine, and how they are made.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::broker::{Broker, Engine};
+use crate::commit::ticket::Part;
+use crate::config::acks::Acks;
+use crate::consumer::builder::ConsumerBuilder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::partition::Partition;
+use crate::partition::writer::Appended;
+use crate::producer::builder::{ProducerBuilder, ProducerParts};
+use crate::producer::sink::{OnDone, Sink};
+
+impl Broker {
+    /// A producer, to be configured and built.
+    ///
+    /// ```
+    /// use ottla::{Broker, Record, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("orders", TopicConfig::new())?;
+    /// let producer = broker.producer().build()?;
+    /// let written = producer.send(Record::new("orders", "one burger").key("john"))?.wait()?;
+    /// assert_eq!(written.offset, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn producer(&self) -> ProducerBuilder {
+        let engine = Arc::clone(&self.engine);
+        ProducerBuilder::new(ProducerParts {
+            topics: engine.clone(),
+            sink: engine.clone(),
+            env: self.engine.env.clone(),
+            register: Box::new(move |producer| {
+                let mut producers = engine.producers.lock();
+                producers.retain(|producer| producer.strong_count() > 0);
+                producers.push(producer);
+            }),
+        })
+    }
+
+    /// A consumer, to be configured, assigned and built.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ottla::{Acks, Broker, Message, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("orders", TopicConfig::new())?;
+    /// broker.partition("orders", 0)?.append(&[Message::new("one burger")], Acks::All)?;
+    /// let mut consumer = broker.consumer().assign([("orders", 0)]).build()?;
+    /// for record in &consumer.poll(Duration::from_millis(100))? {
+    ///     assert_eq!(record.value(), Some("one burger".as_bytes()));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn consumer(&self) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.engine.clone(), self.engine.env.clone())
+    }
+}
+
+impl Engine {
+    /// Appends a finished batch; returns its place and the buffer.
+    ///
+    /// # Durability
+    /// As `acks` says.
+    pub(crate) fn append_batch(
+        &self,
+        partition: &Arc<Partition>,
+        mut batch: Vec<u8>,
+        acks: Acks,
+    ) -> (Result<Appended>, Vec<u8>) {
+        if acks != Acks::All {
+            return (self.append_written(partition, &mut batch), batch);
+        }
+        if let Err(error) = self.check_writable() {
+            return (Err(error), batch);
+        }
+        let part = Part { partition: Arc::clone(partition), batch };
+        single(self.committer.commit(vec![part]))
+    }
+
+    /// Appends a finished batch so that it survives the death of the process.
+    pub(crate) fn append_written(
+        &self,
+        partition: &Partition,
+        batch: &mut [u8],
+    ) -> Result<Appended> {
+        self.check_writable()?;
+        self.committer.begin_write()?;
+        let mut writer = partition.lock();
+        let appended = writer.append_written(batch)?;
+        // The tail that a power loss may take, and that a durable commit has to sync first, stays
+        // bounded: whoever fills it syncs it.
+        if writer.unsynced_tail_bytes() > self.options.unsynced_bytes_max {
+            writer.sync_tail()?;
+        }
+        Ok(appended)
+    }
+}
+
+/// The outcome of a ticket with one part.
+fn single((outcome, parts): (Result<Vec<Appended>>, Vec<Part>)) -> (Result<Appended>, Vec<u8>) {
+    let batch = parts.into_iter().next().map(|part| part.batch).unwrap_or_default();
+    let lost = || Error::new(ErrorKind::Poisoned, "the commit lost its outcome");
+    (outcome.and_then(|appended| appended.first().copied().ok_or_else(lost)), batch)
+}
+
+impl Sink for Engine {
+    fn submit(&self, partition: &Arc<Partition>, batch: Vec<u8>, acks: Acks, on_done: OnDone) {
+        if let Err(error) = self.check_writable() {
+            return on_done(Err(error), batch);
+        }
+        if acks == Acks::All {
+            let part = Part { partition: Arc::clone(partition), batch };
+            let on_outcome = Box::new(move |outcome| {
+                let (outcome, batch) = single(outcome);
+                on_done(outcome, batch);
+            });
+            return self.committer.enqueue(vec![part], on_outcome);
+        }
+        let (outcome, batch) = self.append_batch(partition, batch, acks);
+        on_done(outcome, batch);
+    }
+
+    fn settle(&self) {
+        self.committer.settle();
+    }
+
+    fn has_background(&self) -> bool {
+        self.has_background.load(Ordering::Acquire)
+    }
+
+    fn schedule(&self, at: Duration) {
+        if self.has_background.load(Ordering::Acquire) {
+            self.wake_by(at);
+        }
+    }
+}

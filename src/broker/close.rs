@@ -1,0 +1,68 @@
+//! Closing: everything is flushed, the directory becomes a cleanly closed Kafka log directory.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::broker::{Broker, Engine};
+use crate::error::Result;
+
+/// How long a close waits for producers to hand over what they hold.
+const PRODUCERS_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Broker {
+    /// Closes the directory for all handles: producers are flushed, segments synced, indexes and
+    /// snapshots written, and another program may open it. Handles that are left answer
+    /// `Closed`. Closing twice is fine.
+    ///
+    /// # Durability
+    /// When it returns `Ok`, everything that was appended survives power loss.
+    ///
+    /// # Errors
+    /// The directory is left as a kill would leave it, nothing acked is lost, and the next open
+    /// recovers it. `Poisoned` if an earlier sync failed.
+    pub fn close(&self) -> Result<()> {
+        self.engine.close()
+    }
+
+    /// Lets go of the directory without closing it, as a kill would: nothing more is written.
+    /// The next open recovers it. For tests of exactly that.
+    pub fn abandon(self) {
+        if !self.engine.closed.swap(true, Ordering::AcqRel) {
+            self.engine.committer.abandon();
+            self.engine.let_go();
+        }
+    }
+}
+
+impl Engine {
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
+        let flushed = producers
+            .iter()
+            .fold(Ok(()), |outcome, producer| outcome.and(producer.close(PRODUCERS_PATIENCE)));
+        let closed = match self.read_only {
+            Some(_) => Ok(()),
+            None => self.committer.close(),
+        };
+        self.let_go();
+        flushed.and(closed)
+    }
+
+    /// Stops the maintenance thread and gives up the lock.
+    fn let_go(&self) {
+        self.has_background.store(false, Ordering::Release);
+        let background = self.background.lock().take();
+        drop(background);
+        self.lock.lock().take();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Whoever wants to know how it went calls `close`.
+        let _ = self.close();
+    }
+}

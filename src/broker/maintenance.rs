@@ -1,0 +1,224 @@
+//! What has to be done now and then: commit what nobody waits for, close lingering batches,
+//! checkpoint, delete what retention gives up. [`Broker::tick`] does it once; the maintenance
+//! thread is a loop around it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::broker::{Broker, Engine};
+use crate::env::threads::PeriodicLoop;
+use crate::error::{Error, Result};
+use crate::partition::Partition;
+use crate::topic::TopicPartition;
+
+/// The thread looks around at least this often.
+const TICK_PERIOD_MAX: Duration = Duration::from_secs(1);
+
+/// A wall clock that ran ahead of the monotonic one by more than this was set, not passed.
+const CLOCK_JUMP_MS: i64 = 60 * 60 * 1000;
+
+/// When the periodic duties are due, on the monotonic clock.
+#[derive(Debug)]
+pub(crate) struct Maintenance {
+    next_checkpoint: Duration,
+    next_retention: Duration,
+    /// The earliest moment at which a producer wants a tick.
+    next_linger: Option<Duration>,
+    /// The wall clock less the monotonic clock when the broker was opened.
+    wall_offset_ms: i64,
+}
+
+/// What retention deleted in one partition.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RetentionOutcome {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The new log start offset.
+    pub log_start_offset: i64,
+    /// How many segments went.
+    pub segments: usize,
+    /// How many bytes of records went.
+    pub bytes: u64,
+}
+
+impl Maintenance {
+    pub(crate) fn new(env: &crate::env::Env, checkpoint: Duration) -> Maintenance {
+        let now = env.clock.monotonic();
+        Maintenance {
+            next_checkpoint: now + checkpoint,
+            // Kafka waits 30 s before the first look, too: opening is busy enough.
+            next_retention: now + Duration::from_secs(30),
+            next_linger: None,
+            wall_offset_ms: wall_offset(env),
+        }
+    }
+}
+
+fn wall_offset(env: &crate::env::Env) -> i64 {
+    env.clock.wall_ms() - i64::try_from(env.clock.monotonic().as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Broker {
+    /// Does what is due: lingering batches, queued commits, checkpoints, retention. Needed only
+    /// when the broker was opened without its maintenance thread; returns when it wants to be
+    /// called again.
+    ///
+    /// # Errors
+    /// The first failure; the duties that follow are still done.
+    pub fn tick(&self) -> Result<Duration> {
+        self.engine.tick()
+    }
+
+    /// Syncs the segments, so that a later crash has less to recover, and also records written
+    /// with `acks=1` survive power loss.
+    ///
+    /// # Durability
+    /// Everything that was appended before the call survives power loss when it returns `Ok`.
+    ///
+    /// # Errors
+    /// A failed sync poisons the broker.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.engine.check_writable()?;
+        self.engine.committer.checkpoint()
+    }
+
+    /// Deletes what `retention.ms` and `retention.bytes` of the topics give up, and what lies
+    /// below a log start offset, now.
+    ///
+    /// # Errors
+    /// The first failure; the other partitions are still looked at.
+    pub fn run_retention(&self) -> Result<Vec<RetentionOutcome>> {
+        self.engine.check_writable()?;
+        self.engine.run_retention()
+    }
+}
+
+impl Engine {
+    /// One round of maintenance; returns how long nothing will be due.
+    pub(crate) fn tick(&self) -> Result<Duration> {
+        let now = self.env.clock.monotonic();
+        let linger = self.tick_producers(now);
+        if self.committer.has_queued() {
+            self.committer.settle();
+        }
+        let mut outcome = Ok(());
+        if self.take_due_checkpoint(now) {
+            outcome = outcome.and(self.committer.checkpoint());
+        }
+        if self.take_due_retention(now) {
+            outcome = outcome.and(self.run_retention().map(drop));
+        }
+        let mut maintenance = self.maintenance.lock();
+        maintenance.next_linger = linger;
+        let next = maintenance.next_checkpoint.min(maintenance.next_retention);
+        let next = linger.map_or(next, |linger| linger.min(next));
+        outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
+    }
+
+    /// Lets the producers close batches that lingered long enough; when the next one is due.
+    fn tick_producers(&self, now: Duration) -> Option<Duration> {
+        let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
+        producers.iter().filter_map(|producer| producer.tick(now)).min()
+    }
+
+    fn take_due_checkpoint(&self, now: Duration) -> bool {
+        let mut maintenance = self.maintenance.lock();
+        let due = maintenance.next_checkpoint <= now;
+        if due {
+            maintenance.next_checkpoint = now + self.options.checkpoint_interval;
+        }
+        let wanted = self.committer.take_checkpoint_wish();
+        self.read_only.is_none() && (wanted || (due && self.committer.is_dirty()))
+    }
+
+    fn take_due_retention(&self, now: Duration) -> bool {
+        let mut maintenance = self.maintenance.lock();
+        let due = maintenance.next_retention <= now;
+        if due {
+            maintenance.next_retention = now + self.options.retention_check_interval;
+        }
+        due && self.read_only.is_none()
+    }
+
+    /// Makes sure that the maintenance thread is awake at `at`.
+    pub(crate) fn wake_by(&self, at: Duration) {
+        let mut maintenance = self.maintenance.lock();
+        if maintenance.next_linger.is_none_or(|next| at < next) {
+            maintenance.next_linger = Some(at);
+            drop(maintenance);
+            self.wake_background();
+        }
+    }
+
+    pub(crate) fn wake_background(&self) {
+        if let Some(background) = &*self.background.lock() {
+            background.wake();
+        }
+    }
+
+    /// Starts the maintenance thread.
+    ///
+    /// # Errors
+    /// If the operating system has no more threads.
+    pub(crate) fn start_background(self: &Arc<Engine>) -> Result<()> {
+        let engine = Arc::downgrade(self);
+        // A failure poisons the broker, or is tried again: every writer meets it by itself.
+        let tick = move || engine.upgrade().and_then(|engine| engine.tick().ok());
+        let background = PeriodicLoop::start("ottla", TICK_PERIOD_MAX, tick)
+            .map_err(|e| Error::io(e, "cannot start the maintenance thread"))?;
+        *self.background.lock() = Some(background);
+        self.has_background.store(true, Ordering::Release);
+        let engine = Arc::downgrade(self);
+        self.committer.on_background_work(Box::new(move || {
+            if let Some(engine) = engine.upgrade() {
+                engine.wake_background();
+            }
+        }));
+        Ok(())
+    }
+
+    pub(crate) fn run_retention(&self) -> Result<Vec<RetentionOutcome>> {
+        if self.clock_jumped() {
+            return Ok(Vec::new());
+        }
+        // Only what lies below the durable recovery point may go.
+        self.committer.checkpoint()?;
+        let now_ms = self.env.clock.wall_ms();
+        let mut outcomes = Vec::new();
+        let mut failure = Ok(());
+        for topic in self.topics.all() {
+            for partition in &topic.partitions {
+                match self.retain(partition, now_ms) {
+                    Ok(outcome) => outcomes.extend(outcome),
+                    Err(error) => failure = failure.and(Err(error)),
+                }
+            }
+        }
+        failure.map(|()| outcomes)
+    }
+
+    /// Whether the wall clock was set forward since the broker was opened. What looks old then
+    /// may be young: nothing is deleted by age until the directory is opened anew.
+    fn clock_jumped(&self) -> bool {
+        wall_offset(&self.env) > self.maintenance.lock().wall_offset_ms + CLOCK_JUMP_MS
+    }
+
+    fn retain(&self, partition: &Arc<Partition>, now_ms: i64) -> Result<Option<RetentionOutcome>> {
+        let Some(planned) = partition.retention_plan(now_ms)? else { return Ok(None) };
+        let log_start_offset = planned.log_start_offset;
+        // 1. The new log start is durable before anything below it goes.
+        //    If we stop here: segments below the log start, which the next open removes.
+        self.committer.plan(planned)?;
+        // 2. The segments leave; a reader that is still in one finishes.
+        let deleted = partition.delete_below(log_start_offset)?;
+        let id = partition.id();
+        Ok(Some(RetentionOutcome {
+            partition: TopicPartition::new(id.topic().clone(), id.partition()),
+            log_start_offset,
+            segments: deleted.segments,
+            bytes: deleted.bytes,
+        }))
+    }
+}

@@ -1,0 +1,278 @@
+//! Opening a directory. The steps, and what a stop in each of them leaves:
+//!
+//! 1. Lock it. *If we stop here* the kernel gives the lock back.
+//! 2. Look at names, marker and control file, and read the journal in full. Nothing is written.
+//! 3. An empty directory gets the files of a new one. *If we stop here* the next open goes on.
+//! 4. The catalog's log is recovered, then every partition that it names: journal entries are
+//!    applied, kept tails are written again, what is torn is cut into quarantine, all is synced.
+//!    *If we stop here* the control file and the journal still say the same, and the next open
+//!    does it again.
+//! 5. The session begins: the clean marker goes, a fresh salt makes the old journal meaningless,
+//!    the control file says what was recovered. After a clean close this waits for the first
+//!    write, so that opening and closing changes nothing.
+//! 6. What earlier sessions left undone is finished: deleted topics leave, transactions of other
+//!    programs are decided.
+//!
+//! Opening for reading does all of this, too, on a layer over the directory that keeps every
+//! change in memory.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::Mutex;
+
+use crate::broker::admin::{CatalogState, topic_handle};
+use crate::broker::directory::{Directory, Left};
+use crate::broker::maintenance::Maintenance;
+use crate::broker::recover::Opener;
+use crate::broker::topics::TopicMap;
+use crate::broker::{Broker, Engine, adopt};
+use crate::catalog::Catalog;
+use crate::catalog::topic_handle::TopicHandle;
+use crate::commit::Committer;
+use crate::commit::journal::JournalOptions;
+use crate::commit::replay::{Replay, leftover_files};
+use crate::config::broker::BrokerOptions;
+use crate::env::Env;
+use crate::env::overlay::OverlayVfs;
+use crate::env::poison::Poison;
+use crate::env::vfs::LockMode;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::control_file::ControlFile;
+use crate::format::file_names::quarantine_file;
+use crate::partition::Partition;
+use crate::partition::id::PartitionId;
+use crate::partition::shared::{Shared, SharedOptions};
+
+/// How much a read-only open may keep in memory of what recovery would have written.
+const OVERLAY_BYTES_MAX: u64 = 1 << 30;
+
+impl BrokerOptions {
+    /// Opens a directory with these settings; see [`Broker::open`].
+    ///
+    /// # Errors
+    /// As [`Broker::open`]; `InvalidInput` for a setting out of range.
+    pub fn open(self, directory: impl AsRef<Path>) -> Result<Broker> {
+        let env = Env::disk(directory.as_ref(), !self.read_only)?;
+        self.open_in(env)
+    }
+
+    /// Opens a directory of any environment: a simulated disk, a directory in memory.
+    ///
+    /// # Errors
+    /// As [`Broker::open`].
+    pub fn open_in(self, env: Env) -> Result<Broker> {
+        self.validate()?;
+        let background = self.background;
+        let engine = Arc::new(open_engine(self, env)?);
+        if background && engine.read_only.is_none() {
+            engine.start_background()?;
+        }
+        Ok(Broker { engine })
+    }
+}
+
+fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
+    let started = env.clock.monotonic();
+    // 1. The lock.
+    let mode = if options.read_only { LockMode::Shared } else { LockMode::Exclusive };
+    let lock = env.vfs.lock(mode)?;
+    // 2. What is there.
+    let directory = Directory::survey(&env)?;
+    let read_only = read_only_reason(&options, &env, &directory)?;
+    let env = match &read_only {
+        Some(_) => in_memory_over(&env)?,
+        None => env,
+    };
+    let replay = match &directory.left {
+        Left::Unclean(control) if !control.closed => Replay::read(&env, control.journal)?,
+        _ => Replay::default(),
+    };
+    // 3. A new directory.
+    if !directory.has_catalog() {
+        adopt::make_directory(&env, &directory)?;
+    }
+    // 4. The partitions.
+    let poison = Arc::new(Poison::new());
+    let shared = Shared::new(env.clone(), Arc::clone(&poison), shared_options(&options));
+    let mut opener = Opener::new(&env, &shared, &directory, &replay)?;
+    let metadata = opener.open(adopt::metadata_id()?, &adopt::metadata_config()?)?;
+    refuse_damaged_catalog(&metadata)?;
+    let mut catalog = adopt::read_catalog(&env, &metadata)?;
+    let first_records = match metadata.end_offset() {
+        0 => adopt::first_records(&env, &mut catalog, &directory)?,
+        _ => Vec::new(),
+    };
+    let topics = open_topics(&mut opener, &env, &catalog, &directory)?;
+    let mut report = opener.finish(catalog.removed())?;
+    // 5. The session.
+    let committer = Committer::new(
+        &env,
+        Arc::clone(&poison),
+        journal_options(&options),
+        control_of(&directory),
+    )?;
+    committer.register(std::slice::from_ref(&metadata));
+    for topic in &topics {
+        committer.register(&topic.partitions);
+    }
+    if report.clean {
+        report.quarantined = set_leftovers_aside(&env)?;
+    } else {
+        committer.put_states(healthy_states(&metadata, &topics));
+        committer.begin_session()?;
+    }
+    // 6. What was left undone.
+    if !first_records.is_empty() {
+        adopt::write_first_records(&committer, &metadata, first_records)?;
+    }
+    let state = CatalogState { catalog, metadata, place: adopt::place(&env)? };
+    adopt::remove_deleted(&env, &committer, &state, &directory, &mut report)?;
+    adopt::finish_transactions(&env, &committer, &topics, &mut report)?;
+    report.read_only_because = read_only.clone().filter(|_| !options.read_only);
+    report.duration = env.clock.monotonic().saturating_sub(started);
+    let map = TopicMap::default();
+    map.put(topics);
+    Ok(Engine {
+        maintenance: Mutex::new(Maintenance::new(&env, options.checkpoint_interval)),
+        committer: Arc::new(committer),
+        shared,
+        topics: map,
+        catalog: Mutex::new(state),
+        producers: Mutex::default(),
+        background: Mutex::default(),
+        has_background: AtomicBool::new(false),
+        report,
+        read_only,
+        lock: Mutex::new(Some(lock)),
+        closed: AtomicBool::new(false),
+        options,
+        env,
+    })
+}
+
+/// Why the directory is opened for reading only, if it is.
+fn read_only_reason(
+    options: &BrokerOptions,
+    env: &Env,
+    directory: &Directory,
+) -> Result<Option<String>> {
+    if options.read_only {
+        if directory.left == Left::Empty {
+            let message = "there is no log directory here to read";
+            return Err(Error::new(ErrorKind::InvalidInput, message).at_file(env.vfs.describe("")));
+        }
+        return Ok(Some("it was opened so".to_owned()));
+    }
+    if directory.left == Left::Empty && !directory.unknown.is_empty() {
+        let message = format!(
+            "this is no log directory, and it holds {:?}: choose an empty one",
+            directory.unknown[0]
+        );
+        return Err(Error::new(ErrorKind::InvalidInput, message).at_file(env.vfs.describe("")));
+    }
+    match directory.left {
+        Left::Foreign { .. } if !options.adopt && directory.has_catalog() => {
+            adopt::not_alone(env, directory)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The same directory, with every change kept in memory.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub(crate) fn in_memory_over(env: &Env) -> Result<Env> {
+    let overlay = OverlayVfs::new(env.vfs.clone(), OVERLAY_BYTES_MAX).map_err(|e| {
+        Error::io(e, "cannot read the data directory").at_file(env.vfs.describe(""))
+    })?;
+    Ok(Env { vfs: Arc::new(overlay), ..env.clone() })
+}
+
+fn shared_options(options: &BrokerOptions) -> SharedOptions {
+    SharedOptions {
+        descriptors_max: options.descriptors_max as usize,
+        quarantine_bytes_max: options.quarantine_bytes_max,
+    }
+}
+
+fn journal_options(options: &BrokerOptions) -> JournalOptions {
+    JournalOptions {
+        file_bytes: u64::from(options.journal_file_bytes),
+        files_max: options.journal_files as usize,
+        frame_bytes_max: u64::from(options.commit_bytes_max),
+    }
+}
+
+fn control_of(directory: &Directory) -> ControlFile {
+    match &directory.left {
+        Left::Clean(control) | Left::Unclean(control) => control.clone(),
+        Left::Empty | Left::Foreign { .. } => ControlFile::default(),
+    }
+}
+
+/// Without the catalog nobody can say what the folders are: its damage is the whole directory's.
+fn refuse_damaged_catalog(metadata: &Partition) -> Result<()> {
+    metadata.damage().map_or(Ok(()), |damage| Err(damage.clone()))
+}
+
+fn healthy_states(
+    metadata: &Partition,
+    topics: &[Arc<TopicHandle>],
+) -> Vec<crate::format::control_file::PartitionState> {
+    let all = std::iter::once(metadata)
+        .chain(topics.iter().flat_map(|topic| topic.partitions.iter().map(|p| &**p)));
+    all.filter(|partition| partition.damage().is_none()).map(Partition::state).collect()
+}
+
+/// Opens the partitions of every topic of the catalog.
+fn open_topics(
+    opener: &mut Opener<'_>,
+    env: &Env,
+    catalog: &Catalog,
+    directory: &Directory,
+) -> Result<Vec<Arc<TopicHandle>>> {
+    let mut made = BTreeSet::new();
+    let mut topics = Vec::new();
+    for topic in catalog.topics() {
+        let config = Arc::new(crate::broker::admin::config_of(topic));
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for number in 0..topic.partitions.len() {
+            let number = i32::try_from(number).unwrap_or(i32::MAX);
+            let id = PartitionId::new(topic.name.clone(), number, topic.id);
+            let is_there = directory.partitions.contains_key(&(topic.name.clone(), number));
+            if !is_there && !opener.remembers_data(topic.id, number) {
+                // Assigned and never written: a broker makes the folder at the first record, too.
+                crate::broker::admin::make_partition_folder(env, &id)?;
+                made.insert(id.directory().to_owned());
+            }
+            partitions.push(opener.open(id, &config)?);
+        }
+        topics.push(topic_handle(topic, partitions, config));
+    }
+    if !made.is_empty() {
+        env.vfs.sync_dir("").map_err(|e| Error::io(e, "cannot sync the data directory"))?;
+    }
+    Ok(topics)
+}
+
+/// After a clean close the journal is empty. What is in it all the same was put there by nobody
+/// we know; it is not replayed, and kept for a look.
+fn set_leftovers_aside(env: &Env) -> Result<Vec<String>> {
+    let mut set_aside = Vec::new();
+    for name in leftover_files(env)? {
+        let taken = |name: &String| env.vfs.metadata(name).is_ok();
+        let Some(quarantine) = (1..).map(quarantine_file).find(|name| !taken(name)) else { break };
+        env.vfs
+            .rename(&name, &quarantine)
+            .map_err(|e| Error::io(e, "cannot set a journal file aside").at_file(&name))?;
+        set_aside.push(quarantine);
+    }
+    if !set_aside.is_empty() {
+        env.vfs.sync_dir("").map_err(|e| Error::io(e, "cannot sync the data directory"))?;
+    }
+    Ok(set_aside)
+}

@@ -1,0 +1,220 @@
+//! One partition, for those who know which one they want: append to it, ask for its offsets, read
+//! raw batches.
+
+use std::sync::Arc;
+
+use crate::batch::builder::{BatchBuilder, BatchOptions};
+use crate::batch::message::Message;
+use crate::batch::topic_rules::TopicRules;
+use crate::broker::topics::{partition_of, unknown_topic};
+use crate::broker::{Broker, Engine};
+use crate::config::acks::Acks;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::batch_header::TimestampType;
+use crate::partition::Partition;
+use crate::partition::read::{ReadPosition, ReadRequest};
+use crate::partition::writer::Appended;
+use crate::topic::TopicPartition;
+
+/// A partition of an open topic. Cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct PartitionHandle {
+    engine: Arc<Engine>,
+    partition: Arc<Partition>,
+    rules: Arc<TopicRules>,
+}
+
+impl std::fmt::Debug for PartitionHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PartitionHandle({})", self.name())
+    }
+}
+
+/// Appends to one partition with one level of safety, and keeps its buffer: a warm one allocates
+/// nothing with `acks=1`.
+#[derive(Debug)]
+pub struct Appender {
+    handle: PartitionHandle,
+    acks: Acks,
+    options: BatchOptions,
+    builder: BatchBuilder,
+}
+
+impl Broker {
+    /// A partition of a topic.
+    ///
+    /// # Errors
+    /// `UnknownTopicOrPartition`.
+    pub fn partition(&self, topic: &str, partition: i32) -> Result<PartitionHandle> {
+        let topic = self.engine.topics.get(topic).ok_or_else(|| unknown_topic(topic))?;
+        Ok(PartitionHandle {
+            engine: Arc::clone(&self.engine),
+            partition: Arc::clone(partition_of(&topic, partition)?),
+            rules: Arc::new(TopicRules::new(&topic.config)),
+        })
+    }
+}
+
+impl PartitionHandle {
+    /// Topic and number.
+    pub fn name(&self) -> TopicPartition {
+        let id = self.partition.id();
+        TopicPartition::new(id.topic().clone(), id.partition())
+    }
+
+    /// Appends the messages as one batch: all of them, or none, at consecutive offsets.
+    ///
+    /// # Durability
+    /// When it returns `Ok`, what `acks` names has happened.
+    ///
+    /// # Errors
+    /// `Limit` if the batch exceeds `max.message.bytes`, `InvalidInput` for no messages or one
+    /// that the topic does not take, `NoSpace`, `Poisoned`, `ReadOnly`, `Corrupt` for a damaged
+    /// partition, `UnknownTopicOrPartition` if the topic was deleted meanwhile.
+    pub fn append(&self, messages: &[Message<'_>], acks: Acks) -> Result<Appended> {
+        self.clone().appender(acks).append(messages)
+    }
+
+    /// A reusable appender.
+    pub fn appender(&self, acks: Acks) -> Appender {
+        Appender {
+            options: self.rules.batch_options(),
+            handle: self.clone(),
+            acks,
+            builder: BatchBuilder::new(),
+        }
+    }
+
+    /// The first offset that can be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.partition.log_start_offset()
+    }
+
+    /// The offset behind the newest record that can be read; the next record gets it.
+    pub fn end_offset(&self) -> i64 {
+        self.partition.end_offset()
+    }
+
+    /// The end for readers that skip aborted and undecided transactions: the first offset of the
+    /// earliest transaction that is still open.
+    ///
+    /// # Errors
+    /// If the producers' state cannot be read.
+    pub fn last_stable_offset(&self) -> Result<i64> {
+        self.partition.last_stable_offset()
+    }
+
+    /// The bytes of its segments.
+    pub fn size_bytes(&self) -> u64 {
+        self.partition.size_bytes()
+    }
+
+    /// Why the partition cannot be written, if it is damaged.
+    pub fn damage(&self) -> Option<Error> {
+        self.partition.damage().cloned()
+    }
+
+    /// The first record, by position in the log, whose timestamp is `timestamp_ms` or later: its
+    /// offset and its timestamp.
+    ///
+    /// # Errors
+    /// `Corrupt` and `Io` from reading.
+    pub fn offset_for_timestamp(&self, timestamp_ms: i64) -> Result<Option<(i64, i64)>> {
+        self.partition.offset_for_timestamp(timestamp_ms, self.partition.end_offset())
+    }
+
+    /// Whole batches as they are stored, starting with the one that contains `offset`, into
+    /// `buffer`: at least one if there is one, further ones up to `bytes_max`. Returns where in
+    /// the buffer they are and the offset behind them; equal to `offset` at the end of the log.
+    ///
+    /// # Errors
+    /// `OffsetOutOfRange`; `Corrupt` with the position of a damaged batch; `Io`.
+    pub fn read(
+        &self,
+        offset: i64,
+        bytes_max: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(std::ops::Range<usize>, i64)> {
+        let end = self.partition.end_offset();
+        let request = ReadRequest { from: offset, end, bytes_max, check: true };
+        let outcome = self.partition.read(&request, &mut ReadPosition::default(), buffer)?;
+        Ok((outcome.start..outcome.start + outcome.bytes, outcome.next_offset))
+    }
+
+    /// Deletes the records below `offset` (-1: all of them): moves the log start offset there.
+    ///
+    /// # Durability
+    /// When it returns `Ok` the records are gone for good.
+    ///
+    /// # Errors
+    /// `OffsetOutOfRange` beyond the end; `InvalidInput` if the topic's cleanup policy does not
+    /// contain `delete`.
+    pub fn delete_records(&self, offset: i64) -> Result<i64> {
+        self.engine.check_writable()?;
+        // Whole segments go only below the durable recovery point.
+        self.engine.committer.checkpoint()?;
+        let planned = self.partition.delete_records(offset)?;
+        let log_start_offset = planned.log_start_offset;
+        self.engine.committer.plan(planned)?;
+        self.partition.delete_below(log_start_offset)?;
+        Ok(log_start_offset)
+    }
+}
+
+impl Appender {
+    /// Appends the messages as one batch; see [`PartitionHandle::append`].
+    ///
+    /// # Durability
+    /// As the `acks` that the appender was made with.
+    ///
+    /// # Errors
+    /// As [`PartitionHandle::append`].
+    pub fn append(&mut self, messages: &[Message<'_>]) -> Result<Appended> {
+        self.build(messages)?;
+        let handle = &self.handle;
+        if self.acks == Acks::All {
+            let batch = self.builder.take()?;
+            return handle.engine.append_batch(&handle.partition, batch, self.acks).0;
+        }
+        handle.engine.append_written(&handle.partition, self.builder.finish()?)
+    }
+
+    fn build(&mut self, messages: &[Message<'_>]) -> Result<()> {
+        if messages.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidInput, "there is no message to append"));
+        }
+        let mut now_ms = None;
+        let clock = &self.handle.engine.env.clock;
+        let mut now = || *now_ms.get_or_insert_with(|| clock.wall_ms());
+        if self.options.timestamp_type == TimestampType::LogAppendTime {
+            self.options.now_ms = now();
+        }
+        self.builder.start(&self.options);
+        for message in messages {
+            self.handle.rules.check(message, &mut now).map_err(|e| self.handle.named(e))?;
+            let timestamp = message.timestamp_ms().unwrap_or_else(&mut now);
+            self.builder
+                .push(timestamp, message.key_bytes(), message.value_bytes(), message.headers())
+                .map_err(|e| self.handle.named(e))?;
+        }
+        Ok(())
+    }
+}
+
+impl PartitionHandle {
+    #[cold]
+    fn named(&self, error: Error) -> Error {
+        let id = self.partition.id();
+        error.at_partition(id.topic().as_str(), id.partition())
+    }
+
+    pub(crate) fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    pub(crate) fn build_batch(&self, messages: &[Message<'_>]) -> Result<Vec<u8>> {
+        let mut appender = self.appender(Acks::All);
+        appender.build(messages)?;
+        appender.builder.take()
+    }
+}

@@ -1,0 +1,79 @@
+//! What opening a directory found and did.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::partition::report::PartitionReport;
+use crate::topic::TopicPartition;
+
+/// What [`Broker::open`](crate::Broker::open) found and did. Every byte that was not kept is in
+/// here.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// The directory was closed cleanly, by Ottla: nothing had to be looked at.
+    pub clean: bool,
+    /// Another program (a Kafka broker) wrote the directory last.
+    pub foreign: bool,
+    /// The directory was made.
+    pub created: bool,
+    /// Why the broker is read-only although it was not asked to be.
+    pub read_only_because: Option<String>,
+    /// Frames of the journal that were applied again.
+    pub frames_replayed: u64,
+    /// Batches of the journal that were written into segments.
+    pub batches_replayed: u64,
+    /// Batches of the journal that belonged to topics deleted since.
+    pub batches_dropped: u64,
+    /// Partitions that had to be looked at, with what was found.
+    pub partitions: Vec<(TopicPartition, PartitionReport)>,
+    /// Partitions that cannot be written, and why.
+    pub damaged: Vec<(TopicPartition, Error)>,
+    /// Transactions of other programs that were finished: partition, producer id, committed.
+    pub transactions_finished: Vec<(TopicPartition, i64, bool)>,
+    /// Folders and links that do not belong here, left alone.
+    pub unknown: Vec<String>,
+    /// Journal files that should have been empty, set aside.
+    pub quarantined: Vec<String>,
+    /// How long opening took.
+    pub duration: Duration,
+}
+
+impl RecoveryReport {
+    /// Bytes that were cut from the ends of segments.
+    pub fn bytes_cut(&self) -> u64 {
+        self.partitions.iter().map(|(_, report)| report.cut_bytes).sum()
+    }
+
+    /// Bytes that were read and checked.
+    pub fn bytes_scanned(&self) -> u64 {
+        self.partitions.iter().map(|(_, report)| report.scanned_bytes).sum()
+    }
+}
+
+impl fmt::Display for RecoveryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match (self.created, self.clean, self.foreign) {
+            (true, _, _) => "made",
+            (_, true, _) => "clean",
+            (_, _, true) => "written by another program",
+            _ => "recovered",
+        };
+        write!(f, "{how} in {:.1} ms", self.duration.as_secs_f64() * 1000.0)?;
+        for (count, what) in [
+            (self.frames_replayed, "journal frames replayed"),
+            (self.batches_replayed, "batches written again"),
+            (self.batches_dropped, "batches of deleted topics dropped"),
+            (self.bytes_scanned(), "bytes scanned"),
+            (self.bytes_cut(), "bytes cut"),
+            (self.damaged.len() as u64, "partitions damaged"),
+            (self.transactions_finished.len() as u64, "transactions finished"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}

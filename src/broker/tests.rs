@@ -1,0 +1,191 @@
+//! The engine on a directory in memory: what is written is there, also after a reopen.
+
+use std::sync::Arc;
+
+use crate::env::Env;
+use crate::env::memory::MemoryVfs;
+use crate::{Acks, Broker, BrokerOptions, ErrorKind, Message, TopicConfig};
+
+fn options() -> BrokerOptions {
+    BrokerOptions::new().background(false).journal_file_bytes(64 << 10)
+}
+
+fn memory() -> Env {
+    Env::over(Arc::new(MemoryVfs::default()))
+}
+
+fn values(broker: &Broker, topic: &str, partition: i32) -> Vec<String> {
+    let handle = broker.partition(topic, partition).unwrap();
+    let mut values = Vec::new();
+    let mut buffer = Vec::new();
+    let mut offset = handle.log_start_offset();
+    while offset < handle.end_offset() {
+        let (range, next) = handle.read(offset, 1 << 20, &mut buffer).unwrap();
+        let mut rest = &buffer[range];
+        while !rest.is_empty() {
+            let entry = crate::batch::entry::Entry::decode_first(rest).unwrap();
+            let mut scratch = Vec::new();
+            for record in entry.records(&Default::default(), &mut scratch).unwrap() {
+                let record = record.unwrap();
+                values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+            }
+            rest = &rest[entry.bytes().len()..];
+        }
+        offset = next;
+    }
+    values
+}
+
+#[test]
+fn what_is_appended_at_any_level_is_there_after_a_close_and_an_open() {
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new().partitions(2)).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    for (index, acks) in [Acks::All, Acks::Leader, Acks::None, Acks::All].into_iter().enumerate() {
+        let value = format!("value {index}");
+        let appended = orders.append(&[Message::new(&value)], acks).unwrap();
+        assert_eq!(appended.base_offset, index as i64);
+    }
+    let expected = ["value 0", "value 1", "value 2", "value 3"];
+    assert_eq!(values(&broker, "orders", 0), expected);
+    broker.close().unwrap();
+    assert_eq!(
+        orders.append(&[Message::new("late")], Acks::All).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
+    drop(orders);
+
+    let broker = options().open_in(env).unwrap();
+    assert!(broker.recovery_report().clean);
+    assert_eq!(values(&broker, "orders", 0), expected);
+    assert_eq!(broker.partition("orders", 1).unwrap().end_offset(), 0);
+}
+
+#[test]
+fn an_atomic_append_is_in_all_its_partitions_or_in_none() {
+    let broker = options().open_in(memory()).unwrap();
+    let config = TopicConfig::new().partitions(2).max_message_bytes(200);
+    broker.create_topic("orders", config).unwrap();
+    let mut both = broker.atomic_append();
+    both.add("orders", 0, &[Message::new("a")]).unwrap();
+    both.add("orders", 1, &[Message::new("b")]).unwrap();
+    both.add("orders", 0, &[Message::new("c")]).unwrap();
+    let written = both.commit().unwrap();
+    assert_eq!(written.iter().map(|w| w.base_offset).collect::<Vec<_>>(), [0, 0, 1]);
+
+    let large = "x".repeat(300);
+    let mut refused = broker.atomic_append();
+    refused.add("orders", 0, &[Message::new("d")]).unwrap();
+    refused.add("orders", 1, &[Message::new(&large)]).unwrap();
+    assert_eq!(refused.commit().unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(values(&broker, "orders", 0), ["a", "c"]);
+    assert_eq!(values(&broker, "orders", 1), ["b"]);
+}
+
+#[test]
+fn a_journal_that_is_full_is_checkpointed_and_recycled() {
+    let env = memory();
+    let broker = options().journal_file_bytes(4 << 10).open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    let value = "x".repeat(500);
+    for _ in 0..200 {
+        orders.append(&[Message::new(&value)], Acks::All).unwrap();
+    }
+    let journals = env.vfs.list("").unwrap();
+    let journals = journals.iter().filter(|e| e.name.ends_with(".journal")).count();
+    assert!((2..=4).contains(&journals), "{journals} journal files");
+    assert_eq!(orders.end_offset(), 200);
+}
+
+#[test]
+fn many_threads_commit_together() {
+    let broker = options().open_in(memory()).unwrap();
+    broker.create_topic("orders", TopicConfig::new().partitions(3)).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let broker = &broker;
+            scope.spawn(move || {
+                let handle = broker.partition("orders", thread % 3).unwrap();
+                for index in 0..200 {
+                    let value = format!("{thread}:{index}");
+                    let acks = if index % 3 == 0 { Acks::Leader } else { Acks::All };
+                    handle.append(&[Message::new(&value)], acks).unwrap();
+                }
+            });
+        }
+    });
+    let all: Vec<_> = (0..3).flat_map(|partition| values(&broker, "orders", partition)).collect();
+    assert_eq!(all.len(), 1600);
+    for thread in 0..8 {
+        let prefix = format!("{thread}:");
+        let of_thread = all.iter().filter_map(|value| value.strip_prefix(&prefix));
+        let numbers: Vec<i32> = of_thread.map(|number| number.parse().unwrap()).collect();
+        assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn opening_and_closing_without_a_write_changes_nothing() {
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    broker.partition("orders", 0).unwrap().append(&[Message::new("a")], Acks::All).unwrap();
+    broker.close().unwrap();
+    let before = snapshot(&env, "");
+    options().open_in(env.clone()).unwrap().close().unwrap();
+    assert_eq!(snapshot(&env, ""), before);
+}
+
+fn snapshot(env: &Env, directory: &str) -> Vec<(String, Vec<u8>)> {
+    use crate::env::vfs::{FileKind, OpenHow, read_up_to};
+    let mut files = Vec::new();
+    for entry in env.vfs.list(directory).unwrap() {
+        let path = if directory.is_empty() {
+            entry.name.clone()
+        } else {
+            format!("{directory}/{}", entry.name)
+        };
+        match entry.kind {
+            FileKind::Directory => files.extend(snapshot(env, &path)),
+            _ => {
+                let file = env.vfs.open(&path, OpenHow::Read).unwrap();
+                let mut bytes = vec![0; file.len().unwrap() as usize];
+                read_up_to(&*file, &mut bytes, 0).unwrap();
+                files.push((path, bytes));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn topics_are_created_altered_extended_and_deleted() {
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let again = broker.create_topic("orders", TopicConfig::new()).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::TopicExists);
+    broker.ensure_topic("orders", TopicConfig::new()).unwrap();
+    broker.alter_topic("orders", &[("retention.ms", Some("60000"))]).unwrap();
+    broker.add_partitions("orders", 3).unwrap();
+    broker.create_topic("gone", TopicConfig::new()).unwrap();
+    let gone = broker.partition("gone", 0).unwrap();
+    gone.append(&[Message::new("a")], Acks::All).unwrap();
+    broker.delete_topic("gone").unwrap();
+    let late = gone.append(&[Message::new("b")], Acks::Leader).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::UnknownTopicOrPartition);
+    let late = gone.append(&[Message::new("b")], Acks::All).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::UnknownTopicOrPartition);
+    drop(gone);
+    broker.close().unwrap();
+
+    let broker = options().open_in(env).unwrap();
+    let topics = broker.list_topics();
+    assert_eq!(topics.len(), 1);
+    assert_eq!(topics[0].partitions.len(), 3);
+    assert_eq!(topics[0].config["retention.ms"], "60000");
+    assert_eq!(broker.partition("gone", 0).unwrap_err().kind(), ErrorKind::UnknownTopicOrPartition);
+}

@@ -1,0 +1,92 @@
+//! The open topics by name, as an immutable map that changes hold a new version of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::broker::Engine;
+use crate::catalog::topic_handle::{TopicHandle, Topics};
+use crate::consumer::source::Source;
+use crate::error::{Error, ErrorKind, Result};
+use crate::partition::Partition;
+
+/// Finds open topics without a lock.
+#[derive(Default)]
+pub(crate) struct TopicMap {
+    map: ArcSwap<HashMap<Arc<str>, Arc<TopicHandle>>>,
+    version: AtomicU64,
+}
+
+impl TopicMap {
+    /// Puts topics in, replacing those of the same names.
+    pub(crate) fn put(&self, topics: Vec<Arc<TopicHandle>>) {
+        self.map.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            for topic in &topics {
+                map.insert(Arc::from(topic.name.as_str()), Arc::clone(topic));
+            }
+            map
+        });
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes a topic out.
+    pub(crate) fn remove(&self, name: &str) {
+        self.map.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            map.remove(name);
+            map
+        });
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The topic of that name, if there is one.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<TopicHandle>> {
+        self.map.load().get(name).cloned()
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<TopicHandle>> {
+        let mut topics: Vec<_> = self.map.load().values().cloned().collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        topics
+    }
+}
+
+/// The error for a name that no topic has.
+pub(crate) fn unknown_topic(name: &str) -> Error {
+    let shown: String = name.chars().take(60).collect();
+    let message = format!("there is no topic {shown:?}");
+    Error::new(ErrorKind::UnknownTopicOrPartition, message)
+}
+
+/// A partition of a topic.
+///
+/// # Errors
+/// `UnknownTopicOrPartition` with the number of partitions that there are.
+pub(crate) fn partition_of(topic: &TopicHandle, partition: i32) -> Result<&Arc<Partition>> {
+    usize::try_from(partition).ok().and_then(|index| topic.partitions.get(index)).ok_or_else(|| {
+        let count = topic.partitions.len();
+        let message =
+            format!("topic {} has {count} partitions, not number {partition}", topic.name);
+        Error::new(ErrorKind::UnknownTopicOrPartition, message)
+    })
+}
+
+impl Topics for Engine {
+    fn topic(&self, name: &str) -> Result<Arc<TopicHandle>> {
+        self.topics.get(name).ok_or_else(|| unknown_topic(name))
+    }
+
+    fn version(&self) -> u64 {
+        self.topics.version.load(Ordering::Acquire)
+    }
+}
+
+impl Source for Engine {
+    fn read_section(&self, collect: &mut dyn FnMut()) {
+        self.committer.read_section(collect);
+    }
+}

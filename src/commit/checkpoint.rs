@@ -1,0 +1,154 @@
+//! Checkpoints: the segments are synced, so that the journal in front of them can be recycled.
+//!
+//! 1. Note the place in the journal up to which everything is applied.
+//! 2. Note what is dirty, partition by partition, under each one's lock for a moment.
+//! 3. Sync those segments and their indexes. *If we stop here* the old control file counts, and
+//!    the journal behind it is still whole.
+//! 4. Replace the control file: new recovery points, new start of replay. *If we stop here* the
+//!    journal holds more than is needed, which replay skips.
+//! 5. Let the journal files behind the noted place be overwritten.
+//!
+//! Kafka's text checkpoints are written when the directory is closed: while it is open
+//! `ottla.open/` keeps every other reader of them away.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use crate::commit::Committer;
+use crate::env::replace_file::replace_file;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::control_file::{ControlFile, JournalPosition, PartitionState};
+use crate::format::file_names::OTTLA_CONTROL;
+use crate::topic::TopicId;
+
+/// The control file as it should be, in memory.
+#[derive(Debug)]
+pub(crate) struct Control {
+    file: ControlFile,
+    partitions: BTreeMap<(TopicId, i32), PartitionState>,
+}
+
+impl Control {
+    pub(crate) fn new(mut file: ControlFile) -> Control {
+        let partitions = std::mem::take(&mut file.partitions);
+        let partitions = partitions.into_iter().map(|s| ((s.topic_id, s.partition), s)).collect();
+        Control { file, partitions }
+    }
+
+    pub(crate) fn put(&mut self, state: PartitionState) {
+        self.partitions.insert((state.topic_id, state.partition), state);
+    }
+
+    pub(crate) fn forget(&mut self, topic_id: TopicId) {
+        self.partitions.retain(|(topic, _), _| *topic != topic_id);
+    }
+
+    pub(crate) fn file_mut(&mut self) -> &mut ControlFile {
+        &mut self.file
+    }
+
+    pub(crate) fn states(&self) -> impl Iterator<Item = &PartitionState> {
+        self.partitions.values()
+    }
+
+    fn encode(&mut self) -> Vec<u8> {
+        self.file.partitions = self.partitions.values().cloned().collect();
+        let bytes = self.file.encode();
+        self.file.partitions.clear();
+        bytes
+    }
+}
+
+impl Committer {
+    /// Makes everything that was applied so far durable in the segments.
+    ///
+    /// # Durability
+    /// When it returns `Ok`, also records acked with `acks=1` before the call survive power loss.
+    ///
+    /// # Errors
+    /// A failed sync poisons the broker.
+    pub(crate) fn checkpoint(&self) -> Result<()> {
+        if !self.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let applied = *self.applied.lock();
+        self.checkpoint_now(applied)
+    }
+
+    /// Whether the journal or the maintenance interval asked for a checkpoint; asks no more.
+    pub(crate) fn take_checkpoint_wish(&self) -> bool {
+        self.checkpoint_wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether any partition has something that a checkpoint would sync.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.partitions.load().iter().any(|partition| partition.is_dirty())
+    }
+
+    /// The checkpoint itself; `applied` was noted before anything that follows.
+    pub(crate) fn checkpoint_now(&self, applied: JournalPosition) -> Result<()> {
+        let _one_at_a_time = self.checkpointing.lock();
+        self.poison.check()?;
+        let mut parts = Vec::new();
+        for partition in self.partitions.load().iter().filter(|p| p.is_dirty()) {
+            parts.push((partition.clone(), partition.checkpoint_begin()?));
+        }
+        for (_, part) in &parts {
+            part.sync().inspect_err(|error| self.poison_unless_full(error))?;
+        }
+        self.rewrite_control(|control| {
+            for (_, part) in &parts {
+                control.put(part.state().clone());
+            }
+            // A checkpoint of a leader may have overtaken this one while it waited.
+            let journal = &mut control.file_mut().journal;
+            if journal.salt == applied.salt && journal.lsn < applied.lsn {
+                *journal = applied;
+            }
+        })?;
+        for (partition, part) in parts {
+            partition.checkpoint_end(part);
+        }
+        self.oldest_needed.fetch_max(applied.file, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Makes a planned state of one partition durable, before the plan is carried out: a log start
+    /// before anything below it is unlinked, an end before the log is cut.
+    ///
+    /// # Errors
+    /// If the control file cannot be replaced; nothing was changed then.
+    pub(crate) fn plan(&self, state: PartitionState) -> Result<()> {
+        self.begin_write()?;
+        let _one_at_a_time = self.checkpointing.lock();
+        self.rewrite_control(|control| control.put(state))
+    }
+
+    /// Notes the state of partitions that were just recovered or truncated; the caller holds them
+    /// still.
+    pub(crate) fn put_states(&self, states: Vec<PartitionState>) {
+        let mut control = self.control.lock();
+        for state in states {
+            control.put(state);
+        }
+    }
+
+    /// Changes the control file in memory and replaces it on the disk.
+    pub(crate) fn rewrite_control(&self, change: impl FnOnce(&mut Control)) -> Result<()> {
+        self.poison.check()?;
+        let mut control = self.control.lock();
+        change(&mut control);
+        let now = self.env.clock.wall_ms();
+        let file = control.file_mut();
+        file.wall_ms_max = file.wall_ms_max.max(now);
+        replace_file(&*self.env.vfs, OTTLA_CONTROL, &control.encode())
+            .inspect_err(|error| self.poison_unless_full(error))
+    }
+
+    /// A full disk is reported and passes; any other failure of a sync is final.
+    pub(crate) fn poison_unless_full(&self, error: &Error) {
+        if error.kind() != ErrorKind::NoSpace {
+            self.poison.set(error);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Publishing the ends of several partitions as one: a seqlock.
+//!
+//! The one leader of a commit stores new ends inside [`Ends::publish`]; a reader that collects
+//! several ends inside [`Ends::read`] sees all of a commit's ends or none. A single end needs no
+//! section: it is one atomic.
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Odd while a commit publishes.
+#[derive(Debug, Default)]
+pub(crate) struct Ends(AtomicU64);
+
+impl Ends {
+    /// Runs `store`, which stores the new ends. Only the leader calls this, one at a time.
+    pub(crate) fn publish(&self, store: impl FnOnce()) {
+        let version = self.0.load(Ordering::Relaxed);
+        self.0.store(version + 1, Ordering::Relaxed);
+        // The odd version must be seen before any of the new ends.
+        fence(Ordering::SeqCst);
+        store();
+        self.0.store(version + 2, Ordering::Release);
+    }
+
+    /// Runs `collect` until no commit published while it ran.
+    pub(crate) fn read(&self, collect: &mut dyn FnMut()) {
+        loop {
+            let before = self.0.load(Ordering::Acquire);
+            if before % 2 == 0 {
+                collect();
+                // The ends must be read before the version is read again.
+                fence(Ordering::SeqCst);
+                if self.0.load(Ordering::Relaxed) == before {
+                    return;
+                }
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI64;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_sees_both_ends_of_a_commit_or_neither() {
+        let ends = Ends::default();
+        let (left, right) = (AtomicI64::new(0), AtomicI64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..20_000 {
+                    ends.publish(|| {
+                        left.store(round, Ordering::Release);
+                        right.store(round, Ordering::Release);
+                    });
+                }
+            });
+            for _ in 0..20_000 {
+                let mut seen = (0, 0);
+                ends.read(&mut || {
+                    seen = (left.load(Ordering::Acquire), right.load(Ordering::Acquire));
+                });
+                assert_eq!(seen.0, seen.1);
+            }
+        });
+    }
+}

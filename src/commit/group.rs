@@ -1,0 +1,461 @@
+//! Group commit: the first writer to arrive leads, takes what is queued, and commits it for all.
+//!
+//! The steps of one group, and what a stop in each of them leaves:
+//!
+//! 1. Under the locks of its partitions each batch is given its offsets and its space. *If we stop
+//!    here* nothing was written but reserved space and perhaps an empty rolled segment.
+//! 2. One frame with all batches is written to the journal. *If we stop here* the frame may or may
+//!    not be replayed: nobody was told anything.
+//! 3. The journal is synced: the commit point. *If we stop here* replay applies the frame.
+//! 4. The batches are written to their segments. *If we stop here* replay applies the frame.
+//! 5. The new ends are published together, the waiters are told in the order of their frames.
+//!
+//! A failure in 1 or 2 is undone and fails only its tickets. A failure in 3 poisons the broker: the
+//! outcome is unknown, and no second sync could tell it. A failure in 4 poisons, too, but the
+//! commit is durable and is reported so; opening the directory anew applies it.
+//!
+//! From 1 to 5 the partitions stay locked, so that no other append can take an offset which the
+//! journal has promised to these.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::commit::Committer;
+use crate::commit::journal::{Journal, Room};
+use crate::commit::ticket::{OnOutcome, Outcome, Part, Ticket, Woken};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES};
+use crate::partition::Partition;
+use crate::partition::writer::{Appended, Staged, Writer};
+
+/// A group takes queued tickets up to about this size, so that nobody waits for a huge frame.
+const GROUP_BYTES: u64 = 8 << 20;
+
+/// Tickets that wait for a leader, first come, first served.
+#[derive(Default)]
+pub(crate) struct Queue {
+    pending: VecDeque<Arc<Ticket>>,
+    leading: bool,
+}
+
+/// Decided tickets whose callbacks are still to be called, in order.
+#[derive(Default)]
+pub(crate) struct Completions {
+    decided: VecDeque<Arc<Ticket>>,
+    calling: bool,
+}
+
+/// A ticket while its group is being committed.
+struct Member<'a> {
+    ticket: &'a Ticket,
+    parts: Vec<Part>,
+    /// Where each part goes; empty if the ticket failed.
+    staged: Vec<(usize, Staged)>,
+    failure: Option<Error>,
+}
+
+impl Committer {
+    /// Commits all of `parts` or none, durably. The buffers come back for reuse.
+    ///
+    /// # Durability
+    /// When it returns `Ok`, every record survives power loss.
+    ///
+    /// # Errors
+    /// `Poisoned` means that the outcome is unknown until the directory is opened anew; after any
+    /// other error nothing was written.
+    pub(crate) fn commit(&self, parts: Vec<Part>) -> Outcome {
+        if let Err(error) = self.begin_write() {
+            return (Err(error), parts);
+        }
+        self.wait_for(&Ticket::waited_for(parts))
+    }
+
+    /// Queues `parts` for the next group without waiting; the callback gets the outcome.
+    pub(crate) fn enqueue(&self, parts: Vec<Part>, on_outcome: OnOutcome) {
+        if let Err(error) = self.begin_write() {
+            on_outcome((Err(error), parts));
+            return;
+        }
+        self.queue.lock().pending.push_back(Ticket::called_back(parts, on_outcome));
+        self.wake_background();
+    }
+
+    /// Returns when everything that was queued before is decided and told.
+    pub(crate) fn settle(&self) {
+        let (told, all_told) = std::sync::mpsc::sync_channel(1);
+        let marker = Ticket::called_back(
+            Vec::new(),
+            Box::new(move |_| {
+                let _ = told.send(());
+            }),
+        );
+        self.queue.lock().pending.push_back(marker);
+        let _ = self.wait_for(&Ticket::waited_for(Vec::new()));
+        let _ = all_told.recv();
+    }
+
+    /// Whether tickets are queued that no thread waits for.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queue.lock().pending.is_empty()
+    }
+
+    fn wait_for(&self, ticket: &Arc<Ticket>) -> Outcome {
+        let lead = {
+            let mut queue = self.queue.lock();
+            queue.pending.push_back(Arc::clone(ticket));
+            !std::mem::replace(&mut queue.leading, true)
+        };
+        if lead || ticket.wait() == Woken::ToLead {
+            self.lead(ticket);
+        }
+        ticket.take_outcome()
+    }
+
+    /// Commits group after group until `own` is decided and another thread leads, or nothing waits.
+    fn lead(&self, own: &Arc<Ticket>) {
+        let mut journal = self.leader.lock();
+        loop {
+            let group = self.next_group();
+            self.commit_group(&mut journal, &group);
+            let handed = own.is_decided() && self.hand_over();
+            self.tell(group, own);
+            if handed {
+                drop(journal);
+                self.call_back();
+                return;
+            }
+        }
+    }
+
+    fn next_group(&self) -> Vec<Arc<Ticket>> {
+        let mut queue = self.queue.lock();
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) = queue.pending.front() {
+            bytes += next.bytes;
+            if !group.is_empty() && bytes > GROUP_BYTES {
+                break;
+            }
+            group.extend(queue.pending.pop_front());
+        }
+        group
+    }
+
+    /// Gives the leadership to a thread that waits, or lays it down if nothing is queued; `false`
+    /// if only tickets without a thread are queued, which the caller goes on to commit.
+    fn hand_over(&self) -> bool {
+        let mut queue = self.queue.lock();
+        if queue.pending.is_empty() {
+            queue.leading = false;
+            return true;
+        }
+        match queue.pending.iter().find(|ticket| ticket.can_lead()) {
+            Some(next) => {
+                next.hand_leadership();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Wakes the waiting threads of a decided group and queues the callbacks of the others.
+    fn tell(&self, group: Vec<Arc<Ticket>>, own: &Arc<Ticket>) {
+        let mut with_callback = Vec::new();
+        for ticket in group {
+            if !Arc::ptr_eq(&ticket, own) && !ticket.tell_waiter() {
+                with_callback.push(ticket);
+            }
+        }
+        if !with_callback.is_empty() {
+            self.completions.lock().decided.extend(with_callback);
+        }
+    }
+
+    /// Calls the callbacks of decided tickets, one thread at a time, in order, under no lock.
+    fn call_back(&self) {
+        loop {
+            let ticket = {
+                let mut completions = self.completions.lock();
+                if completions.calling {
+                    return;
+                }
+                let Some(ticket) = completions.decided.pop_front() else { return };
+                completions.calling = true;
+                ticket
+            };
+            let finished = CallingGuard(self);
+            ticket.call_back();
+            drop(finished);
+        }
+    }
+
+    /// Steps 1 to 5 for one group. Every ticket of it is decided afterwards.
+    fn commit_group(&self, journal: &mut Journal, group: &[Arc<Ticket>]) {
+        let panicking = PanicGuard { committer: self, group };
+        let mut members: Vec<Member<'_>> = group
+            .iter()
+            .map(|ticket| Member {
+                ticket,
+                parts: ticket.take_parts(),
+                staged: Vec::new(),
+                failure: None,
+            })
+            .collect();
+        if let Err(error) = self.commit_members(journal, &mut members) {
+            for member in &mut members {
+                member.failure.get_or_insert_with(|| error.clone());
+            }
+        }
+        for member in members {
+            member.decide();
+        }
+        std::mem::forget(panicking);
+    }
+
+    fn commit_members(&self, journal: &mut Journal, members: &mut [Member<'_>]) -> Result<()> {
+        self.poison.check()?;
+        if members.iter().all(|member| member.parts.is_empty()) {
+            return Ok(());
+        }
+        if self.finished.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
+        self.make_room(journal, members)?;
+        let partitions = distinct_partitions(members);
+        let mut writers: Vec<Writer<'_>> = partitions.iter().map(|p| p.lock()).collect();
+
+        // 1. Offsets and space, ticket by ticket: one that fails leaves no trace of itself.
+        let ready: Vec<Result<()>> = writers.iter_mut().map(make_ready).collect();
+        for member in members.iter_mut() {
+            member.stage(&partitions, &mut writers, &ready);
+        }
+        if members.iter().all(|member| member.staged.is_empty()) {
+            return Ok(());
+        }
+
+        // 2. One frame. If its write fails, it was erased; what was staged is taken back.
+        build_frame(journal, &partitions, members);
+        let frame = match journal.write() {
+            Ok(frame) => frame,
+            Err(error) => {
+                unstage_all(&mut writers, members);
+                if error.kind() == ErrorKind::Poisoned {
+                    self.poison.set(&error);
+                }
+                return Err(error);
+            }
+        };
+
+        // 3. The commit point. Nothing is taken back from here on.
+        journal.sync(frame).map_err(|error| self.unknown_outcome(&error))?;
+
+        // 4. Into the segments. The commit is durable, whatever happens here.
+        let mut applied = Ok(());
+        for member in members.iter() {
+            for (part, (writer, staged)) in member.parts.iter().zip(&member.staged) {
+                applied = applied.and_then(|()| writers[*writer].apply(staged, &part.batch));
+            }
+        }
+        if let Err(error) = applied {
+            self.poison.set(&error);
+            return Ok(());
+        }
+
+        // 5. All ends at once.
+        self.ends.publish(|| {
+            for writer in &mut writers {
+                writer.publish();
+            }
+        });
+        *self.applied.lock() = journal.position();
+        Ok(())
+    }
+
+    fn unknown_outcome(&self, error: &Error) -> Error {
+        let message = format!(
+            "{error}; whether these records are committed is unknown until the directory is \
+             opened anew"
+        );
+        let poisoned = Error::new(ErrorKind::Poisoned, message);
+        self.poison.set(&poisoned);
+        poisoned
+    }
+
+    /// Room for a frame of these members; a full journal is checkpointed on the spot.
+    fn make_room(&self, journal: &mut Journal, members: &mut [Member<'_>]) -> Result<()> {
+        self.refuse_oversized(journal, members);
+        let bytes = frame_bytes(members);
+        let file = journal.position().file;
+        if journal.make_room(bytes)? == Room::NeedsCheckpoint {
+            self.checkpoint_now(journal.position())?;
+            if journal.make_room(bytes)? == Room::NeedsCheckpoint {
+                let message = "the commit journal has no room although it was checkpointed";
+                return Err(Error::new(ErrorKind::NoSpace, message));
+            }
+        }
+        if journal.position().file != file {
+            self.checkpoint_wanted.store(true, Ordering::Release);
+            self.wake_background();
+        }
+        Ok(())
+    }
+
+    /// A ticket that no frame can hold fails alone, not its whole group.
+    fn refuse_oversized(&self, journal: &Journal, members: &mut [Member<'_>]) {
+        let limit = journal.frame_bytes_max();
+        for member in members {
+            let bytes = frame_bytes(std::slice::from_ref(member));
+            if bytes > limit {
+                let message = format!(
+                    "a commit of {bytes} bytes exceeds ottla.commit.max.bytes, which is {limit}"
+                );
+                member.failure = Some(Error::new(ErrorKind::Limit, message));
+            }
+        }
+    }
+}
+
+impl Member<'_> {
+    /// Stages every part, or none of them and notes why.
+    fn stage(
+        &mut self,
+        partitions: &[Arc<Partition>],
+        writers: &mut [Writer<'_>],
+        ready: &[Result<()>],
+    ) {
+        if self.failure.is_some() {
+            return;
+        }
+        for part in &mut self.parts {
+            let writer = writer_of(partitions, &part.partition);
+            let staged = match &ready[writer] {
+                Ok(()) => writers[writer].stage(&mut part.batch),
+                Err(error) => Err(error.clone()),
+            };
+            match staged {
+                Ok(staged) => self.staged.push((writer, staged)),
+                Err(error) => {
+                    self.unstage(writers);
+                    self.failure = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes back what was staged, the last first.
+    fn unstage(&mut self, writers: &mut [Writer<'_>]) {
+        while let Some((writer, staged)) = self.staged.pop() {
+            writers[writer].unstage(staged);
+        }
+    }
+
+    fn decide(self) {
+        let outcome = match self.failure {
+            Some(error) => Err(error),
+            None => Ok(self
+                .staged
+                .iter()
+                .map(|(_, staged)| Appended {
+                    base_offset: staged.base_offset,
+                    last_offset: staged.last_offset,
+                })
+                .collect()),
+        };
+        self.ticket.decide(outcome, self.parts);
+    }
+}
+
+fn frame_bytes(members: &[Member<'_>]) -> u64 {
+    let alive = members.iter().filter(|member| member.failure.is_none());
+    alive.fold(FRAME_HEADER_BYTES as u64, |bytes, member| {
+        bytes + member.ticket.bytes + (member.ticket.parts * ENTRY_HEADER_BYTES) as u64
+    })
+}
+
+/// The partitions of a group in the order of their ids, which is the order of their locks.
+fn distinct_partitions(members: &[Member<'_>]) -> Vec<Arc<Partition>> {
+    let parts = members.iter().filter(|m| m.failure.is_none()).flat_map(|m| &m.parts);
+    let mut partitions: Vec<_> = parts.map(|part| Arc::clone(&part.partition)).collect();
+    partitions.sort_by_key(|partition| order_of(partition));
+    partitions.dedup_by_key(|partition| order_of(partition));
+    partitions
+}
+
+fn order_of(partition: &Partition) -> (crate::topic::TopicId, i32) {
+    (partition.id().topic_id(), partition.id().partition())
+}
+
+fn writer_of(partitions: &[Arc<Partition>], partition: &Partition) -> usize {
+    partitions
+        .binary_search_by_key(&order_of(partition), |other| order_of(other))
+        .expect("every partition of the group was locked")
+}
+
+/// What must hold before a batch of a partition may enter the journal: bytes in front of it that
+/// only the page cache has would leave a hole after a power loss, so they are synced now.
+fn make_ready(writer: &mut Writer<'_>) -> Result<()> {
+    writer.check_writable()?;
+    if writer.has_unsynced_tail() {
+        writer.sync_tail()?;
+    }
+    Ok(())
+}
+
+fn build_frame(journal: &mut Journal, partitions: &[Arc<Partition>], members: &[Member<'_>]) {
+    let frame = journal.frame();
+    frame.start();
+    for member in members {
+        for (part, (writer, staged)) in member.parts.iter().zip(&member.staged) {
+            let id = partitions[*writer].id();
+            frame.push(id.topic_id(), id.partition(), staged.base_offset, &part.batch);
+        }
+    }
+}
+
+fn unstage_all(writers: &mut [Writer<'_>], members: &mut [Member<'_>]) {
+    for member in members.iter_mut().rev() {
+        member.unstage(writers);
+    }
+}
+
+/// Lets the next thread call callbacks even if this one panics in one.
+struct CallingGuard<'a>(&'a Committer);
+
+impl Drop for CallingGuard<'_> {
+    fn drop(&mut self) {
+        self.0.completions.lock().calling = false;
+    }
+}
+
+/// A leader that panics leaves a journal and segments that nobody can vouch for: poison, and tell
+/// everybody who waits.
+struct PanicGuard<'a> {
+    committer: &'a Committer,
+    group: &'a [Arc<Ticket>],
+}
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        let error = Error::new(
+            ErrorKind::Poisoned,
+            "a panic interrupted a commit; its outcome is unknown until the directory is opened \
+             anew",
+        );
+        self.committer.poison.set(&error);
+        let queued = {
+            let mut queue = self.committer.queue.lock();
+            queue.leading = false;
+            std::mem::take(&mut queue.pending)
+        };
+        for ticket in self.group.iter().chain(&queued) {
+            if !ticket.is_decided() {
+                ticket.decide(Err(error.clone()), Vec::new());
+            }
+            if !ticket.tell_waiter() {
+                ticket.call_back();
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! How bytes become durable: one journal, one frame and one sync for whatever many writers commit
+//! at the same time. docs/DURABILITY.md has the protocol and why each rule is there.
+//!
+//! [`Committer`] is the handle. Its verbs are in the files: `group` (commit together), `checkpoint`
+//! (make the journal recyclable), `session` (the first write, the close), `replay` (reading a
+//! journal that was left behind), `journal` (the files), `ends` (publishing several ends at once).
+//!
+//! Lock order: `checkpointing`, then `leader`, then partitions in the order of their ids, then
+//! `queue`, `control`, `applied` (none of these three while taking another of them).
+
+pub(crate) mod checkpoint;
+pub(crate) mod ends;
+pub(crate) mod group;
+pub(crate) mod journal;
+pub(crate) mod replay;
+pub(crate) mod session;
+pub(crate) mod ticket;
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::commit::checkpoint::Control;
+use crate::commit::ends::Ends;
+use crate::commit::group::{Completions, Queue};
+use crate::commit::journal::{Journal, JournalOptions};
+use crate::env::Env;
+use crate::env::poison::Poison;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::control_file::{ControlFile, JournalPosition};
+use crate::partition::Partition;
+use crate::topic::TopicId;
+
+/// The commit engine of one open directory.
+pub(crate) struct Committer {
+    env: Env,
+    poison: Arc<Poison>,
+    /// Held by the thread that leads a commit.
+    leader: Mutex<Journal>,
+    queue: Mutex<Queue>,
+    completions: Mutex<Completions>,
+    ends: Ends,
+    /// Every partition that is open, the catalog's own among them.
+    partitions: ArcSwap<Vec<Arc<Partition>>>,
+    /// One checkpoint at a time.
+    checkpointing: Mutex<()>,
+    control: Mutex<Control>,
+    /// Everything before this place in the journal is in the segment files.
+    applied: Mutex<JournalPosition>,
+    oldest_needed: Arc<AtomicU64>,
+    started: AtomicBool,
+    /// No new work is taken.
+    closed: AtomicBool,
+    /// Also what was queued is refused: the segments are being closed. Set under `leader`.
+    finished: AtomicBool,
+    /// Set when the journal wants a checkpoint soon.
+    checkpoint_wanted: AtomicBool,
+    /// Wakes the maintenance thread, if there is one.
+    wake_background: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer").field("started", &self.started).finish_non_exhaustive()
+    }
+}
+
+impl Committer {
+    /// The engine of a directory whose recovered state is `control`. Writes nothing.
+    ///
+    /// # Errors
+    /// If the directory cannot be listed.
+    pub(crate) fn new(
+        env: &Env,
+        poison: Arc<Poison>,
+        options: JournalOptions,
+        control: ControlFile,
+    ) -> Result<Committer> {
+        let journal = Journal::new(env, options)?;
+        let oldest_needed = journal.oldest_needed();
+        Ok(Committer {
+            env: env.clone(),
+            poison,
+            leader: Mutex::new(journal),
+            queue: Mutex::new(Queue::default()),
+            completions: Mutex::new(Completions::default()),
+            ends: Ends::default(),
+            partitions: ArcSwap::default(),
+            checkpointing: Mutex::new(()),
+            control: Mutex::new(Control::new(control)),
+            applied: Mutex::new(JournalPosition::default()),
+            oldest_needed,
+            started: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            checkpoint_wanted: AtomicBool::new(false),
+            wake_background: OnceLock::new(),
+        })
+    }
+
+    /// Called when there is work that no thread waits for. Set once, by the maintenance thread.
+    pub(crate) fn on_background_work(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.wake_background.set(wake);
+    }
+
+    fn wake_background(&self) {
+        if let Some(wake) = self.wake_background.get() {
+            wake();
+        }
+    }
+
+    /// Adds partitions to the set that checkpoints and close look after.
+    pub(crate) fn register(&self, new: &[Arc<Partition>]) {
+        self.partitions.rcu(|partitions| {
+            let mut partitions = Vec::clone(partitions);
+            partitions.extend(new.iter().cloned());
+            partitions
+        });
+    }
+
+    /// Forgets the partitions of a deleted topic.
+    pub(crate) fn unregister(&self, topic_id: TopicId) {
+        self.partitions.rcu(|partitions| {
+            let kept = |partition: &&Arc<Partition>| partition.id().topic_id() != topic_id;
+            partitions.iter().filter(kept).cloned().collect::<Vec<_>>()
+        });
+        self.control.lock().forget(topic_id);
+    }
+
+    /// Reads several ends as of one moment: `collect` runs again if a commit published meanwhile.
+    pub(crate) fn read_section(&self, collect: &mut dyn FnMut()) {
+        self.ends.read(collect);
+    }
+
+    /// Whether a sync failed: see [`ErrorKind::Poisoned`].
+    pub(crate) fn poison(&self) -> &Arc<Poison> {
+        &self.poison
+    }
+
+    fn refuse_if_closed(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
+        self.poison.check()
+    }
+}

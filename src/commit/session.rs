@@ -1,0 +1,166 @@
+//! The first write of a session, and its end.
+//!
+//! A directory that is opened and closed without a write stays as it is. Before the first write
+//! the directory stops being a cleanly closed one; after the last it becomes one again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::commit::Committer;
+use crate::commit::checkpoint::Control;
+use crate::env::replace_file::replace_file;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::checkpoint::{self, PartitionOffset};
+use crate::format::clean_shutdown::CleanShutdown;
+use crate::format::control_file::{JournalPosition, PartitionState};
+use crate::format::file_names::{
+    CLEAN_SHUTDOWN, LOG_START_CHECKPOINT, OTTLA_OPEN, RECOVERY_POINT_CHECKPOINT,
+    REPLICATION_CHECKPOINT,
+};
+use crate::partition::Partition;
+use crate::topic::{CLUSTER_METADATA_TOPIC, TopicPartition};
+
+impl Committer {
+    /// Makes the directory one that is open, unless it is already.
+    ///
+    /// # Errors
+    /// If the disk refuses; the directory still counts as cleanly closed, or is recovered as one
+    /// that another program left, which loses nothing.
+    pub(crate) fn begin_session(&self) -> Result<()> {
+        if self.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut journal = self.leader.lock();
+        if self.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.poison.check()?;
+        let vfs = &self.env.vfs;
+        let failed = |e, name: &str| {
+            Error::io(e, "cannot mark the directory as open").at_file(vfs.describe(name))
+        };
+        // 1. From here on a broker refuses the directory.
+        //    If we stop here: the clean marker still stands, and rightly so.
+        match vfs.create_dir(OTTLA_OPEN) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(|e| failed(e, OTTLA_OPEN))?,
+        }
+        // 2. The directory is no longer cleanly closed.
+        //    If we stop here: it is recovered, and found as it was.
+        match vfs.remove_file(CLEAN_SHUTDOWN) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.map_err(|e| failed(e, CLEAN_SHUTDOWN))?,
+        }
+        vfs.sync_dir("")
+            .map_err(|e| failed(e, ""))
+            .inspect_err(|error| self.poison_unless_full(error))?;
+        // 3. A fresh salt: no frame of an earlier session can be taken for one of this session.
+        //    If we stop here: there is no frame with this salt, nothing is replayed.
+        let position = journal.begin_session(self.env.random.next_u64());
+        self.rewrite_control(|control| {
+            control.file_mut().closed = false;
+            control.file_mut().journal = position;
+        })?;
+        *self.applied.lock() = position;
+        self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// What every write asks first: the broker is open and sound, and the directory is marked as
+    /// open. Two atomic loads once the session has begun.
+    pub(crate) fn begin_write(&self) -> Result<()> {
+        self.refuse_if_closed()?;
+        self.begin_session()
+    }
+
+    /// Ends the session: afterwards the directory is a Kafka log directory, byte for byte.
+    ///
+    /// # Errors
+    /// The directory is left as a kill would leave it, to be recovered when it is opened.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.closed.store(true, Ordering::Release);
+        self.settle();
+        if !self.started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Whoever was late to see that the broker is closed is refused by the leader.
+        let mut journal = self.leader.lock();
+        self.finished.store(true, Ordering::Release);
+        let _no_checkpoint = self.checkpointing.lock();
+        self.poison.check()?;
+        // 1. Segments, indexes and snapshots, in their final form.
+        //    If we stop here: the directory is recovered from the journal.
+        let partitions = self.partitions.load_full();
+        let mut states = Vec::with_capacity(partitions.len());
+        for partition in partitions.iter() {
+            match partition.damage() {
+                None => states.push(partition.close().inspect_err(|e| self.poison_unless_full(e))?),
+                // What is damaged stays as it is, and as it is remembered.
+                Some(_) => drop(partition.close()),
+            }
+        }
+        // 2. Kafka's checkpoints, then the control file: nothing has to be replayed any more.
+        self.write_checkpoints(&partitions, &states)?;
+        let nonce = self.env.random.next_u64();
+        self.rewrite_control(|control| finish(control, states, nonce))?;
+        // 3. The journal is emptied durably.
+        journal.reset().inspect_err(|error| self.poison_unless_full(error))?;
+        // 4. The directory is not open any more.
+        //    If we stop here: it is read as one that another program left, and found whole.
+        let vfs = &self.env.vfs;
+        let failed = |e| Error::io(e, "cannot mark the directory as closed").at_file(OTTLA_OPEN);
+        vfs.remove_dir(OTTLA_OPEN).and_then(|()| vfs.sync_dir("")).map_err(failed)?;
+        // 5. The clean marker, last: only now nothing is left to be done.
+        replace_file(&**vfs, CLEAN_SHUTDOWN, &CleanShutdown::ottla(nonce).encode())
+    }
+
+    fn write_checkpoints(
+        &self,
+        partitions: &[Arc<Partition>],
+        states: &[PartitionState],
+    ) -> Result<()> {
+        let mut recovery_points = Vec::new();
+        let mut log_starts = Vec::new();
+        let healthy = partitions.iter().filter(|partition| partition.damage().is_none());
+        for (partition, state) in healthy.zip(states) {
+            let id = partition.id();
+            if id.topic().as_str() == CLUSTER_METADATA_TOPIC {
+                continue;
+            }
+            let entry = |offset| PartitionOffset {
+                partition: TopicPartition::new(id.topic().clone(), id.partition()),
+                offset,
+            };
+            recovery_points.push(entry(state.recovery_point));
+            let first_base = state.segments.first().map_or(0, |segment| segment.base_offset);
+            if state.log_start_offset > first_base {
+                log_starts.push(entry(state.log_start_offset));
+            }
+        }
+        // With one replica the high watermark is the end of the log.
+        for (name, entries) in [
+            (RECOVERY_POINT_CHECKPOINT, &recovery_points),
+            (LOG_START_CHECKPOINT, &log_starts),
+            (REPLICATION_CHECKPOINT, &recovery_points),
+        ] {
+            replace_file(&*self.env.vfs, name, &checkpoint::encode(entries))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses everything from now on without writing a byte: what a kill would leave.
+    pub(crate) fn abandon(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.poison.set(&Error::new(ErrorKind::Closed, "the broker was abandoned"));
+    }
+}
+
+fn finish(control: &mut Control, states: Vec<PartitionState>, nonce: u64) {
+    for state in states {
+        control.put(state);
+    }
+    let file = control.file_mut();
+    file.closed = true;
+    file.nonce = nonce;
+    file.journal = JournalPosition::default();
+}

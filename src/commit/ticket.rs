@@ -1,0 +1,148 @@
+//! One writer's place in the queue of a commit group.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::Thread;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::partition::Partition;
+use crate::partition::writer::Appended;
+
+/// A batch and where it goes.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) batch: Vec<u8>,
+}
+
+/// What becomes of a ticket: where each part was written, and the buffers for reuse.
+pub(crate) type Outcome = (Result<Vec<Appended>>, Vec<Part>);
+
+/// Called once with the outcome, under no lock.
+pub(crate) type OnOutcome = Box<dyn FnOnce(Outcome) + Send>;
+
+const WAITING: u8 = 0;
+const LEADING: u8 = 1;
+const DONE: u8 = 2;
+
+/// What a waiting thread is woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// To lead the next group.
+    ToLead,
+    /// The outcome is there.
+    Done,
+}
+
+/// Some batches that are committed together, or not at all.
+pub(crate) struct Ticket {
+    /// How many bytes the batches have; fixed.
+    pub(crate) bytes: u64,
+    /// How many batches there are; fixed.
+    pub(crate) parts: usize,
+    contents: Mutex<Contents>,
+    state: AtomicU8,
+    waiter: Option<Thread>,
+}
+
+struct Contents {
+    parts: Vec<Part>,
+    outcome: Option<Result<Vec<Appended>>>,
+    on_outcome: Option<OnOutcome>,
+}
+
+impl Ticket {
+    /// A ticket for which the calling thread will wait.
+    pub(crate) fn waited_for(parts: Vec<Part>) -> Arc<Ticket> {
+        Ticket::new(parts, Some(std::thread::current()), None)
+    }
+
+    /// A ticket whose outcome goes to a callback.
+    pub(crate) fn called_back(parts: Vec<Part>, on_outcome: OnOutcome) -> Arc<Ticket> {
+        Ticket::new(parts, None, Some(on_outcome))
+    }
+
+    fn new(parts: Vec<Part>, waiter: Option<Thread>, on_outcome: Option<OnOutcome>) -> Arc<Ticket> {
+        Arc::new(Ticket {
+            bytes: parts.iter().map(|part| part.batch.len() as u64).sum(),
+            parts: parts.len(),
+            contents: Mutex::new(Contents { parts, outcome: None, on_outcome }),
+            state: AtomicU8::new(WAITING),
+            waiter,
+        })
+    }
+
+    /// Whether a thread waits, which could lead.
+    pub(crate) fn can_lead(&self) -> bool {
+        self.waiter.is_some()
+    }
+
+    /// The leader takes the batches to write them.
+    pub(crate) fn take_parts(&self) -> Vec<Part> {
+        std::mem::take(&mut self.contents.lock().parts)
+    }
+
+    /// The leader notes the outcome and gives the buffers back. Nobody is told yet.
+    pub(crate) fn decide(&self, outcome: Result<Vec<Appended>>, parts: Vec<Part>) {
+        let mut contents = self.contents.lock();
+        contents.outcome = Some(outcome);
+        contents.parts = parts;
+    }
+
+    /// Whether the outcome is noted.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.contents.lock().outcome.is_some()
+    }
+
+    /// Wakes the waiting thread to lead.
+    pub(crate) fn hand_leadership(&self) {
+        self.wake(LEADING);
+    }
+
+    /// Tells the waiting thread that the outcome is there; `false` if there is none and the
+    /// callback is to be called.
+    pub(crate) fn tell_waiter(&self) -> bool {
+        if self.waiter.is_none() {
+            return false;
+        }
+        self.wake(DONE);
+        true
+    }
+
+    /// Calls the callback, if there is one.
+    pub(crate) fn call_back(&self) {
+        let on_outcome = self.contents.lock().on_outcome.take();
+        if let Some(on_outcome) = on_outcome {
+            on_outcome(self.take_outcome());
+        }
+    }
+
+    fn wake(&self, state: u8) {
+        self.state.store(state, Ordering::Release);
+        if let Some(waiter) = &self.waiter {
+            waiter.unpark();
+        }
+    }
+
+    /// Blocks the thread that made the ticket until it is told something.
+    pub(crate) fn wait(&self) -> Woken {
+        loop {
+            match self.state.load(Ordering::Acquire) {
+                LEADING => return Woken::ToLead,
+                DONE => return Woken::Done,
+                _ => std::thread::park(),
+            }
+        }
+    }
+
+    /// The outcome, once it was noted.
+    pub(crate) fn take_outcome(&self) -> Outcome {
+        let mut contents = self.contents.lock();
+        let lost =
+            || Err(Error::new(crate::error::ErrorKind::Poisoned, "the commit was abandoned"));
+        let outcome = contents.outcome.take().unwrap_or_else(lost);
+        (outcome, std::mem::take(&mut contents.parts))
+    }
+}
