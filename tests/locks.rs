@@ -129,6 +129,43 @@ fn readers_share_and_keep_the_writer_out_without_writing_anything() {
 }
 
 #[test]
+fn a_reader_needs_no_permission_to_write() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+
+    let scratch = tempfile::tempdir().unwrap();
+    drop(open(scratch.path()).lock(LockMode::Exclusive).unwrap());
+    let set_mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(&scratch.path().join(".lock"), 0o444);
+    set_mode(scratch.path(), 0o555);
+    // Permissions do not bind root: somebody else has to try.
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let run = |mode: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "the_pid_is_in_the_file_while_it_is_held", "--nocapture"]);
+        command.env(CHILD_DIRECTORY, scratch.path()).env(CHILD_MODE, mode).stdin(Stdio::null());
+        if is_root {
+            command.uid(NOBODY);
+        }
+        command.output()
+    };
+    let Ok(reader) = run("shared") else {
+        println!("not checked: nobody may not run this program");
+        return;
+    };
+    assert!(reader.status.success(), "{}", String::from_utf8_lossy(&reader.stderr));
+    assert!(String::from_utf8_lossy(&reader.stdout).contains("held"));
+    let writer = run("exclusive").unwrap();
+    assert!(!writer.status.success());
+    let said = String::from_utf8_lossy(&writer.stderr);
+    assert!(said.contains("Permission denied") && said.contains("cannot lock"), "{said}");
+    set_mode(scratch.path(), 0o755);
+}
+
+#[test]
 fn a_symbolic_link_in_the_place_of_the_lock_file_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let outside = tempfile::NamedTempFile::new().unwrap();

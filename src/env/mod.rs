@@ -9,6 +9,7 @@ mod map;
 pub mod memory;
 mod ofd_lock;
 pub mod overlay;
+mod overlay_file;
 mod path;
 pub mod poison;
 pub mod random;

@@ -5,6 +5,7 @@ use super::super::memory::MemoryVfs;
 use super::super::vfs::{read_exact_at, write_all_at};
 use super::super::vfs_tests;
 use super::*;
+use crate::error::{Error, ErrorKind};
 
 /// Everything in a directory: path and bytes.
 fn everything(vfs: &dyn Vfs) -> Vec<(String, Vec<u8>)> {

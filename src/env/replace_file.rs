@@ -57,11 +57,12 @@ pub fn parent(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::super::memory::MemoryVfs;
+    use super::super::sim::{Acked, Explorer, FaultMatrix, SimEnv};
     use super::super::vfs::read_up_to;
     use super::*;
 
     fn content(vfs: &dyn Vfs, path: &str) -> Vec<u8> {
-        let mut bytes = vec![0; 100];
+        let mut bytes = vec![0; 10_000];
         let read = read_up_to(&*vfs.open(path, OpenHow::Read).unwrap(), &mut bytes, 0).unwrap();
         bytes.truncate(read);
         bytes
@@ -86,6 +87,53 @@ mod tests {
         write_all_at(&*leftover, b"torn content of an earlier crash", 0).unwrap();
         replace_file(&vfs, "ottla.control", b"new").unwrap();
         assert_eq!(content(&vfs, "ottla.control"), b"new");
+    }
+
+    #[test]
+    fn every_state_that_a_crash_leaves_is_the_old_file_or_the_new_one() {
+        let world = SimEnv::new(1);
+        let mut acked = Acked::default();
+        let contents: [&[u8]; 3] = [b"", b"one", &[2; 5_000]];
+        for (number, content) in contents.iter().enumerate().skip(1) {
+            replace_file(&world.disk, "control", content).unwrap();
+            acked.note(&world.disk, number);
+        }
+        let explorer = Explorer { exhaustive_up_to: 5_000, ..Explorer::new(1) };
+        let explored = explorer.run(&world.disk.recording(), |crash| {
+            let found = match crash.world().disk.metadata("control") {
+                Ok(_) => content(&crash.world().disk, "control"),
+                Err(_) => Vec::new(),
+            };
+            let number = contents.iter().position(|content| *content == found);
+            let expected = acked.at(crash).last().copied().unwrap_or(0);
+            match number {
+                Some(number) if number >= expected => Ok(()),
+                _ => Err(format!("{} bytes after an ack of content {expected}", found.len())),
+            }
+        });
+        let explored = explored.unwrap_or_else(|failure| panic!("{failure}"));
+        assert!(explored.distinct() > 500, "{explored:?}");
+    }
+
+    #[test]
+    fn whichever_call_fails_it_is_the_old_file_or_the_new_one() {
+        let prepare = |world: &SimEnv| replace_file(&world.disk, "control", b"old").unwrap();
+        let runs = FaultMatrix::new(1).run(prepare, |world, (), fault| {
+            let result = replace_file(&world.disk, "control", b"newer");
+            world.disk.heal();
+            let found = content(&world.disk, "control");
+            let lost = content(&world.disk.after_losing_everything_unsynced(), "control");
+            match result {
+                Ok(()) => assert_eq!((&*found, &*lost), (&b"newer"[..], &b"newer"[..]), "{fault}"),
+                Err(_) => assert!(
+                    [&found, &lost].into_iter().all(|bytes| bytes == b"old" || bytes == b"newer"),
+                    "{fault}"
+                ),
+            }
+            replace_file(&world.disk, "control", b"third").unwrap();
+            assert_eq!(content(&world.disk, "control"), b"third", "{fault}");
+        });
+        assert!(runs > 100, "{runs}");
     }
 
     #[test]

@@ -180,12 +180,12 @@ pub fn read_exact_at(file: &dyn VfsFile, buffer: &mut [u8], position: u64) -> io
 /// the bytes read.
 pub fn read_up_to(file: &dyn VfsFile, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     let mut done = 0;
+    let mut interruptions = 0;
     while done < buffer.len() {
         match file.read_at(&mut buffer[done..], position + done as u64) {
             Ok(0) => break,
             Ok(read) => done += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => resume(error, &mut interruptions)?,
         }
     }
     Ok(done)
@@ -198,13 +198,26 @@ pub fn read_up_to(file: &dyn VfsFile, buffer: &mut [u8], position: u64) -> io::R
 /// been written then.
 pub fn write_all_at(file: &dyn VfsFile, bytes: &[u8], position: u64) -> io::Result<()> {
     let mut done = 0;
+    let mut interruptions = 0;
     while done < bytes.len() {
         match file.write_at(&bytes[done..], position + done as u64) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => done += written,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => resume(error, &mut interruptions)?,
         }
     }
     Ok(())
+}
+
+/// No storm of signals interrupts one call so often; a file that always says so is broken.
+const INTERRUPTIONS_MAX: u32 = 10_000;
+
+/// Lets an interrupted call be made again.
+#[cold]
+fn resume(error: io::Error, interruptions: &mut u32) -> io::Result<()> {
+    *interruptions += 1;
+    if error.kind() == io::ErrorKind::Interrupted && *interruptions <= INTERRUPTIONS_MAX {
+        return Ok(());
+    }
+    Err(error)
 }

@@ -1,48 +1,31 @@
 //! The simulated disk as a directory: it shows what a page cache would show, records every call
 //! that changes something, counts calls and lets the planned ones go wrong.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::choices::Choices;
+use super::crash_file::SimFile;
 use super::faults::{Call, Effect, Fault};
-use super::image::{FileId, Image, Name, NameChange, Node};
-use super::operation::{CacheAfterFailedSync, Entry, HandleId, Landing, Operation, Recording};
+use super::image::{Name, NameChange, Node, ROOT};
+use super::live::Live;
+use super::operation::{Entry, Operation, Recording};
 use super::power_loss::{lose_everything_unsynced, power_loss};
-use super::state::{DiskState, apply_visible};
-use crate::env::clock::{Clock, SimClock};
+use super::state::DiskState;
+use crate::env::clock::SimClock;
 use crate::env::dir_lock::{DirLock, LocalLock};
 use crate::env::path::Place;
-use crate::env::vfs::{
-    DirectoryEntry, FileKind, LockMode, Mapping, Metadata, OpenHow, Vfs, VfsFile,
-};
+use crate::env::vfs::{DirectoryEntry, FileKind, LockMode, Metadata, OpenHow, Vfs, VfsFile};
 use crate::error::Result;
 
 /// A simulated disk with one directory on it. Clones are the same disk.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
-    live: Arc<Mutex<Live>>,
+    pub(super) live: Arc<Mutex<Live>>,
     lock: LocalLock,
-    clock: Arc<SimClock>,
-}
-
-/// Guarded by one lock: a simulation is deterministic, not parallel.
-#[derive(Debug)]
-struct Live {
-    start: Arc<DiskState>,
-    visible: Image,
-    entries: Vec<Entry>,
-    next_handle: u32,
-    open_handles: usize,
-    handles_max: usize,
-    faults: Vec<Fault>,
-    calls: u64,
-    /// How many more bytes files may take, and how many each has taken.
-    space_left: Option<u64>,
-    taken: BTreeMap<u32, u64>,
+    pub(super) clock: Arc<SimClock>,
 }
 
 impl SimDisk {
@@ -52,19 +35,8 @@ impl SimDisk {
     }
 
     pub(super) fn start(state: DiskState, clock: Arc<SimClock>) -> SimDisk {
-        let live = Live {
-            visible: state.visible.clone(),
-            next_handle: state.next_handle,
-            start: Arc::new(state),
-            entries: Vec::new(),
-            open_handles: 0,
-            handles_max: usize::MAX,
-            faults: Vec::new(),
-            calls: 0,
-            space_left: None,
-            taken: BTreeMap::new(),
-        };
-        SimDisk { live: Arc::new(Mutex::new(live)), lock: LocalLock::default(), clock }
+        let live = Arc::new(Mutex::new(Live::new(state)));
+        SimDisk { live, lock: LocalLock::default(), clock }
     }
 
     /// How many changing calls were made so far: the position to note when something is acked.
@@ -96,18 +68,14 @@ impl SimDisk {
         self.live.lock().calls
     }
 
+    /// How many calls a planned fault has hit so far.
+    pub fn faults_met(&self) -> u64 {
+        self.live.lock().faults_met
+    }
+
     /// From now on files may grow by this many bytes in all; then the disk is full.
     pub fn limit_space(&self, bytes: u64) {
-        let mut live = self.live.lock();
-        live.space_left = Some(bytes);
-        let mut lengths = BTreeMap::new();
-        let visible = live.visible.clone();
-        visible.walk(|_, _, node| {
-            if let Node::File(id) = node {
-                lengths.insert(id.0, visible.content(id).len());
-            }
-        });
-        live.taken = lengths;
+        self.live.lock().limit_space(bytes);
     }
 
     /// From now on no more than this many files may be open at a time.
@@ -192,74 +160,6 @@ impl SimDisk {
     }
 }
 
-impl Live {
-    fn state(&self) -> DiskState {
-        self.state_at(self.entries.len())
-    }
-
-    /// The full state: what is durable and what is pending, from what was recorded.
-    fn state_at(&self, position: usize) -> DiskState {
-        let mut state = (*self.start).clone();
-        for entry in &self.entries[..position] {
-            state.apply(entry);
-        }
-        state.next_handle = state.next_handle.max(self.next_handle);
-        state
-    }
-
-    /// Counts a call and meets the planned faults; those that are errors are returned.
-    fn enter(&mut self, call: Call, path: &str) -> io::Result<Option<Effect>> {
-        self.calls += 1;
-        let mut hit = None;
-        for fault in &mut self.faults {
-            hit = fault.meet(call, path).or(hit);
-        }
-        match hit.and_then(Effect::error) {
-            Some(error) => Err(error),
-            None => Ok(hit),
-        }
-    }
-
-    fn record(&mut self, clock: &SimClock, operation: Operation) {
-        let entry = Entry { wall_ms: clock.wall_ms(), operation };
-        apply_visible(&mut self.visible, &entry);
-        self.entries.push(entry);
-    }
-
-    /// How many of the bytes at `position` find space; takes it.
-    fn take_space(&mut self, file: FileId, position: u64, length: u64) -> u64 {
-        let Some(left) = &mut self.space_left else { return length };
-        let taken = self.taken.entry(file.0).or_default();
-        let needed = (position + length).saturating_sub(*taken);
-        let granted = needed.min(*left);
-        *left -= granted;
-        *taken += granted;
-        length.saturating_sub(needed - granted)
-    }
-
-    fn has_space(&self, file: FileId, position: u64, length: u64) -> bool {
-        let taken = self.taken.get(&file.0).copied().unwrap_or(0);
-        self.space_left.is_none_or(|left| (position + length).saturating_sub(taken) <= left)
-    }
-
-    fn give_back(&mut self, file: FileId, length: u64) {
-        if let (Some(left), Some(taken)) = (&mut self.space_left, self.taken.get_mut(&file.0)) {
-            *left += taken.saturating_sub(length);
-            *taken = length.min(*taken);
-        }
-    }
-
-    fn open_handle(&mut self) -> io::Result<HandleId> {
-        if self.open_handles >= self.handles_max {
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
-        }
-        self.open_handles += 1;
-        let handle = HandleId(self.next_handle);
-        self.next_handle += 1;
-        Ok(handle)
-    }
-}
-
 impl Vfs for SimDisk {
     fn describe(&self, path: &str) -> String {
         format!("sim:{path}")
@@ -327,7 +227,7 @@ impl Vfs for SimDisk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let node = Node::Directory(live.visible.directory_id_next());
-        let change = NameChange::Add { directory: super::image::ROOT, name: name.into(), node };
+        let change = NameChange::Add { directory: ROOT, name: name.into(), node };
         live.record(&self.clock, Operation::AddDirectory { change });
         Ok(())
     }
@@ -342,7 +242,7 @@ impl Vfs for SimDisk {
         if !live.visible.names(id).is_empty() {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
-        let change = NameChange::Remove { directory: super::image::ROOT, name: name.into() };
+        let change = NameChange::Remove { directory: ROOT, name: name.into() };
         live.record(&self.clock, Operation::Names { change });
         Ok(())
     }
@@ -374,7 +274,7 @@ impl Vfs for SimDisk {
             (Node::Directory(_), Ok(Node::File(_))) => {
                 return Err(io::ErrorKind::NotADirectory.into());
             }
-            (Node::Directory(_), _) if new_directory != super::image::ROOT => {
+            (Node::Directory(_), _) if new_directory != ROOT => {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
             (Node::Directory(_), Ok(Node::Directory(id))) if !live.visible.names(id).is_empty() => {
@@ -411,135 +311,5 @@ impl Vfs for SimDisk {
 
     fn lock(&self, mode: LockMode) -> Result<Box<dyn DirLock>> {
         self.lock.take(mode, "sim:")
-    }
-}
-
-/// An open file of the simulated disk.
-#[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
-    file: FileId,
-    handle: HandleId,
-    path: Box<str>,
-    writable: bool,
-}
-
-impl SimFile {
-    fn check_writable(&self) -> io::Result<()> {
-        if self.writable { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EBADF)) }
-    }
-}
-
-impl Drop for SimFile {
-    fn drop(&mut self) {
-        self.disk.live.lock().open_handles -= 1;
-    }
-}
-
-impl VfsFile for SimFile {
-    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let mut live = self.disk.live.lock();
-        let effect = live.enter(Call::ReadAt, &self.path)?;
-        let wanted = match effect {
-            Some(Effect::Short) => buffer.len().div_ceil(2),
-            Some(Effect::Zero) => 0,
-            _ => buffer.len(),
-        };
-        let read = live.visible.content(self.file).read_at(&mut buffer[..wanted], position);
-        if effect == Some(Effect::FlippedBit) && read > 0 {
-            buffer[0] ^= 0x10;
-        }
-        Ok(read)
-    }
-
-    fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
-        self.check_writable()?;
-        let mut live = self.disk.live.lock();
-        let effect = live.enter(Call::WriteAt, &self.path)?;
-        let (wanted, landing) = match effect {
-            Some(Effect::Short) => (bytes.len().div_ceil(2), Landing::Right),
-            Some(Effect::Zero) => (0, Landing::Right),
-            Some(Effect::Misdirected(other)) => (bytes.len(), Landing::At(other)),
-            Some(Effect::LostWrite) => (bytes.len(), Landing::Nowhere),
-            _ => (bytes.len(), Landing::Right),
-        };
-        if wanted == 0 {
-            return Ok(0);
-        }
-        check_end(position, wanted as u64)?;
-        let granted = live.take_space(self.file, position, wanted as u64);
-        if granted == 0 {
-            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
-        }
-        let count = wanted.min(usize::try_from(granted).unwrap_or(usize::MAX));
-        let operation = Operation::Write {
-            file: self.file,
-            handle: self.handle,
-            position,
-            bytes: bytes[..count].into(),
-            landing,
-        };
-        live.record(&self.disk.clock, operation);
-        Ok(count)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        let mut live = self.disk.live.lock();
-        live.enter(Call::Len, &self.path)?;
-        Ok(live.visible.content(self.file).len())
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.check_writable()?;
-        let mut live = self.disk.live.lock();
-        live.enter(Call::SetLen, &self.path)?;
-        check_end(0, length)?;
-        live.give_back(self.file, length);
-        let operation = Operation::SetLen { file: self.file, handle: self.handle, length };
-        live.record(&self.disk.clock, operation);
-        Ok(())
-    }
-
-    fn reserve(&self, position: u64, length: u64) -> io::Result<()> {
-        self.check_writable()?;
-        let mut live = self.disk.live.lock();
-        live.enter(Call::Reserve, &self.path)?;
-        check_end(position, length)?;
-        if !live.has_space(self.file, position, length) {
-            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
-        }
-        live.take_space(self.file, position, length);
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let mut live = self.disk.live.lock();
-        match live.enter(Call::SyncData, &self.path)? {
-            Some(Effect::SyncFails(cache)) => {
-                let operation = Operation::SyncFailed { file: self.file, cache };
-                live.record(&self.disk.clock, operation);
-                if cache == CacheAfterFailedSync::Reverts {
-                    let content = live.state().visible.shared_content(self.file);
-                    live.visible.set_content(self.file, content);
-                }
-                return Err(io::Error::from_raw_os_error(libc::EIO));
-            }
-            Some(Effect::SyncLies) => return Ok(()),
-            _ => {}
-        }
-        let operation = Operation::SyncData { file: self.file, handle: self.handle };
-        live.record(&self.disk.clock, operation);
-        Ok(())
-    }
-
-    fn map(&self) -> io::Result<Option<Mapping>> {
-        Ok(None)
-    }
-}
-
-fn check_end(position: u64, length: u64) -> io::Result<()> {
-    match position.checked_add(length) {
-        Some(end) if end <= super::content::FILE_BYTES_MAX => Ok(()),
-        _ => Err(io::ErrorKind::FileTooLarge.into()),
     }
 }

@@ -54,18 +54,20 @@
 //! # Ok::<(), ottla::error::Error>(())
 //! ```
 //!
-//! To try failing calls instead, run the workload once and count with [`SimDisk::calls`]; then for
-//! every `n` up to that, run it again with
-//! `disk.plan(Fault::new(Effect::Errno(libc::EIO)).nth(n))`, and explore each of those recordings
-//! too: crashes after an error are where the rare bugs are.
+//! To try failing calls, let a [`FaultMatrix`] run the workload once for every call and every way
+//! in which it can fail, and explore some of those recordings too: crashes after an error are
+//! where the rare bugs are.
 
 mod acked;
 mod choices;
 mod content;
 mod crash_disk;
+mod crash_file;
 mod explorer;
+mod fault_matrix;
 mod faults;
 mod image;
+mod live;
 mod operation;
 mod power_loss;
 mod state;
@@ -78,6 +80,7 @@ pub use acked::Acked;
 pub use choices::Choices;
 pub use crash_disk::SimDisk;
 pub use explorer::{CrashState, Explored, Explorer, Failure};
+pub use fault_matrix::FaultMatrix;
 pub use faults::{Call, Effect, Fault};
 pub use operation::{CacheAfterFailedSync, Recording};
 
