@@ -218,15 +218,20 @@ impl Walk<'_> {
         let start = (position - self.at) as usize;
         let (mut bytes, mut head) = (0, first);
         loop {
-            if self.request.check {
-                self.verify(start + bytes, head.size)?;
+            if self.request.check
+                && let Err(error) = self.verify(start + bytes, head.size)
+            {
+                // What lies before the damage is returned; the damage is met by the next read.
+                return match bytes {
+                    0 => Err(error),
+                    _ => Ok(Fetch::Found(self.found_up_to(position, start, bytes))),
+                };
             }
             bytes += head.size;
             self.expected = Some(head.last_offset + 1);
             let next_position = position + bytes as u64;
             self.previous = Some(next_position - head.size as u64);
-            let next_offset = head.last_offset + 1;
-            let found = Fetched { start, bytes, next_offset, next_position };
+            let found = self.found_up_to(position, start, bytes);
             let left = self.filled - (start + bytes);
             if next_position >= self.published || left < BATCH_HEADER_LEN {
                 return Ok(Fetch::Found(found));
@@ -242,6 +247,11 @@ impl Walk<'_> {
             }
             head = next;
         }
+    }
+
+    fn found_up_to(&self, position: u64, start: usize, bytes: usize) -> Fetched {
+        let next_offset = self.expected.unwrap_or(self.request.from);
+        Fetched { start, bytes, next_offset, next_position: position + bytes as u64 }
     }
 
     fn verify(&self, start: usize, size: usize) -> Result<()> {

@@ -125,6 +125,28 @@ impl Indexes {
         Ok(())
     }
 
+    /// Writes those of the three files that are not as they should be; returns which.
+    ///
+    /// # Durability
+    /// As [`write`](Self::write).
+    pub(crate) fn write_changed(
+        &self,
+        folder: &Folder,
+        base_offset: i64,
+        sync: bool,
+    ) -> io::Result<Vec<Suffix>> {
+        let mut changed = Vec::new();
+        for (suffix, bytes) in self.encode() {
+            if !is_content(folder, &suffix.file(base_offset), &bytes)? {
+                changed.push(suffix);
+            }
+        }
+        if !changed.is_empty() {
+            self.write(folder, base_offset, sync)?;
+        }
+        Ok(changed)
+    }
+
     /// The contents of the three files.
     pub(crate) fn encode(&self) -> [(Suffix, Vec<u8>); 3] {
         [
@@ -154,6 +176,21 @@ pub(crate) fn remove_if_there(folder: &Folder, name: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether a file holds exactly these bytes. One that is missing is as good as an empty one.
+fn is_content(folder: &Folder, name: &str, expected: &[u8]) -> io::Result<bool> {
+    let file = match folder.vfs.open(&folder.path(name), OpenHow::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(expected.is_empty()),
+        Err(error) => return Err(error),
+    };
+    if file.len()? != expected.len() as u64 {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; expected.len()];
+    let read = read_up_to(&*file, &mut bytes, 0)?;
+    Ok(read == expected.len() && bytes == expected)
 }
 
 /// The first `length` bytes of an index file, if they have the right sum.

@@ -134,6 +134,8 @@ impl OpenLog {
 pub(crate) struct LogFile {
     folder: Arc<Folder>,
     base_offset: i64,
+    /// Set where the file does not have the name of a segment.
+    other_name: Option<Box<str>>,
     slot: ArcSwapOption<OpenLog>,
     /// Held while a descriptor is opened.
     opening: Mutex<()>,
@@ -143,9 +145,19 @@ pub(crate) struct LogFile {
 
 impl LogFile {
     pub(crate) fn new(folder: Arc<Folder>, base_offset: i64) -> Arc<LogFile> {
+        LogFile::of(folder, base_offset, None)
+    }
+
+    /// A log under another name, such as one that is being swapped in.
+    pub(crate) fn named(folder: &Arc<Folder>, base_offset: i64, name: String) -> Arc<LogFile> {
+        LogFile::of(Arc::clone(folder), base_offset, Some(name.into()))
+    }
+
+    fn of(folder: Arc<Folder>, base_offset: i64, other_name: Option<Box<str>>) -> Arc<LogFile> {
         Arc::new(LogFile {
             folder,
             base_offset,
+            other_name,
             slot: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             syncing: Mutex::new(()),
@@ -153,7 +165,10 @@ impl LogFile {
     }
 
     pub(crate) fn name(&self) -> String {
-        file_names::log_file(self.base_offset)
+        match &self.other_name {
+            Some(name) => name.to_string(),
+            None => file_names::log_file(self.base_offset),
+        }
     }
 
     /// Reads until `buffer` is full or the file ends; returns the bytes read.

@@ -144,12 +144,12 @@ impl Segment {
             None => {
                 self.rebuilt.store(true, Ordering::Release);
                 self.lacks_txn_index.store(state.txn_index_bytes > 0, Ordering::Release);
-                rebuild::from_log(&self.log, &state, self.published(), interval_bytes).map_err(
-                    |error| {
+                rebuild::from_log(&self.log, &state, self.published(), interval_bytes)
+                    .map_err(|error| {
                         Error::io(error, "cannot read the log to rebuild its indexes")
                             .at_file(self.describe())
-                    },
-                )?
+                    })?
+                    .indexes
             }
         };
         let indexes = Arc::new(indexes);

@@ -14,6 +14,13 @@ use super::tally::{BatchFacts, Tally};
 use crate::batch::entry::Entry;
 use crate::format::control_file::SegmentState;
 
+/// What a log says its indexes are.
+pub(crate) struct Rebuilt {
+    pub(crate) indexes: Indexes,
+    /// Where the sound batches end.
+    pub(crate) end: u64,
+}
+
 /// The indexes of the first `length` bytes of a log. They end where the log is damaged.
 ///
 /// # Errors
@@ -23,7 +30,7 @@ pub(crate) fn from_log(
     state: &SegmentState,
     length: u64,
     interval_bytes: u64,
-) -> io::Result<Indexes> {
+) -> io::Result<Rebuilt> {
     let indexes = Indexes::growing();
     let mut tally = Tally::new(state.base_offset);
     let mut scanner = Scanner::new(log, 0, length);
@@ -33,7 +40,7 @@ pub(crate) fn from_log(
     if state.sealed {
         tally.add_time_entry(&indexes);
     }
-    Ok(indexes)
+    Ok(Rebuilt { indexes, end: scanner.position() })
 }
 
 /// What counts about an entry.

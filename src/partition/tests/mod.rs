@@ -1,0 +1,8 @@
+//! Tests of the partition on a directory in memory: each verb, the fixtures that Kafka wrote, what
+//! its loader makes of damaged directories, and a model over random operations.
+
+mod appending;
+mod fixtures;
+mod kafka_recovery;
+mod own_recovery;
+mod support;
