@@ -14,8 +14,6 @@ pub(crate) struct TopicRules {
     pub(crate) compression: Option<(Compression, Option<i32>)>,
     /// Whose time the records bear.
     pub(crate) timestamp_type: TimestampType,
-    /// The largest batch as it is stored.
-    pub(crate) batch_bytes_max: usize,
     needs_keys: bool,
     before_max_ms: i64,
     after_max_ms: i64,
@@ -44,7 +42,6 @@ impl TopicRules {
                 MessageTimestampType::CreateTime => TimestampType::CreateTime,
                 MessageTimestampType::LogAppendTime => TimestampType::LogAppendTime,
             },
-            batch_bytes_max: values.max_message_bytes as usize,
             needs_keys: values.cleanup_policy.compact,
             before_max_ms: values.message_timestamp_before_max_ms,
             after_max_ms: values.message_timestamp_after_max_ms,

@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::broker::topics::unknown_topic;
 use crate::broker::{Broker, Engine};
 use crate::catalog::create::NewTopic;
 use crate::catalog::topic_handle::TopicHandle;
-use crate::catalog::{Catalog, Place, TopicEntry};
+use crate::catalog::{self, Catalog, Place, TopicEntry};
 use crate::commit::Committer;
 use crate::commit::ticket::Part;
 use crate::config::topic::TopicConfig;
@@ -309,6 +308,21 @@ impl Engine {
 }
 
 impl CatalogState {
+    /// Ends a transaction that a controller left open in the catalog's log, before anything else
+    /// is written behind it: it would be taken for a part of it.
+    ///
+    /// # Errors
+    /// If the disk refuses; the next open tries again.
+    pub(crate) fn mend(&mut self, env: &Env, committer: &Committer) -> Result<()> {
+        let records = self.catalog.mending_records()?;
+        self.commit(env, committer, records)
+    }
+
+    /// The epoch that a clean marker should repeat.
+    pub(crate) fn broker_epoch(&self) -> i64 {
+        self.catalog.broker_epoch(self.place.node_id)
+    }
+
     /// Commits records to the catalog's log, all or nothing, and applies them.
     ///
     /// # Durability
@@ -322,22 +336,12 @@ impl CatalogState {
         if records.is_empty() {
             return Ok(());
         }
-        let batch = batch_of(&records, env.clock.wall_ms())?;
+        let batch = catalog::batch_of(&records, env.clock.wall_ms())?;
         let part = Part { partition: Arc::clone(&self.metadata), batch };
         let (outcome, parts) = committer.commit(vec![part]);
         outcome?;
         parts.iter().try_for_each(|part| self.catalog.replay(&part.batch))
     }
-}
-
-/// A batch of the catalog's log with these records.
-pub(crate) fn batch_of(records: &[Vec<u8>], now_ms: i64) -> Result<Vec<u8>> {
-    let mut builder = BatchBuilder::new();
-    builder.start(&BatchOptions::default());
-    for value in records {
-        builder.push(now_ms, None, Some(value), &[])?;
-    }
-    builder.take()
 }
 
 /// The settings in force for a topic.

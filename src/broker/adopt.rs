@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::broker::admin::{CatalogState, fresh_topic_id, remove_deleted_folder, remove_folder};
-use crate::broker::directory::{Directory, Left, read_small_file};
+use crate::broker::directory::{Directory, read_small_file};
 use crate::broker::open::in_memory_over;
 use crate::broker::recover::Opener;
 use crate::broker::report::RecoveryReport;
 use crate::catalog::bootstrap::{self, Identity};
 use crate::catalog::create::NewTopic;
-use crate::catalog::topic_handle::TopicHandle;
-use crate::catalog::{Catalog, Place};
+use crate::catalog::{self, Catalog, Place};
 use crate::commit::Committer;
 use crate::commit::replay::Replay;
 use crate::commit::ticket::Part;
@@ -194,7 +193,7 @@ pub(crate) fn first_records(
         let overrides = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
         let new = NewTopic { name: topic, id, partition_count: partitions, overrides: &overrides };
         let records = catalog.create_topic(&new, place)?;
-        let mut batch = vec![crate::broker::admin::batch_of(&records, env.clock.wall_ms())?];
+        let mut batch = vec![catalog::batch_of(&records, env.clock.wall_ms())?];
         replay_at_end(catalog, &mut batch)?;
         batches.append(&mut batch);
     }
@@ -297,18 +296,4 @@ pub(crate) fn remove_deleted(
         remove_deleted_folder(env, folder)?;
     }
     env.vfs.sync_dir("").map_err(|e| Error::io(e, "cannot sync the data directory"))
-}
-
-/// Decides the transactions that another program left open, as its coordinator would.
-///
-/// # Errors
-/// If a marker cannot be written; the next open tries again.
-pub(crate) fn finish_transactions(
-    env: &Env,
-    committer: &Committer,
-    topics: &[Arc<TopicHandle>],
-    report: &mut RecoveryReport,
-) -> Result<()> {
-    let _ = (env, committer, topics, report, Left::Empty);
-    Ok(())
 }

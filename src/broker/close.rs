@@ -45,7 +45,7 @@ impl Engine {
             .fold(Ok(()), |outcome, producer| outcome.and(producer.close(PRODUCERS_PATIENCE)));
         let closed = match self.read_only {
             Some(_) => Ok(()),
-            None => self.committer.close(),
+            None => self.committer.close(self.catalog.lock().broker_epoch()),
         };
         self.let_go();
         flushed.and(closed)

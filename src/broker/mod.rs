@@ -10,6 +10,7 @@ pub(crate) mod atomic_append;
 pub(crate) mod clients;
 pub(crate) mod close;
 pub(crate) mod directory;
+pub(crate) mod finish_transactions;
 pub(crate) mod maintenance;
 pub(crate) mod open;
 pub(crate) mod partition_handle;

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 
 use crate::broker::admin::{CatalogState, topic_handle};
 use crate::broker::directory::{Directory, Left};
+use crate::broker::finish_transactions::finish_transactions;
 use crate::broker::maintenance::Maintenance;
 use crate::broker::recover::Opener;
 use crate::broker::topics::TopicMap;
@@ -128,9 +129,12 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     if !first_records.is_empty() {
         adopt::write_first_records(&committer, &metadata, first_records)?;
     }
-    let state = CatalogState { catalog, metadata, place: adopt::place(&env)? };
+    let mut state = CatalogState { catalog, metadata, place: adopt::place(&env)? };
+    state.mend(&env, &committer)?;
     adopt::remove_deleted(&env, &committer, &state, &directory, &mut report)?;
-    adopt::finish_transactions(&env, &committer, &topics, &mut report)?;
+    if report.foreign {
+        finish_transactions(&env, &committer, &topics, &mut report)?;
+    }
     report.read_only_because = read_only.clone().filter(|_| !options.read_only);
     report.duration = env.clock.monotonic().saturating_sub(started);
     let map = TopicMap::default();

@@ -159,6 +159,34 @@ impl PartitionHandle {
         self.partition.delete_below(log_start_offset)?;
         Ok(log_start_offset)
     }
+
+    /// Cuts off all records from `offset` on: the next record gets that offset. Whole batches go:
+    /// if `offset` lies within one, that one goes, too, and leaves a gap.
+    ///
+    /// # Durability
+    /// When it returns `Ok` the records do not come back.
+    ///
+    /// # Errors
+    /// `OffsetOutOfRange` outside of what the partition holds; if the disk refuses.
+    pub fn truncate_to(&self, offset: i64) -> Result<()> {
+        self.engine.check_writable()?;
+        let held = self.log_start_offset()..=self.end_offset();
+        if !held.contains(&offset) {
+            let (start, end) = held.into_inner();
+            let message = format!("cannot cut at the offset {offset}: there are {start} to {end}");
+            return Err(self.named(Error::new(ErrorKind::OffsetOutOfRange, message)));
+        }
+        self.engine.committer.truncate(&self.partition, offset)
+    }
+
+    /// The record with the greatest timestamp: its offset (that of the last record of its batch)
+    /// and the timestamp.
+    ///
+    /// # Errors
+    /// `Corrupt` and `Io` from reading.
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<(i64, i64)>> {
+        self.partition.offset_of_max_timestamp(self.partition.end_offset())
+    }
 }
 
 impl Appender {

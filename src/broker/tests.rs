@@ -189,3 +189,47 @@ fn topics_are_created_altered_extended_and_deleted() {
     assert_eq!(topics[0].config["retention.ms"], "60000");
     assert_eq!(broker.partition("gone", 0).unwrap_err().kind(), ErrorKind::UnknownTopicOrPartition);
 }
+
+#[test]
+fn what_was_cut_does_not_come_back_and_its_offsets_are_used_again() {
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    for index in 0..10 {
+        let acks = if index % 2 == 0 { Acks::All } else { Acks::Leader };
+        orders.append(&[Message::new(&index.to_string())], acks).unwrap();
+    }
+    orders.truncate_to(4).unwrap();
+    assert_eq!(orders.end_offset(), 4);
+    assert_eq!(orders.append(&[Message::new("new")], Acks::All).unwrap().base_offset, 4);
+    assert_eq!(orders.truncate_to(9).unwrap_err().kind(), ErrorKind::OffsetOutOfRange);
+    drop(orders);
+    broker.abandon();
+}
+
+#[test]
+fn deleted_records_are_gone_and_the_rest_stays() {
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    let config = TopicConfig::new().set("internal.segment.bytes", "300").unwrap();
+    broker.create_topic("orders", config).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    for index in 0..20 {
+        orders.append(&[Message::new(&index.to_string())], Acks::All).unwrap();
+    }
+    let before = orders.size_bytes();
+    orders.delete_records(12).unwrap();
+    assert_eq!(orders.log_start_offset(), 12);
+    assert!(orders.size_bytes() < before);
+    let mut buffer = Vec::new();
+    assert_eq!(orders.read(11, 100, &mut buffer).unwrap_err().kind(), ErrorKind::OffsetOutOfRange);
+    assert_eq!(orders.delete_records(21).unwrap_err().kind(), ErrorKind::OffsetOutOfRange);
+    assert_eq!(orders.delete_records(-1).unwrap(), 20);
+    assert_eq!(orders.append(&[Message::new("next")], Acks::All).unwrap().base_offset, 20);
+    drop(orders);
+    broker.close().unwrap();
+    let broker = options().open_in(env).unwrap();
+    assert_eq!(broker.partition("orders", 0).unwrap().log_start_offset(), 20);
+    assert_eq!(values(&broker, "orders", 0), ["next"]);
+}

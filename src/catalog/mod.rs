@@ -29,7 +29,7 @@ use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
 use crate::format::meta_properties::DirectoryId;
-use crate::format::metadata_records::{MetadataRecord, NO_LEADER, PartitionRecord};
+use crate::format::metadata_records::{MetadataRecord, PartitionRecord};
 use crate::topic::{TopicId, TopicName};
 
 /// The feature whose level says which records the log may hold.
@@ -110,11 +110,6 @@ impl Catalog {
         self.topics.values()
     }
 
-    /// How many topics there are.
-    pub(crate) fn topic_count(&self) -> usize {
-        self.topics.len()
-    }
-
     /// A topic by name.
     ///
     /// # Errors
@@ -127,11 +122,6 @@ impl Catalog {
             let message = format!("there is no topic {shown:?}");
             Error::new(ErrorKind::UnknownTopicOrPartition, message)
         })
-    }
-
-    /// A topic by id.
-    pub(crate) fn topic_by_id(&self, id: TopicId) -> Option<&Arc<TopicEntry>> {
-        self.names.get(&id).and_then(|name| self.topics.get(name))
     }
 
     /// Whether the log removes this topic.
@@ -150,11 +140,13 @@ impl Catalog {
     }
 
     /// All features that are on.
+    #[cfg(test)]
     pub(crate) fn features(&self) -> &BTreeMap<String, i16> {
         &self.features
     }
 
     /// A setting that the log makes for this node, or for all.
+    #[cfg(test)]
     pub(crate) fn broker_config(&self, node_id: i32, name: &str) -> Option<&str> {
         let of = |resource: &str| self.broker_configs.get(resource)?.get(name);
         of(&node_id.to_string()).or_else(|| of("")).map(String::as_str)
@@ -175,6 +167,7 @@ impl Catalog {
     }
 
     /// The first producer id that nobody was given.
+    #[cfg(test)]
     pub(crate) fn next_producer_id(&self) -> i64 {
         self.next_producer_id
     }
@@ -191,6 +184,7 @@ impl Catalog {
     }
 
     /// How many records of which kind were passed over because they are not read here.
+    #[cfg(test)]
     pub(crate) fn passed_over(&self) -> &BTreeMap<u32, u64> {
         &self.passed_over
     }
@@ -227,13 +221,6 @@ impl Catalog {
 fn encode_all(records: &[MetadataRecord]) -> Result<Vec<Vec<u8>>> {
     let values: Result<_, FormatError> = records.iter().map(MetadataRecord::encode).collect();
     values.map_err(FormatError::into_error)
-}
-
-impl PartitionEntry {
-    /// Whether it has a leader.
-    pub(crate) fn has_leader(&self) -> bool {
-        self.leader != NO_LEADER
-    }
 }
 
 /// The batch of these record values, ready to be appended to the metadata log.

@@ -19,6 +19,7 @@ use crate::env::replace_file::replace_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{ControlFile, JournalPosition, PartitionState};
 use crate::format::file_names::OTTLA_CONTROL;
+use crate::partition::Partition;
 use crate::topic::TopicId;
 
 /// The control file as it should be, in memory.
@@ -45,10 +46,6 @@ impl Control {
 
     pub(crate) fn file_mut(&mut self) -> &mut ControlFile {
         &mut self.file
-    }
-
-    pub(crate) fn states(&self) -> impl Iterator<Item = &PartitionState> {
-        self.partitions.values()
     }
 
     fn encode(&mut self) -> Vec<u8> {
@@ -124,8 +121,31 @@ impl Committer {
         self.rewrite_control(|control| control.put(state))
     }
 
-    /// Notes the state of partitions that were just recovered or truncated; the caller holds them
-    /// still.
+    /// Cuts the end of a partition off, so that its next offset is `offset`.
+    ///
+    /// # Durability
+    /// When it returns `Ok` the records do not come back.
+    ///
+    /// # Errors
+    /// If the disk refuses; the partition is then as before, or cut, or cut in part.
+    pub(crate) fn truncate(&self, partition: &Partition, offset: i64) -> Result<()> {
+        self.begin_write()?;
+        // While the leader's lock is ours no frame can be written that promises a later offset.
+        let journal = self.leader.lock();
+        // 1. Everything in the journal is in the segments, so that nothing of it is replayed.
+        //    If we stop here: nothing was cut.
+        self.checkpoint_now(journal.position())?;
+        let _one_at_a_time = self.checkpointing.lock();
+        // 2. The control file says where the log will end.
+        //    If we stop here: the log is longer, as after any crash, and is kept so.
+        let planned = partition.truncation_state(offset)?;
+        self.rewrite_control(|control| control.put(planned))?;
+        // 3. The log is cut.
+        partition.truncate_to(offset)
+    }
+
+    /// Notes the state of partitions that were just recovered; nobody writes to them
+    /// yet.
     pub(crate) fn put_states(&self, states: Vec<PartitionState>) {
         let mut control = self.control.lock();
         for state in states {

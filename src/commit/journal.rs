@@ -142,12 +142,6 @@ impl Journal {
         self.next
     }
 
-    /// The number of the current file and how much of it is used, of how much.
-    pub(crate) fn fill(&self) -> (u64, u64) {
-        let length = self.current.map_or(self.options.file_bytes, |slot| self.slots[slot].length);
-        (self.next.position, length)
-    }
-
     /// The largest frame that can ever be written.
     pub(crate) fn frame_bytes_max(&self) -> u64 {
         self.options.frame_bytes_max

@@ -135,11 +135,6 @@ impl Committer {
         self.ends.read(collect);
     }
 
-    /// Whether a sync failed: see [`ErrorKind::Poisoned`].
-    pub(crate) fn poison(&self) -> &Arc<Poison> {
-        &self.poison
-    }
-
     fn refuse_if_closed(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the broker was closed"));

@@ -74,10 +74,11 @@ impl Committer {
     }
 
     /// Ends the session: afterwards the directory is a Kafka log directory, byte for byte.
+    /// `broker_epoch` goes into the clean marker, where a broker looks for it.
     ///
     /// # Errors
     /// The directory is left as a kill would leave it, to be recovered when it is opened.
-    pub(crate) fn close(&self) -> Result<()> {
+    pub(crate) fn close(&self, broker_epoch: i64) -> Result<()> {
         self.closed.store(true, Ordering::Release);
         self.settle();
         if !self.started.load(Ordering::Acquire) {
@@ -111,7 +112,11 @@ impl Committer {
         let failed = |e| Error::io(e, "cannot mark the directory as closed").at_file(OTTLA_OPEN);
         vfs.remove_dir(OTTLA_OPEN).and_then(|()| vfs.sync_dir("")).map_err(failed)?;
         // 5. The clean marker, last: only now nothing is left to be done.
-        replace_file(&**vfs, CLEAN_SHUTDOWN, &CleanShutdown::ottla(nonce).encode())
+        replace_file(
+            &**vfs,
+            CLEAN_SHUTDOWN,
+            &CleanShutdown { broker_epoch, nonce: Some(nonce) }.encode(),
+        )
     }
 
     fn write_checkpoints(

@@ -14,7 +14,7 @@ use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
 use crate::error::{Error, Result};
 use crate::format::file_names::{self, Suffix};
 use crate::format::index_entries::AbortedTxn;
-use crate::format::producer_snapshot;
+use crate::format::producer_snapshot::{self, ProducerEntry};
 use crate::segment::scan::{Scanned, Scanner};
 
 /// A snapshot larger than this (some 20 million producers) is not read.
@@ -33,6 +33,20 @@ impl Partition {
             unstable = self.first_unstable.load(Ordering::Acquire);
         }
         Ok(unstable.min(end))
+    }
+
+    /// The producers whose transactions are still open.
+    ///
+    /// # Errors
+    /// Those of the disk, when the producers are read for the first time.
+    pub(crate) fn open_transactions(&self) -> Result<Vec<ProducerEntry>> {
+        if self.last_stable_offset()? == self.end_offset() {
+            return Ok(Vec::new());
+        }
+        let state = self.writer.lock();
+        let ProducerSlot::Read(producers) = &state.producers else { return Ok(Vec::new()) };
+        let is_open = |entry: &ProducerEntry| entry.current_txn_first_offset >= 0;
+        Ok(producers.entries().into_iter().filter(is_open).collect())
     }
 
     /// The aborted transactions that a reader of `from..end` has to know.
