@@ -233,3 +233,50 @@ fn deleted_records_are_gone_and_the_rest_stays() {
     assert_eq!(broker.partition("orders", 0).unwrap().log_start_offset(), 20);
     assert_eq!(values(&broker, "orders", 0), ["next"]);
 }
+
+#[test]
+fn what_was_acked_is_there_after_a_kill() {
+    let env = memory();
+    for round in 0..5 {
+        let broker = options().journal_file_bytes(4 << 10).open_in(env.clone()).unwrap();
+        if round > 0 {
+            assert!(!broker.recovery_report().clean);
+            assert!(broker.recovery_report().damaged.is_empty(), "{:?}", broker.recovery_report());
+        }
+        let config =
+            TopicConfig::new().partitions(2).set("internal.segment.bytes", "1000").unwrap();
+        broker.ensure_topic("orders", config).unwrap();
+        let expected: Vec<String> = (0..round * 20).map(|index| index.to_string()).collect();
+        assert_eq!(values(&broker, "orders", 0), expected);
+        let orders = broker.partition("orders", 0).unwrap();
+        for index in round * 20..(round + 1) * 20 {
+            let acks = if index % 3 == 0 { Acks::Leader } else { Acks::All };
+            orders.append(&[Message::new(&index.to_string())], acks).unwrap();
+        }
+        drop(orders);
+        broker.abandon();
+    }
+    options().open_in(env.clone()).unwrap().close().unwrap();
+    assert!(options().open_in(env).unwrap().recovery_report().clean);
+}
+
+#[test]
+fn a_read_only_broker_shows_what_recovery_would_and_writes_nothing() {
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    orders.append(&[Message::new("a")], Acks::All).unwrap();
+    orders.append(&[Message::new("b")], Acks::Leader).unwrap();
+    drop(orders);
+    broker.abandon();
+    let before = snapshot(&env, "");
+    let reader = options().read_only(true).open_in(env.clone()).unwrap();
+    assert_eq!(values(&reader, "orders", 0), ["a", "b"]);
+    let refused = reader.partition("orders", 0).unwrap().append(&[Message::new("c")], Acks::All);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::ReadOnly);
+    reader.close().unwrap();
+    assert_eq!(snapshot(&env, ""), before);
+    let report = crate::verify_in(env, &crate::VerifyOptions::new()).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+}
