@@ -18,7 +18,7 @@ fn a_jvm_that_holds_the_lock_keeps_ottla_out() {
     assert!(held, "the lock of a closed directory is free");
     for read_only in [false, true] {
         let refused = Broker::options().read_only(read_only).open(scratch.path());
-        let error = refused.err().expect("the directory is locked");
+        let error = refused.expect_err("the directory is locked");
         assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     }
     // Killed, not closed.
@@ -76,7 +76,7 @@ fn produce(directory: &Path) -> Child {
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
     assert_eq!(line, "ack 0 0\n");
-    let refused = Broker::open(directory).err().expect("the directory is locked");
+    let refused = Broker::open(directory).expect_err("the directory is locked");
     assert_eq!(refused.kind(), ErrorKind::Locked, "{refused}");
     child
 }

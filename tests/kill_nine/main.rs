@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use lifetimes::{Ending, Program};
 use oracle::Oracle;
+use protocol::Report;
 use reading::Look;
 
 const CYCLES_DEFAULT: u32 = 40;
@@ -56,6 +57,9 @@ struct Tally {
     kills: u32,
     kills_while_opening: u32,
     clean_closes: u32,
+    /// The directory was open at least once: before that a kill may have left half a directory,
+    /// which only opening for writing completes.
+    was_open: bool,
 }
 
 fn campaign() -> ExitCode {
@@ -79,22 +83,39 @@ fn campaign() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    println!(
-        "kill_nine: {cycles} cycles in {:.1} s: {} kills while writing, {} while opening, {} clean \
-         closes; {} records acked, {} of them looked up, 0 lost; {} records seen, in order",
-        started.elapsed().as_secs_f64(),
-        tally.kills,
-        tally.kills_while_opening,
-        tally.clean_closes,
-        oracle.records_acked,
-        oracle.records_checked,
-        oracle.records_seen,
-    );
+    print_summary(&oracle, &tally, scratch.path(), started.elapsed());
     if oracle.records_checked == 0 {
         println!("kill_nine: FAILED: nothing was checked");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+fn print_summary(oracle: &Oracle, tally: &Tally, directory: &Path, elapsed: Duration) {
+    println!(
+        "kill_nine: {:.1} s: {} kills while writing, {} while opening, {} clean closes; {} records \
+         acked, {} of them looked up, {} deleted since, the rest in deleted topics, 0 lost; {} \
+         records seen, in order",
+        elapsed.as_secs_f64(),
+        tally.kills,
+        tally.kills_while_opening,
+        tally.clean_closes,
+        oracle.records_acked,
+        oracle.records_checked,
+        oracle.records_retired,
+        oracle.records_seen,
+    );
+    println!(
+        "kill_nine: {} topics created, {} deleted, {} deletions of records; {} starts at {}, {} in \
+         {} segments",
+        oracle.topics_created,
+        oracle.topics_deleted,
+        oracle.cuts,
+        writer::SHORT,
+        oracle.start_of(writer::SHORT, 0),
+        writer::STEADY,
+        reading::segment_count(directory, writer::STEADY),
+    );
 }
 
 fn run_cycle(
@@ -106,15 +127,16 @@ fn run_cycle(
     cycles: u32,
 ) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_add(u64::from(cycle) << 40));
-    let program = if cycle % 7 == 3 { Program::Tool } else { Program::Writer };
+    let program = if cycle % 7 == 3 && tally.was_open { Program::Tool } else { Program::Writer };
     let ending = match random.u32(0..8) {
         0 if program == Program::Writer => {
             Ending::Close(Duration::from_micros(random.u64(0..60_000)))
         }
         1 | 2 => Ending::KillFromStart(Duration::from_micros(random.u64(0..40_000))),
-        _ => Ending::KillWhenReady(Duration::from_micros(random.u64(0..120_000))),
+        _ => Ending::KillWhenReady(Duration::from_micros(random.u64(0..250_000))),
     };
     for report in lifetimes::live(program, ending, directory, seed, cycle)? {
+        tally.was_open |= report == Report::Ready;
         oracle.note(report)?;
     }
     match ending {
@@ -131,6 +153,7 @@ fn run_cycle(
     }
     let all = cycle == cycles || cycle % 20 == 0;
     let look = match random.u32(0..8) {
+        _ if !tally.was_open => Look::Recovering,
         0..4 => Look::ReadOnly,
         4..6 => Look::Tool,
         _ => Look::Recovering,

@@ -73,8 +73,16 @@ pub(crate) struct Oracle {
     pub(crate) records_acked: u64,
     /// How many acked records were looked up and found.
     pub(crate) records_checked: u64,
+    /// How many acked records had been deleted before they were looked up.
+    pub(crate) records_retired: u64,
     /// How many records were seen at least once.
     pub(crate) records_seen: u64,
+    /// How many topics were made, reported as done.
+    pub(crate) topics_created: u64,
+    /// How many topics were deleted, reported as done.
+    pub(crate) topics_deleted: u64,
+    /// How many deletions of records were reported as done.
+    pub(crate) cuts: u64,
 }
 
 impl Oracle {
@@ -85,7 +93,11 @@ impl Oracle {
             together: HashMap::new(),
             records_acked: 0,
             records_checked: 0,
+            records_retired: 0,
             records_seen: 0,
+            topics_created: 0,
+            topics_deleted: 0,
+            cuts: 0,
         }
     }
 
@@ -102,15 +114,22 @@ impl Oracle {
                     self.begin(name, incarnation);
                 }
             }
-            Report::Created(name, _) => self.topic(&name)?.existence = Existence::Present,
+            Report::Created(name, _) => {
+                self.topics_created += 1;
+                self.topic(&name)?.existence = Existence::Present;
+            }
             Report::Deleting(name, _) => {
                 // A topic whose creation was not acked may turn out to exist.
                 if let Some(topic) = self.topics.get_mut(&name) {
                     topic.existence = Existence::InDeletion;
                 }
             }
-            Report::Deleted(name, _) => self.topic(&name)?.existence = Existence::Gone,
+            Report::Deleted(name, _) => {
+                self.topics_deleted += 1;
+                self.topic(&name)?.existence = Existence::Gone;
+            }
             Report::Cut(name, offset) => {
+                self.cuts += 1;
                 let partition = self.topic(&name)?.partitions.entry(0).or_default();
                 partition.cut = partition.cut.max(offset);
             }
@@ -154,6 +173,12 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// The log start of a partition at the last look.
+    pub(crate) fn start_of(&self, topic: &str, partition: i32) -> i64 {
+        let known = self.topics.get(topic).and_then(|topic| topic.partitions.get(&partition));
+        known.map_or(0, |partition| partition.start)
     }
 
     /// From which offset on a partition was not seen yet.
@@ -204,7 +229,8 @@ impl Oracle {
         }
         let checked =
             partition.look_up_acks().map_err(|what| format!("{name}-{number}: {what}"))?;
-        self.records_checked += checked;
+        self.records_checked += checked.found;
+        self.records_retired += checked.retired;
         Ok(())
     }
 
@@ -227,6 +253,14 @@ impl Oracle {
         }
         Ok(())
     }
+}
+
+/// Acked records, counted.
+#[derive(Debug, Default)]
+struct LookedUp {
+    found: u64,
+    /// They lie below the log start.
+    retired: u64,
 }
 
 impl Partition {
@@ -274,18 +308,19 @@ impl Partition {
         Ok(true)
     }
 
-    fn look_up_acks(&mut self) -> Result<u64, String> {
-        let mut checked = 0;
+    fn look_up_acks(&mut self) -> Result<LookedUp, String> {
+        let mut checked = LookedUp::default();
         for ack in std::mem::take(&mut self.acks) {
             for index in 0..ack.count {
                 let offset = ack.base_offset + i64::from(index);
                 if offset < self.start {
+                    checked.retired += 1;
                     continue;
                 }
                 let wanted =
                     Seen { cycle: ack.cycle, thread: ack.thread, number: ack.number + index };
                 match self.seen.get((offset - self.start) as usize) {
-                    Some(found) if *found == wanted => checked += 1,
+                    Some(found) if *found == wanted => checked.found += 1,
                     Some(found) => {
                         return Err(format!(
                             "{wanted:?} was acked at {offset}, {found:?} is there"

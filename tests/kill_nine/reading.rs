@@ -1,7 +1,7 @@
 //! Looks into a directory that nobody writes to, in two ways: through the library opened for
 //! reading only, and through the command line tool. Both show what a recovery would keep.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -94,8 +94,7 @@ fn check_with_tool(oracle: &mut Oracle, directory: &Path, all: bool) -> Result<(
         let name = name_of(topic);
         for partition in topic["partitions"].as_array().ok_or("a topic without partitions")? {
             let number = partition["partition"].as_i64().ok_or("a partition without number")?;
-            let start =
-                partition["log_start_offset"].as_i64().ok_or("a partition without start")?;
+            let start = partition["start_offset"].as_i64().ok_or("a partition without start")?;
             let end = partition["end_offset"].as_i64().ok_or("a partition without end")?;
             let number = i32::try_from(number).map_err(|error| error.to_string())?;
             let from = if all { start } else { oracle.unseen_from(&name, number).max(start) };
@@ -142,4 +141,20 @@ pub(crate) fn tool(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, Stri
     }
     let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(format!("ottla {}: {}: {complaint}", arguments.join(" "), output.status))
+}
+
+/// How many segments a topic has in all its partitions.
+pub(crate) fn segment_count(directory: &Path, topic: &str) -> usize {
+    let is_of_topic = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(&format!("{topic}-")))
+    };
+    let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+    let folders = entries(directory).into_iter().filter(is_of_topic);
+    folders.map(|folder| entries(&folder).into_iter().filter(is_log).count()).sum()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

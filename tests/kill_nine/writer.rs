@@ -111,9 +111,9 @@ fn say(report: &Report) {
     let _ = output.flush();
 }
 
-fn small_segments() -> TopicConfig {
+fn small_segments(bytes: u32) -> TopicConfig {
     TopicConfig::new()
-        .set("internal.segment.bytes", "65536")
+        .set("internal.segment.bytes", &bytes.to_string())
         .and_then(|config| config.set("index.interval.bytes", "256"))
         .and_then(|config| config.set("segment.index.bytes", "512"))
         .expect("these settings are Kafka's")
@@ -122,9 +122,9 @@ fn small_segments() -> TopicConfig {
 impl Writer<'_> {
     fn prepare(&self) -> Result<(), Error> {
         self.say(&Report::Creating(STEADY.to_owned(), 0));
-        self.broker.ensure_topic(STEADY, small_segments().partitions(STEADY_PARTITIONS))?;
+        self.broker.ensure_topic(STEADY, small_segments(65_536).partitions(STEADY_PARTITIONS))?;
         self.say(&Report::Created(STEADY.to_owned(), 0));
-        let short = small_segments().partitions(1).set("retention.bytes", "200000")?;
+        let short = small_segments(32_768).partitions(1).set("retention.bytes", "100000")?;
         self.say(&Report::Creating(SHORT.to_owned(), 0));
         self.broker.ensure_topic(SHORT, short)?;
         self.say(&Report::Created(SHORT.to_owned(), 0));
@@ -209,13 +209,13 @@ impl Writer<'_> {
         let partition = self.broker.partition(SHORT, 0)?;
         while self.goes_on() {
             line.append(self, random)?;
-            match random.u32(0..100) {
-                0..2 => {
+            match random.u32(0..40) {
+                0 => {
                     self.broker.run_retention()?;
                 }
-                2 => {
+                1 => {
                     let (start, end) = (partition.log_start_offset(), partition.end_offset());
-                    let offset = random.i64(start..=end);
+                    let offset = random.i64(start..=end.min(start + 200));
                     self.say(&Report::Cutting(SHORT.to_owned(), offset));
                     partition.delete_records(offset)?;
                     self.say(&Report::Cut(SHORT.to_owned(), offset));
@@ -246,7 +246,8 @@ impl Writer<'_> {
             };
             incarnation += 1;
             self.say(&Report::Creating(name.clone(), incarnation));
-            self.broker.create_topic(&name, small_segments().partitions(FLEETING_PARTITIONS))?;
+            self.broker
+                .create_topic(&name, small_segments(65_536).partitions(FLEETING_PARTITIONS))?;
             self.say(&Report::Created(name.clone(), incarnation));
             let mut lines: Vec<Line> = (0..FLEETING_PARTITIONS)
                 .map(|number| Line::new(&name, incarnation, number, FLEETING))
