@@ -5,5 +5,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test prepares and looks at directories itself")]
 
+mod consume;
 mod dump;
+mod produce;
 mod program;
+mod scratch;
+mod topics;
+mod trouble;

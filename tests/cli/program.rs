@@ -1,5 +1,6 @@
 //! Running the program: arguments in, output and exit code out.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -51,6 +52,22 @@ impl Run {
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Run {
     finish(command.output().expect("the program starts"))
+}
+
+/// Runs a command to its end, with these bytes as its standard input.
+#[track_caller]
+pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // The program may end before it has read everything.
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().expect("the program ends");
+    writer.join().expect("the writer does not panic");
+    finish(output)
 }
 
 fn finish(output: Output) -> Run {

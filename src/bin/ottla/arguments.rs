@@ -12,7 +12,14 @@ use crate::consume::start::Start;
 
 /// The SQLite of Kafka: Kafka's log in a directory, without a server.
 #[derive(Debug, Parser)]
-#[command(name = "ottla", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "ottla",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 other, 2 usage, 3 corruption, 4 I/O, 5 locked, \
+                  6 no space, 7 invalid input or over a limit."
+)]
 pub(crate) struct Arguments {
     /// The data directory.
     #[arg(long, global = true, env = "OTTLA_DIR", value_name = "DIR")]
@@ -74,7 +81,6 @@ pub(crate) struct TopicDescribe {
 }
 
 #[derive(Args, Debug)]
-#[group(id = "change", required = true, multiple = true, args = ["configs", "delete_configs", "partitions"])]
 pub(crate) struct TopicAlter {
     /// The topic's name.
     pub(crate) name: String,

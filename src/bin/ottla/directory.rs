@@ -11,9 +11,10 @@ use crate::exit::Failure;
 
 /// The directory as the user named it.
 pub(crate) fn path(arguments: &Arguments) -> Result<&Path, Failure> {
-    arguments.dir.as_deref().ok_or_else(|| {
-        Failure::Usage("name the data directory with --dir or OTTLA_DIR".to_owned())
-    })
+    arguments
+        .dir
+        .as_deref()
+        .ok_or_else(|| Failure::Usage("name the data directory with --dir or OTTLA_DIR".to_owned()))
 }
 
 /// Opens the directory for reading only: writes nothing.

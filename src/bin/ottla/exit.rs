@@ -31,11 +31,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// An input that can never work.
-    pub(crate) fn invalid_input(message: impl Into<String>) -> Failure {
-        Failure::Library(Error::new(ErrorKind::InvalidInput, message))
-    }
-
     /// The exit code of the process.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use ottla::Broker;
-use ottla::TopicDescription;
 use ottla::RecoveryReport;
+use ottla::TopicDescription;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Info};
@@ -12,11 +12,7 @@ use crate::directory;
 use crate::exit::Failure;
 
 /// Runs the verb. Damaged partitions are printed, and end it as found corruption does.
-pub(crate) fn run(
-    arguments: &Arguments,
-    info: &Info,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, info: &Info, out: &mut dyn Write) -> Result<(), Failure> {
     let broker = directory::read(arguments)?;
     let topics = broker.list_topics();
     let report = broker.recovery_report();
@@ -109,7 +105,8 @@ fn topic_json(topic: &TopicDescription) -> Value {
     })
 }
 
-fn report_json(report: &RecoveryReport) -> Value {
+/// The recovery report as JSON.
+pub(crate) fn report_json(report: &RecoveryReport) -> Value {
     let damaged: Vec<Value> = report
         .damaged
         .iter()

@@ -27,6 +27,7 @@ pub(crate) fn run(
             describe(&directory::read(arguments)?, describe_arguments, out)
         }
         TopicVerb::Alter(alter_arguments) => {
+            check_change(alter_arguments)?;
             directory::write(arguments, |broker| alter(broker, alter_arguments))
         }
         TopicVerb::Delete(delete_arguments) => {
@@ -110,6 +111,15 @@ fn describe_topic(topic: &TopicDescription, out: &mut dyn Write) -> Result<(), F
     Ok(())
 }
 
+fn check_change(arguments: &TopicAlter) -> Result<(), Failure> {
+    let TopicAlter { configs, delete_configs, partitions, .. } = arguments;
+    if configs.is_empty() && delete_configs.is_empty() && partitions.is_none() {
+        let message = "say what to change: --config, --delete-config or --partitions";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    Ok(())
+}
+
 fn alter(broker: &Broker, arguments: &TopicAlter) -> Result<(), Failure> {
     let set = arguments.configs.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
     let reset = arguments.delete_configs.iter().map(|name| (name.as_str(), None));
@@ -125,9 +135,7 @@ fn alter(broker: &Broker, arguments: &TopicAlter) -> Result<(), Failure> {
 
 fn delete(broker: &Broker, arguments: &TopicDelete) -> Result<(), Failure> {
     match broker.delete_topic(&arguments.name) {
-        Err(error)
-            if error.kind() == ErrorKind::UnknownTopicOrPartition && arguments.if_exists =>
-        {
+        Err(error) if error.kind() == ErrorKind::UnknownTopicOrPartition && arguments.if_exists => {
             Ok(())
         }
         outcome => Ok(outcome?),

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use ottla::Broker;
 use ottla::PartitionHandle;
-use ottla::config::consumer::IsolationLevel;
-use ottla::{Consumer, ConsumerRecord};
+use ottla::config::consumer::{AutoOffsetReset, IsolationLevel};
 use ottla::error::{Error, ErrorKind};
+use ottla::{Consumer, ConsumerRecord};
 
 use crate::arguments::{Arguments, Consume};
 use crate::directory;
@@ -30,13 +30,12 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let broker = directory::read(arguments)?;
     let parts = parts(&broker, consume)?;
-    let assigned: Vec<(&str, i32)> =
-        parts.iter().map(|part| (consume.topic.as_str(), part.number)).collect();
+    let assigned = parts.iter().map(|part| (consume.topic.as_str(), part.number));
     let mut consumer = broker
         .consumer()
         .assign(assigned)
-        .set("auto.offset.reset", "none")
-        .set("isolation.level", &consume.isolation_level.to_string())
+        .auto_offset_reset(AutoOffsetReset::None)
+        .isolation_level(consume.isolation_level)
         .build()?;
     for part in &parts {
         consumer.seek(&consume.topic, part.number, part.start)?;
@@ -109,7 +108,7 @@ fn print_all(
     Ok(())
 }
 
-fn all_read(consumer: &Consumer, consume: &Consume, parts: &[Part]) -> Result<bool, Failure> {
+fn all_read(consumer: &mut Consumer, consume: &Consume, parts: &[Part]) -> Result<bool, Failure> {
     for part in parts {
         if consumer.position(&consume.topic, part.number)? < part.end {
             return Ok(false);

@@ -81,11 +81,7 @@ impl Lines {
 }
 
 /// Sends whole lines until the input ends or nobody takes them.
-fn read_chunks(
-    mut input: impl Read,
-    line_bytes_max: usize,
-    sender: &SyncSender<Result<Vec<u8>>>,
-) {
+fn read_chunks(mut input: impl Read, line_bytes_max: usize, sender: &SyncSender<Result<Vec<u8>>>) {
     let mut buffer = Vec::new();
     loop {
         let filled = buffer.len();

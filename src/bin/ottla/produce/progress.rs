@@ -19,8 +19,7 @@ const RECORDS_PER_UPDATE: u64 = 1000;
 impl Progress {
     /// Starts a bar; none where nobody sees it, or where it would mix with acks on the terminal.
     pub(super) fn start(prints_acks: bool) -> Progress {
-        let hidden =
-            !io::stderr().is_terminal() || (prints_acks && io::stdout().is_terminal());
+        let hidden = !io::stderr().is_terminal() || (prints_acks && io::stdout().is_terminal());
         let bar = match (hidden, input_bytes()) {
             (true, _) => ProgressBar::hidden(),
             (false, Some(bytes)) => ProgressBar::new(bytes)

@@ -9,17 +9,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-mod directories;
-#[path = "../interop/directory.rs"]
-mod directory;
-#[path = "../interop/dump_log.rs"]
+#[path = "interop/dump_log.rs"]
 mod dump_log;
-#[path = "../interop/kafka.rs"]
+#[path = "interop/kafka.rs"]
 mod kafka;
-#[path = "../interop/lines.rs"]
+#[path = "interop/lines.rs"]
 mod lines;
-mod locks;
-#[path = "../interop/written.rs"]
+#[path = "interop/written.rs"]
 mod written;
 
 use dump_log::{complaints_of, runs_of};
