@@ -1,6 +1,7 @@
 //! Reads what Kafka's DumpLogSegments printed (see `java/src/Dump.java`) and judges it: every
 //! complaint that the tool can make is found here, and a file that it did not look at as well.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One run of the tool over one file.
@@ -9,6 +10,16 @@ pub(crate) struct Run {
     pub(crate) mode: String,
     pub(crate) path: String,
     pub(crate) lines: Vec<String>,
+}
+
+/// A record as the tool prints it with `--print-data-log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PrintedRecord {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<String>,
+    pub(crate) header_names: String,
 }
 
 /// The runs, in the order in which they were made.
@@ -76,4 +87,37 @@ fn is_start_of_later_segment(run: &Run, said: &str) -> bool {
 fn base_offset(path: &str) -> i64 {
     let name = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     name.and_then(|name| name.parse().ok()).unwrap_or(0)
+}
+
+/// The printed data records of each partition directory, in order.
+pub(crate) fn records_of(runs: &[Run]) -> BTreeMap<String, Vec<PrintedRecord>> {
+    let mut partitions: BTreeMap<String, Vec<PrintedRecord>> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.mode == "print") {
+        let directory = Path::new(&run.path).parent().and_then(Path::file_name);
+        let name = directory.expect("a partition directory").to_string_lossy().into_owned();
+        let records = partitions.entry(name).or_default();
+        records.extend(run.lines.iter().filter_map(|line| printed_record(line)));
+    }
+    partitions
+}
+
+/// `| offset: 1 CreateTime: 2 keySize: 3 valueSize: 4 sequence: -1 headerKeys: [] key: k payload: v`
+fn printed_record(line: &str) -> Option<PrintedRecord> {
+    let rest = line.strip_prefix("| offset: ")?;
+    let (offset, rest) = rest.split_once(' ')?;
+    let (_, rest) = rest.split_once("Time: ")?;
+    let (timestamp, rest) = rest.split_once(' ')?;
+    let (_, rest) = rest.split_once("headerKeys: [")?;
+    let (header_names, rest) = rest.split_once(']')?;
+    let (key, value) = match rest.split_once(" payload: ") {
+        Some((before, value)) => (before.strip_prefix(" key: "), Some(value)),
+        None => (rest.strip_prefix(" key: "), None),
+    };
+    Some(PrintedRecord {
+        offset: offset.parse().ok()?,
+        timestamp: timestamp.parse().ok()?,
+        key: key.map(str::to_owned),
+        value: value.map(str::to_owned),
+        header_names: header_names.to_owned(),
+    })
 }

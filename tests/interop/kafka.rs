@@ -4,8 +4,9 @@
 //! `OTTLA_SKIP_JAVA=1`; without that a missing tool is a failure.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 /// How to start the peer.
@@ -57,6 +58,25 @@ impl Kafka {
     /// What a verb prints (see `java/src/Peer.java`); it must succeed.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         run(&mut self.command(arguments))
+    }
+
+    /// A Java process that wants the lock of a directory; and whether it got it.
+    pub(crate) fn lock(&self, directory: &Path) -> (Child, bool) {
+        let mut child = self
+            .command(&["lock", path_text(directory)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("java starts");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        let held = match line.trim() {
+            "held" => true,
+            "refused" => false,
+            other => panic!("the lock peer said {other:?}"),
+        };
+        (child, held)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

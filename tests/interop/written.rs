@@ -44,17 +44,17 @@ pub(crate) fn batches() -> Vec<Written> {
         let append_time = BatchOptions {
             timestamp_type: TimestampType::LogAppendTime,
             now_ms: START + 99,
-            ..plain.clone()
+            ..plain
         };
         add("appendtime", &append_time, 3, &numbered(10));
         let producer = BatchOptions {
             producer: Some(BatchProducer { id: 4711, epoch: 12, base_sequence: i32::MAX - 2 }),
             transactional: true,
-            ..plain.clone()
+            ..plain
         };
         add("producer", &producer, 1000, &numbered(10));
         for level in levels_of(codec) {
-            let leveled = BatchOptions { level: Some(level), ..plain.clone() };
+            let leveled = BatchOptions { level: Some(level), ..plain };
             add(&format!("level{level}"), &leveled, 0, &numbered(2_000));
         }
     }

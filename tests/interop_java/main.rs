@@ -9,13 +9,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-#[path = "interop/dump_log.rs"]
+mod directories;
+#[path = "../interop/directory.rs"]
+mod directory;
+#[path = "../interop/dump_log.rs"]
 mod dump_log;
-#[path = "interop/kafka.rs"]
+#[path = "../interop/kafka.rs"]
 mod kafka;
-#[path = "interop/lines.rs"]
+#[path = "../interop/lines.rs"]
 mod lines;
-#[path = "interop/written.rs"]
+mod locks;
+#[path = "../interop/written.rs"]
 mod written;
 
 use dump_log::{complaints_of, runs_of};
