@@ -1,0 +1,163 @@
+//! `acks=all`: how many records a second reach the disk.
+//!
+//! Raw is an fdatasync of a file that grows. The limit is the same over a file whose blocks are
+//! there already: no log can do better with a sync per call, and a recycled journal comes close.
+
+use std::sync::Barrier;
+use std::thread;
+
+use ottla::{Acks, Broker, Compression, Message, TopicConfig};
+
+use crate::baseline::corpus::Payloads;
+use crate::baseline::group::RawGroup;
+use crate::baseline::raw::{GrowingFile, ZeroFilledFile};
+use crate::measure::{Side, human_rate, interleaved, rate_of};
+use crate::report::{Figure, Row};
+use crate::settings::Settings;
+
+const ZEROS: u64 = 32 << 20;
+
+pub fn single(settings: &Settings) -> Vec<Row> {
+    let rounds = one_thread(settings, 1, settings.durable_ops);
+    let row = |work: &str, side: usize, goal: Option<f64>| Row {
+        work: work.to_owned(),
+        figure: Figure::Ratio {
+            baseline: human_rate(rounds.rate(side)),
+            ours: human_rate(rounds.rate(2)),
+            ratio: rounds.ratio(2, side),
+            goal,
+        },
+    };
+    vec![
+        row("durable append, one 100 B record a call", 0, Some(1.5)),
+        row("  against overwriting a zero-filled file", 1, Some(0.9)),
+    ]
+}
+
+pub fn hundred(settings: &Settings) -> Vec<Row> {
+    let rounds = one_thread(settings, 100, settings.durable_ops / 2);
+    vec![Row {
+        work: "durable append, 100 x 100 B a call".to_owned(),
+        figure: Figure::Ratio {
+            baseline: human_rate(rounds.rate(0)),
+            ours: human_rate(rounds.rate(2)),
+            ratio: rounds.ratio(2, 0),
+            goal: Some(1.35),
+        },
+    }]
+}
+
+fn one_thread(settings: &Settings, per_call: usize, calls: usize) -> crate::measure::Rounds {
+    let payloads = Payloads::random(per_call, 100);
+    let records = payloads.records();
+    let things = (per_call * calls) as u64;
+    let mut sides: Vec<Side<'_>> = vec![
+        Box::new(|| {
+            let scratch = settings.scratch();
+            let mut file = GrowingFile::create(&scratch.path().join("raw")).expect("create");
+            rate_of(things, || {
+                (0..calls).for_each(|_| file.append_durably(&records).expect("append"));
+            })
+        }),
+        Box::new(|| {
+            let scratch = settings.scratch();
+            let path = scratch.path().join("zeros");
+            let mut file = ZeroFilledFile::create(&path, ZEROS).expect("create");
+            rate_of(things, || {
+                (0..calls).for_each(|_| file.append_durably(&records).expect("append"));
+            })
+        }),
+        Box::new(|| {
+            let scratch = settings.scratch();
+            let broker = open(scratch.path(), 1);
+            let handle = broker.partition("bench", 0).expect("partition");
+            let mut appender = handle.appender(Acks::All);
+            let messages: Vec<Message<'_>> = records.iter().map(Message::new).collect();
+            // The first commit makes the journal; a log lives longer than its first commit.
+            appender.append(&messages).expect("append");
+            rate_of(things, || {
+                for _ in 0..calls {
+                    appender.append(&messages).expect("append");
+                }
+            })
+        }),
+    ];
+    interleaved(settings.rounds, &mut sides)
+}
+
+const THREADS: usize = 16;
+
+pub fn sixteen_threads(settings: &Settings) -> Vec<Row> {
+    let payloads = Payloads::random(1, 100);
+    let record = payloads.records();
+    let calls = settings.durable_ops / 2;
+    let things = (THREADS * calls) as u64;
+    let mut sides: Vec<Side<'_>> = vec![
+        Box::new(|| {
+            let scratch = settings.scratch();
+            let group = RawGroup::create(&scratch.path().join("raw")).expect("create");
+            all_at_once(things, |_| {
+                (0..calls).for_each(|_| group.append_durably(&record).expect("append"));
+            })
+        }),
+        Box::new(|| threads_ours(settings, record[0], calls, 1)),
+        Box::new(|| threads_ours(settings, record[0], calls, THREADS as i32)),
+    ];
+    let rounds = interleaved(settings.rounds, &mut sides);
+    let row = |work: &str, side: usize, goal: Option<f64>| Row {
+        work: work.to_owned(),
+        figure: Figure::Ratio {
+            baseline: human_rate(rounds.rate(0)),
+            ours: human_rate(rounds.rate(side)),
+            ratio: rounds.ratio(side, 0),
+            goal,
+        },
+    };
+    vec![
+        row("durable append, one record a call, 16 threads", 1, Some(1.8)),
+        row("  the same, each thread to its own partition", 2, None),
+    ]
+}
+
+fn threads_ours(settings: &Settings, record: &[u8], calls: usize, partitions: i32) -> f64 {
+    let scratch = settings.scratch();
+    let broker = open(scratch.path(), partitions);
+    for partition in 0..partitions {
+        let handle = broker.partition("bench", partition).expect("partition");
+        handle.append(&[Message::new(record)], Acks::All).expect("append");
+    }
+    all_at_once((THREADS * calls) as u64, |thread| {
+        let handle = broker.partition("bench", thread as i32 % partitions).expect("partition");
+        let mut appender = handle.appender(Acks::All);
+        for _ in 0..calls {
+            appender.append(&[Message::new(record)]).expect("append");
+        }
+    })
+}
+
+/// Starts all threads, lets them go at the same moment, and times until the last is done.
+fn all_at_once(things: u64, work: impl Fn(usize) + Sync) -> f64 {
+    let barrier = Barrier::new(THREADS + 1);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (barrier, work) = (&barrier, &work);
+                scope.spawn(move || {
+                    barrier.wait();
+                    work(thread);
+                })
+            })
+            .collect();
+        rate_of(things, || {
+            barrier.wait();
+            threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        })
+    })
+}
+
+fn open(path: &std::path::Path, partitions: i32) -> Broker {
+    let broker = Broker::options().background(false).open(path).expect("open");
+    let config = TopicConfig::new().partitions(partitions).compression(Compression::None);
+    broker.create_topic("bench", config).expect("create");
+    broker
+}
