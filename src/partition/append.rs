@@ -22,7 +22,7 @@ impl Writer<'_> {
         debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
         let staged = self.place(batch)?;
         if let Err(error) = self.write(&staged, batch) {
-            return Err(self.cut_back(staged, error));
+            return Err(self.cut_back(&staged, error));
         }
         self.state.written_end = staged.last_offset + 1;
         self.state.unsynced_bytes += staged.size as u64;
@@ -115,7 +115,7 @@ impl Writer<'_> {
 
     /// Undoes a placed batch whose write failed.
     #[cold]
-    fn cut_back(&mut self, staged: Staged, error: std::io::Error) -> Error {
+    fn cut_back(&mut self, staged: &Staged, error: std::io::Error) -> Error {
         let position = staged.position;
         self.take_back(staged);
         let Some(active) = &mut self.state.active else { return self.not_prepared() };
@@ -138,7 +138,7 @@ impl Writer<'_> {
     }
 
     /// Puts back what `place` changed; the batch placed last is taken back first.
-    pub(super) fn take_back(&mut self, staged: Staged) {
+    pub(super) fn take_back(&mut self, staged: &Staged) {
         self.state.next_offset = staged.base_offset;
         if let Some(active) = &mut self.state.active {
             active.tally = staged.before;

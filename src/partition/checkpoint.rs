@@ -77,6 +77,7 @@ impl Partition {
     }
 
     /// The control file with the part's state is durable.
+    #[expect(clippy::needless_pass_by_value, reason = "a part is ended once")]
     pub(crate) fn checkpoint_end(&self, part: CheckpointPart) {
         let mut state = self.writer.lock();
         let end = part.state.recovery_point;
@@ -140,11 +141,6 @@ impl CheckpointPart {
     /// What the control file should say about the partition.
     pub(crate) fn state(&self) -> &PartitionState {
         &self.state
-    }
-
-    /// Which partition this is a part of.
-    pub(crate) fn partition(&self) -> &Arc<Partition> {
-        &self.partition
     }
 
     /// Writes and syncs. Takes no lock of the partition.

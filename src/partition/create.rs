@@ -123,6 +123,7 @@ impl Partition {
             recovery_point: parts.recovery_point,
             snapshot_offset: parts.recovery_point,
             unclosed: parts.unclosed,
+            planned_log_start: parts.log_start,
             has_producers: parts.has_producers,
             producers: match parts.producers {
                 None => ProducerSlot::Unread,

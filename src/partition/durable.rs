@@ -13,7 +13,7 @@ use crate::segment::log_file::OpenLog;
 
 const RESERVE_BYTES_MIN: u64 = 64 * 1024;
 const RESERVE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Writer<'_> {
     /// Finds the place of a batch that will be committed: rolls if needed, assigns and stamps its
@@ -28,7 +28,7 @@ impl Writer<'_> {
         let staged = self.place(batch)?;
         if let Err(error) = self.reserve(staged.position + staged.size as u64) {
             let name = self.state.active.as_ref().map(|active| active.segment.log.name());
-            self.take_back(staged);
+            self.take_back(&staged);
             let what = "cannot reserve space in the log";
             return Err(self.partition.io(error, what, &name.unwrap_or_default()));
         }
@@ -37,9 +37,10 @@ impl Writer<'_> {
     }
 
     /// Takes a staged batch back, the last staged first.
+    #[expect(clippy::needless_pass_by_value, reason = "what was taken back cannot be applied")]
     pub(crate) fn unstage(&mut self, staged: Staged) {
         self.state.staged = self.state.staged.saturating_sub(1);
-        self.take_back(staged);
+        self.take_back(&staged);
     }
 
     /// Writes a staged batch, whose commit is durable in the journal, into the segment.

@@ -140,13 +140,16 @@ impl Partition {
     }
 
     fn state_of(&self, writer: &WriterState) -> PartitionState {
+        let log_start_offset = writer.planned_log_start.max(self.log_start_offset());
+        let segments = self.segments.load();
+        let gone = segments.count_below(log_start_offset);
         PartitionState {
             topic_id: self.id.topic_id(),
             partition: self.id.partition(),
-            log_start_offset: self.log_start_offset(),
+            log_start_offset,
             recovery_point: writer.recovery_point,
             has_producers: writer.has_producers,
-            segments: self.segments.load().as_slice().iter().map(|s| s.state()).collect(),
+            segments: segments.as_slice().iter().skip(gone).map(|s| s.state()).collect(),
         }
     }
 

@@ -43,11 +43,11 @@ impl Partition {
                 writer.state.next_offset
             }
         };
-        let (gone, _) = self.segments.load().split_below(new_start.max(log_start));
-        if gone.is_empty() && new_start <= log_start {
+        let target = new_start.max(writer.state.planned_log_start);
+        if target <= log_start && self.segments.load().count_below(target) == 0 {
             return Ok(None);
         }
-        Ok(Some(self.state_from(&writer, new_start.max(log_start))))
+        Ok(Some(self.plan(&mut writer, target)))
     }
 
     /// How many of the oldest segments are due.
@@ -127,16 +127,15 @@ impl Partition {
         if target == end && end > self.log_start_offset() {
             writer.roll()?;
         }
-        Ok(self.state_from(&writer, target.max(self.log_start_offset())))
+        Ok(self.plan(&mut writer, target))
     }
 
-    /// The state with a new log start, and without the segments that lie below it.
-    fn state_from(&self, writer: &Writer<'_>, log_start: i64) -> PartitionState {
-        let mut state = self.state_of(&writer.state);
-        state.log_start_offset = log_start;
-        let (gone, _) = self.segments.load().split_below(log_start);
-        state.segments.drain(..gone.len().min(state.segments.len()));
-        state
+    /// The state with a new log start, and without the segments that lie below it. From here on
+    /// every state says so.
+    fn plan(&self, writer: &mut Writer<'_>, log_start: i64) -> PartitionState {
+        let planned = &mut writer.state.planned_log_start;
+        *planned = log_start.max(*planned);
+        self.state_of(&writer.state)
     }
 
     /// Lets go of all segments below `log_start`, which is durable in the control file.
@@ -153,7 +152,8 @@ impl Partition {
             writer.state.epochs = self.read_epochs()?;
         }
         // Readers are told first: from here on nobody starts reading below.
-        let log_start = log_start.clamp(self.log_start_offset(), self.end_offset());
+        let log_start = log_start.min(self.end_offset()).max(self.log_start_offset());
+        self.plan(&mut writer, log_start);
         self.watermarks.set_log_start(log_start);
         writer.state.epochs.truncate_from_start(log_start);
         let (gone, kept) = self.segments.load().split_below(log_start);

@@ -39,13 +39,17 @@ impl Segments {
         Segments::new(segments)
     }
 
-    /// Splits off those whose records all lie below `offset`: the next one starts at or below it.
-    pub(crate) fn split_below(&self, offset: i64) -> (Vec<Arc<Segment>>, Segments) {
-        let gone = self
-            .0
+    /// How many hold only records below `offset`: the next one starts at or below it.
+    pub(crate) fn count_below(&self, offset: i64) -> usize {
+        self.0
             .windows(2)
             .take_while(|pair| pair.last().is_some_and(|next| next.base_offset <= offset))
-            .count();
+            .count()
+    }
+
+    /// Splits those off.
+    pub(crate) fn split_below(&self, offset: i64) -> (Vec<Arc<Segment>>, Segments) {
+        let gone = self.count_below(offset);
         (self.0[..gone].to_vec(), Segments::new(self.0[gone..].to_vec()))
     }
 

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
-use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -13,14 +12,8 @@ use parking_lot::{Condvar, Mutex};
 /// Somebody who waits, maybe for several partitions at once.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
-    state: Mutex<WakeState>,
+    woken: Mutex<bool>,
     condition: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct WakeState {
-    woken: bool,
-    waker: Option<Waker>,
 }
 
 impl Wake {
@@ -30,40 +23,20 @@ impl Wake {
 
     /// Wakes the waiter, or lets its next wait return at once.
     pub(crate) fn wake(&self) {
-        let waker = {
-            let mut state = self.state.lock();
-            state.woken = true;
-            state.waker.take()
-        };
+        *self.woken.lock() = true;
         self.condition.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
     }
 
     /// Waits until woken, at most so long; true if it was woken. Takes the mark back.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
-        let mut state = self.state.lock();
-        if !state.woken {
-            self.condition.wait_while_for(&mut state, |state| !state.woken, timeout);
-        }
-        std::mem::take(&mut state.woken)
+        let mut woken = self.woken.lock();
+        self.condition.wait_while_for(&mut woken, |woken| !*woken, timeout);
+        std::mem::take(&mut woken)
     }
 
     /// Takes the mark back without waiting; true if it was set.
     pub(crate) fn take(&self) -> bool {
-        std::mem::take(&mut self.state.lock().woken)
-    }
-
-    /// Whom else to wake, once: for futures.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        let mut state = self.state.lock();
-        if state.woken {
-            drop(state);
-            waker.wake_by_ref();
-        } else {
-            state.waker = Some(waker.clone());
-        }
+        std::mem::take(&mut self.woken.lock())
     }
 }
 

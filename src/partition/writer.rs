@@ -33,6 +33,9 @@ pub(crate) struct WriterState {
     pub(crate) snapshot_offset: i64,
     /// Something was written since the files were last in the form of a clean close.
     pub(crate) unclosed: bool,
+    /// The log start of the last plan: a control file that is written between a plan and its
+    /// deed must not go back behind it.
+    pub(crate) planned_log_start: i64,
     /// Whether producers were known at the recovery point.
     pub(crate) has_producers: bool,
     pub(crate) producers: ProducerSlot,
@@ -95,11 +98,6 @@ pub(crate) struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(super) fn new(partition: &'a Partition, state: MutexGuard<'a, WriterState>) -> Writer<'a> {
         Writer { partition, state }
-    }
-
-    /// The offset that the next batch gets; staged ones are counted.
-    pub(crate) fn next_offset(&self) -> i64 {
-        self.state.next_offset
     }
 
     /// Whether anything may be written at all.

@@ -210,7 +210,7 @@ fn read_checked(
         _ => 1,
     };
     let length = length as usize;
-    if length % entry_len != 0 {
+    if !length.is_multiple_of(entry_len) {
         return Ok(None);
     }
     let file = match folder.vfs.open(&folder.path(&suffix.file(base_offset)), OpenHow::Read) {

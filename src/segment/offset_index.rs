@@ -12,7 +12,7 @@ use crate::format::index_entries::{OFFSET_INDEX_ENTRY_LEN, OffsetIndexEntry};
 #[derive(Debug)]
 pub(crate) enum OffsetIndex {
     /// Of the active segment.
-    Growing(GrowingWords),
+    Growing(Box<GrowingWords>),
     /// Of a sealed segment.
     Sealed(IndexBytes),
 }
@@ -35,7 +35,7 @@ impl IndexHit {
 
 impl OffsetIndex {
     pub(crate) fn growing() -> OffsetIndex {
-        OffsetIndex::Growing(GrowingWords::new())
+        OffsetIndex::Growing(Box::new(GrowingWords::new()))
     }
 
     pub(crate) fn len(&self) -> usize {

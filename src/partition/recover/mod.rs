@@ -176,6 +176,7 @@ impl Partition {
 
 impl Recovery {
     /// Why the partition will be readable only, if it will.
+    #[cfg(test)]
     pub(crate) fn damage(&self) -> Option<&Error> {
         self.damage.as_ref()
     }
@@ -225,25 +226,25 @@ impl Recovery {
             self.damage.get_or_insert(damage);
             return Ok(());
         };
-        self.take_active(state, file_bytes)
+        self.take_active(&state, file_bytes)
     }
 
     /// Takes the segment that was active at the recovery point, with its indexes up to there.
-    fn take_active(&mut self, state: SegmentState, file_bytes: u64) -> Result<()> {
+    fn take_active(&mut self, state: &SegmentState, file_bytes: u64) -> Result<()> {
         let expected = state.log_bytes;
         let segment = Arc::new(Segment::new(&self.folder, state.clone(), expected, None));
-        let read = Indexes::read_growing(&self.folder, &state)
+        let read = Indexes::read_growing(&self.folder, state)
             .map_err(|error| self.io(error, "cannot read an index", &segment.log.name()))?;
         let indexes = match read {
             Some(indexes) => indexes,
             None => {
                 let name = crate::format::file_names::index_file(state.base_offset);
                 self.report.rebuilt.push(self.folder.describe(&name));
-                self.rebuild_below(&segment, &state)?
+                self.rebuild_below(&segment, state)?
             }
         };
         // The sums of the log are those of the state; only the entries come from the files.
-        let tally = Tally::of_state(&state, &indexes);
+        let tally = Tally::of_state(state, &indexes);
         let indexes = Arc::new(indexes);
         segment.set_indexes(Some(Arc::clone(&indexes)));
         let unsynced_from = expected;

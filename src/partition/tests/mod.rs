@@ -2,6 +2,7 @@
 //! its loader makes of damaged directories, and a model over random operations.
 
 mod appending;
+mod crashes;
 mod fixtures;
 mod kafka_recovery;
 mod own_recovery;
