@@ -245,16 +245,24 @@ impl Decoding {
         if entry.base_offset() < self.position {
             records.skip_to(self.position).map_err(|e| named(entry, e))?;
         }
-        for record in records.by_ref().take(STEP_RECORDS_MAX) {
+        let slots = &mut self.slots;
+        slots.reserve(entry.record_count().unwrap_or(0).min(STEP_RECORDS_MAX));
+        // The walk owns its state, so that it stays in registers.
+        let mut records = records;
+        let mut taken = 0;
+        while taken < STEP_RECORDS_MAX
+            && let Some(record) = records.next()
+        {
             match record {
-                Ok(record) => self.slots.push(Slot::new(&record, base)),
+                Ok(record) => slots.push(Slot::new(&record, base)),
                 Err(error) => {
-                    self.slots.truncate(before);
+                    slots.truncate(before);
                     return Err(named(entry, error));
                 }
             }
+            taken += 1;
         }
-        if self.slots.len() - before == STEP_RECORDS_MAX {
+        if taken == STEP_RECORDS_MAX {
             if let Some(last) = self.slots.last() {
                 self.position = last.offset.saturating_add(1);
             }
