@@ -93,12 +93,12 @@ impl Assigned {
         self.position = Some(offset);
     }
 
-    /// The position; where there is none, or none that exists, `reset` says where to go.
-    /// `end` is the end of what may be read.
+    /// The position; where there is none, or none that exists, where `reset` says to go. `end` is
+    /// the end of what may be read.
     ///
     /// # Errors
     /// [`ErrorKind::OffsetOutOfRange`] if `reset` says none.
-    pub(super) fn resolve(&mut self, reset: AutoOffsetReset, end: i64) -> Result<i64> {
+    pub(super) fn position(&self, reset: AutoOffsetReset, end: i64) -> Result<i64> {
         let start = self.partition.log_start_offset();
         if let Some(position) = self.position
             && position >= start
@@ -106,11 +106,16 @@ impl Assigned {
         {
             return Ok(position);
         }
-        let position = match reset {
-            AutoOffsetReset::Earliest => start,
-            AutoOffsetReset::Latest => end.max(start),
-            _ => return Err(self.out_of_range(start)),
-        };
+        match reset {
+            AutoOffsetReset::Earliest => Ok(start),
+            AutoOffsetReset::Latest => Ok(end.max(start)),
+            _ => Err(self.out_of_range(start)),
+        }
+    }
+
+    /// Goes to the [`position`](Self::position), which exists from now on.
+    fn resolve(&mut self, reset: AutoOffsetReset, end: i64) -> Result<i64> {
+        let position = self.position(reset, end)?;
         self.position = Some(position);
         Ok(position)
     }

@@ -158,16 +158,17 @@ impl Consumer {
         Ok(offset)
     }
 
-    /// The offset of the next record to return.
+    /// The offset of the next record to return. Before the first poll of a partition in which
+    /// nobody sought, it is where `auto.offset.reset` would begin now.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the partition is not assigned;
     /// [`ErrorKind::OffsetOutOfRange`] as for [`poll`](Consumer::poll).
-    pub fn position(&mut self, topic: &str, partition: i32) -> Result<i64> {
+    pub fn position(&self, topic: &str, partition: i32) -> Result<i64> {
         let index = self.index_of(topic, partition)?;
         let end = self.end(index)?;
         let reset = self.fetcher.rules().reset;
-        self.fetcher.assigned[index].resolve(reset, end)
+        self.fetcher.assigned[index].position(reset, end)
     }
 
     /// The end of what may be read of a partition now.
