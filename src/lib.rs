@@ -72,12 +72,12 @@ pub use broker::verify::{VerifiedPartition, VerifyOptions, VerifyReport, verify,
 pub use config::acks::Acks;
 pub use config::broker::BrokerOptions;
 pub use config::compression::Compression;
-pub use config::topic::{CleanupPolicy, MessageTimestampType, TopicConfig};
+pub use config::timestamp_type::TimestampType;
+pub use config::topic::{CleanupPolicy, TopicConfig};
 pub use consumer::Consumer;
 pub use consumer::builder::ConsumerBuilder;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
 pub use error::{Error, ErrorKind, Result};
-pub use format::batch_header::TimestampType;
 pub use partition::report::PartitionReport;
 pub use partition::writer::Appended;
 pub use producer::Producer;

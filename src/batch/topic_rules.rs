@@ -3,7 +3,7 @@
 use crate::batch::builder::BatchOptions;
 use crate::batch::message::Message;
 use crate::config::compression::{Compression, TopicCompression};
-use crate::config::topic::{MessageTimestampType, TopicConfig};
+use crate::config::topic::TopicConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
 
@@ -38,10 +38,7 @@ impl TopicRules {
         };
         TopicRules {
             compression,
-            timestamp_type: match values.message_timestamp_type {
-                MessageTimestampType::CreateTime => TimestampType::CreateTime,
-                MessageTimestampType::LogAppendTime => TimestampType::LogAppendTime,
-            },
+            timestamp_type: values.message_timestamp_type,
             needs_keys: values.cleanup_policy.compact,
             before_max_ms: values.message_timestamp_before_max_ms,
             after_max_ms: values.message_timestamp_after_max_ms,

@@ -6,5 +6,6 @@ pub mod compression;
 pub mod consumer;
 mod keys;
 pub mod producer;
+pub mod timestamp_type;
 pub mod topic;
 mod topic_keys;

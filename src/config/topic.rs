@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::compression::{Compression, TopicCompression};
+use super::timestamp_type::TimestampType;
 use super::topic_keys::TOPIC_KEYS;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -94,7 +95,7 @@ pub struct TopicValues {
     /// The largest batch, header included, as stored. Bytes. Default: 1048588.
     pub max_message_bytes: u32,
     /// Whose time a record bears. Default: the producer's.
-    pub message_timestamp_type: MessageTimestampType,
+    pub message_timestamp_type: TimestampType,
     /// A timestamp that lies further in the past is refused. Default: no bound.
     pub message_timestamp_before_max_ms: i64,
     /// A timestamp that lies further in the future is refused. Default: 1 hour.
@@ -168,24 +169,6 @@ impl From<Compression> for TopicCompression {
             Compression::None => TopicCompression::Uncompressed,
             codec => TopicCompression::Codec(codec),
         }
-    }
-}
-
-/// Whose time the records of a topic bear. Kafka's `message.timestamp.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageTimestampType {
-    /// The time that the producer gave.
-    CreateTime,
-    /// The time of the append.
-    LogAppendTime,
-}
-
-impl fmt::Display for MessageTimestampType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            MessageTimestampType::CreateTime => "CreateTime",
-            MessageTimestampType::LogAppendTime => "LogAppendTime",
-        })
     }
 }
 
@@ -328,7 +311,7 @@ impl TopicConfig {
 
     /// `message.timestamp.type`: whose time records bear. Default: the producer's.
     #[must_use]
-    pub fn message_timestamp_type(self, of: MessageTimestampType) -> TopicConfig {
+    pub fn message_timestamp_type(self, of: TimestampType) -> TopicConfig {
         self.put("message.timestamp.type", of)
     }
 

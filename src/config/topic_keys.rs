@@ -4,7 +4,8 @@
 
 use super::compression::TopicCompression;
 use super::keys::{INT_MAX, Key, Keys, Refused, boolean, fraction, integer, key};
-use super::topic::{CleanupPolicy, MessageTimestampType, TopicValues};
+use super::timestamp_type::TimestampType;
+use super::topic::{CleanupPolicy, TopicValues};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -33,7 +34,7 @@ impl Default for TopicValues {
             flush_messages: i64::MAX,
             flush_ms: i64::MAX,
             max_message_bytes: (1 << 20) + 12,
-            message_timestamp_type: MessageTimestampType::CreateTime,
+            message_timestamp_type: TimestampType::CreateTime,
             message_timestamp_before_max_ms: i64::MAX,
             message_timestamp_after_max_ms: 60 * 60 * 1000,
             min_insync_replicas: 1,
@@ -128,12 +129,8 @@ fn gzip_level(text: &str) -> Result<i32, String> {
         .ok_or_else(|| "it must be a whole number from 1 to 9, or -1".to_owned())
 }
 
-fn timestamp_type(text: &str) -> Result<MessageTimestampType, String> {
-    match text {
-        "CreateTime" => Ok(MessageTimestampType::CreateTime),
-        "LogAppendTime" => Ok(MessageTimestampType::LogAppendTime),
-        _ => Err("it must be CreateTime or LogAppendTime".to_owned()),
-    }
+fn timestamp_type(text: &str) -> Result<TimestampType, String> {
+    TimestampType::parse(text).ok_or_else(|| "it must be CreateTime or LogAppendTime".to_owned())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands among parsers that can fail")]

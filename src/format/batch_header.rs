@@ -14,6 +14,7 @@
 //! base offset and the leader epoch, so that appending stamps a batch without reading it again.
 
 use crate::config::compression::Compression;
+pub use crate::config::timestamp_type::TimestampType;
 use crate::format::FormatError;
 use crate::format::checksum::crc32c;
 
@@ -64,33 +65,6 @@ pub const NO_PRODUCER_EPOCH: i16 = -1;
 pub const NO_SEQUENCE: i32 = -1;
 /// No leader epoch: what a producer writes.
 pub const NO_LEADER_EPOCH: i32 = -1;
-
-/// Whose clock a timestamp is of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum TimestampType {
-    /// The producer's: `CreateTime`.
-    #[default]
-    CreateTime,
-    /// The log's, at the append: `LogAppendTime`.
-    LogAppendTime,
-}
-
-impl TimestampType {
-    /// The name in Kafka's configs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TimestampType::CreateTime => "CreateTime",
-            TimestampType::LogAppendTime => "LogAppendTime",
-        }
-    }
-
-    /// The type of that name.
-    pub fn parse(name: &str) -> Option<TimestampType> {
-        [TimestampType::CreateTime, TimestampType::LogAppendTime]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-}
 
 /// The header of a batch of magic 2, field by field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

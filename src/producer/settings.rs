@@ -6,7 +6,7 @@ use crate::batch::message::Message;
 use crate::config::acks::Acks;
 use crate::config::compression::{Compression, TopicCompression};
 use crate::config::producer::ProducerConfig;
-use crate::config::topic::{MessageTimestampType, TopicConfig};
+use crate::config::topic::TopicConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
 use crate::format::record::{HeaderList, RecordEncoder};
@@ -81,10 +81,7 @@ impl BatchRules {
         BatchRules {
             compression,
             level,
-            timestamp_type: match values.message_timestamp_type {
-                MessageTimestampType::CreateTime => TimestampType::CreateTime,
-                MessageTimestampType::LogAppendTime => TimestampType::LogAppendTime,
-            },
+            timestamp_type: values.message_timestamp_type,
             batch_bytes_max,
             record_bytes_max,
             record_limit,
