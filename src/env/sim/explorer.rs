@@ -134,6 +134,8 @@ struct Worker<'a, C> {
 /// A state to be checked, and where it comes from.
 struct Candidate {
     state: DiskState,
+    /// The hash of what it shows.
+    hash: u64,
     position: usize,
     depth: u32,
     lost_power: bool,
@@ -165,8 +167,9 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
         next: Option<&Entry>,
     ) -> Result<(), Failure> {
         let last = position.checked_sub(1).map(|index| self.recording.entries[index].wall_ms);
-        let candidate = |state, lost_power, seed, origin| Candidate {
+        let candidate = |state, hash, lost_power, seed, origin| Candidate {
             state,
+            hash,
             position,
             depth: 1,
             lost_power,
@@ -182,7 +185,7 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
                 let drawn = seen.len();
                 let origin = format!("power loss {drawn} at position {position}");
                 let seed = mix(seed_here ^ hash);
-                self.visit(&candidate(DiskState::of(image), true, seed, origin))?;
+                self.visit(&candidate(DiskState::of(image), hash, true, seed, origin))?;
             }
         }
         for number in 0..self.explorer.kills {
@@ -198,7 +201,8 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
                     "death of the process at position {position}, after {bytes} bytes of the next write"
                 ),
             };
-            self.visit(&candidate(killed, false, seed, origin))?;
+            let hash = killed.visible.hash();
+            self.visit(&candidate(killed, hash, false, seed, origin))?;
         }
         Ok(())
     }
@@ -234,7 +238,7 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
     fn visit(&mut self, candidate: &Candidate) -> Result<(), Failure> {
         let crash = CrashState::new(candidate);
         self.explored.executed += 1;
-        self.explored.hashes.insert(crash.world.disk.hash());
+        self.explored.hashes.insert(candidate.hash);
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.check)(&crash)));
         let complaint = match outcome {
             Ok(Ok(())) => return self.visit_nested(candidate, &crash),
@@ -264,6 +268,7 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
                 (killed(&state, next.as_ref(), &mut choices).0, "death of the process")
             };
             self.visit(&Candidate {
+                hash: state.visible.hash(),
                 state,
                 position: candidate.position,
                 depth: candidate.depth + 1,

@@ -183,8 +183,10 @@ impl Image {
     /// A hash of all names and bytes that can be reached.
     pub(super) fn hash(&self) -> u64 {
         let mut hash = 0;
+        // The names below a directory follow it, and the next directory ends them.
         self.walk(|directory, name, node| {
-            hash = mix(hash ^ text_hash(directory).rotate_left(32) ^ text_hash(name));
+            let below = u64::from(!directory.is_empty());
+            hash = mix(hash ^ text_hash(name).wrapping_add(below));
             hash = mix(match node {
                 Node::File(id) => hash ^ self.content(id).hash(),
                 Node::Directory(_) => hash ^ 1,
@@ -195,8 +197,10 @@ impl Image {
 }
 
 fn text_hash(text: &str) -> u64 {
-    text.bytes().fold(0, |hash: u64, byte| {
-        (hash.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x517c_c1b7_2722_0a95)
+    text.as_bytes().chunks(8).fold(text.len() as u64, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
     })
 }
 
