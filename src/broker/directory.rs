@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::clean_shutdown::CleanShutdown;
 use crate::format::control_file::ControlFile;
 use crate::format::file_names::{
-    CLEAN_SHUTDOWN, META_PROPERTIES, OTTLA_CONTROL, OTTLA_OPEN, ParsedDir, parse_journal_file,
-    parse_partition_dir,
+    CLEAN_SHUTDOWN, META_PROPERTIES, OTTLA_CONTROL, OTTLA_OPEN, ParsedDir, Suffix,
+    parse_base_offset, parse_journal_file, parse_partition_dir,
 };
 use crate::topic::{CLUSTER_METADATA_TOPIC, TopicName};
 
@@ -75,6 +75,7 @@ impl Directory {
             }
         }
         directory.has_meta_properties = names.iter().any(|name| name == META_PROPERTIES);
+        directory.forget_unfinished_catalog(env)?;
         directory.left = directory.how_left(env, &names)?;
         Ok(directory)
     }
@@ -87,6 +88,25 @@ impl Directory {
             ParsedDir::Delete { .. } => self.deleted.push(name),
             _ => self.unknown.push(name),
         }
+    }
+
+    /// A new directory gets `meta.properties` last: a catalog's folder that has no log yet, without
+    /// that file beside it, is one whose making was interrupted. It is made again.
+    fn forget_unfinished_catalog(&mut self, env: &Env) -> Result<()> {
+        let is_catalog = |topic: &TopicName| topic.as_str() == CLUSTER_METADATA_TOPIC;
+        let found = self.partitions.iter().find(|((topic, _), _)| is_catalog(topic));
+        let Some((key, folder)) = found.filter(|_| !self.has_meta_properties) else {
+            return Ok(());
+        };
+        let files = env.vfs.list(folder).map_err(|e| {
+            Error::io(e, "cannot list the catalog's folder").at_file(env.vfs.describe(folder))
+        })?;
+        if !files.iter().any(|file| matches!(parse_base_offset(&file.name), Some((_, Suffix::Log))))
+        {
+            let key = key.clone();
+            self.partitions.remove(&key);
+        }
+        Ok(())
     }
 
     /// Whether there is a catalog to read.

@@ -280,3 +280,26 @@ fn a_read_only_broker_shows_what_recovery_would_and_writes_nothing() {
     let report = crate::verify_in(env, &crate::VerifyOptions::new()).unwrap();
     assert!(report.is_sound(), "{report:?}");
 }
+
+/// A crash in the middle of making the directory left the catalog's folder without
+/// `meta.properties`, and no later open could find the way out.
+#[test]
+fn a_directory_whose_making_was_interrupted_is_made_again() {
+    use crate::env::sim::{Explorer, SimEnv, seed};
+
+    let seed = seed();
+    let world = SimEnv::new(seed);
+    let broker = options().journal_file_bytes(4096).open_in(world.env()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    broker.close().unwrap();
+    let explorer = Explorer { power_losses: 12, nested: 1, ..Explorer::new(seed) };
+    let explored = explorer.run(&world.disk.recording(), |crash| {
+        let options = options().journal_file_bytes(4096);
+        let broker = options.open_in(crash.env()).map_err(|error| format!("{error:?}"))?;
+        crash.recovery_ends_here();
+        broker.ensure_topic("orders", TopicConfig::new()).map_err(|error| format!("{error:?}"))?;
+        broker.close().map_err(|error| format!("{error:?}"))
+    });
+    let explored = explored.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(explored.executed > 100);
+}
