@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::program::{fixtures, ottla, run};
+use crate::scratch::{Scratch, flip};
 
 /// Compares the dump of files of the fixtures with a recorded one.
 #[track_caller]
@@ -194,6 +195,63 @@ fn bytes_of(hex: &str) -> Vec<u8> {
         .step_by(2)
         .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
         .collect()
+}
+
+#[test]
+fn our_own_files_are_readable_too() {
+    let scratch = Scratch::with_topic(1);
+    let mut producer = scratch.start_producer(&["orders"]);
+    producer.send("one");
+    producer.send("two");
+    producer.kill();
+    let files = |ending: &str| -> Vec<std::path::PathBuf> {
+        let mut found: Vec<_> = fs::read_dir(scratch.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().ends_with(ending))
+            .collect();
+        found.sort();
+        found
+    };
+    let control = run(ottla().arg("dump").args(files("ottla.control")));
+    assert!(control.done().contains("\nclosed: false nonce: "), "{}", control.text());
+    assert!(control.text().contains(" partition: 0 logStartOffset: 0 "), "{}", control.text());
+    let journal = run(ottla().arg("dump").args(files(".journal")));
+    let frames: Vec<&str> =
+        journal.done().lines().filter(|line| line.starts_with("lsn: ")).collect();
+    assert_eq!(frames.len(), 2, "{}", journal.text());
+    let batches: Vec<&str> =
+        journal.text().lines().filter(|line| line.starts_with("| topicId: ")).collect();
+    assert!(batches[1].contains(" partition: 0 baseOffset: 1 "), "{batches:?}");
+    assert!(batches[1].ends_with(" lastOffset: 1 count: 1 isvalid: true"), "{batches:?}");
+
+    // A frame whose payload was changed is where a replay would end, and so does the dump.
+    let file = files(".journal").remove(0);
+    flip(&file, 1024 + 60);
+    let journal = run(ottla().arg("dump").arg(&file));
+    assert_eq!(journal.done().lines().filter(|line| line.starts_with("lsn: ")).count(), 1);
+}
+
+#[test]
+fn what_recovery_cut_off_is_readable() {
+    let scratch = Scratch::with_lines("a\n");
+    let mut producer = scratch.start_producer(&["orders", "--acks", "1"]);
+    producer.send("b");
+    producer.send("c");
+    producer.kill();
+    let segment = scratch.segments("orders-0").remove(0);
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes.truncate(bytes.len() - 3);
+    fs::write(&segment, bytes).unwrap();
+    scratch.produce(&["orders"], "d\n").done();
+    assert_eq!(scratch.consume(&["orders"]).done(), "a\nb\nd\n");
+    let quarantine = fs::read_dir(scratch.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().ends_with(".quarantine"))
+        .expect("a quarantine file");
+    let dumped = run(ottla().arg("dump").arg(quarantine));
+    assert!(dumped.done().contains("invalid bytes at the end of"), "{}", dumped.text());
 }
 
 #[test]

@@ -36,6 +36,14 @@ fn every_ack_level_and_codec_reads_back() {
 }
 
 #[test]
+fn without_an_ack_level_there_is_no_offset() {
+    let scratch = Scratch::with_topic(1);
+    let acks = scratch.produce(&["orders", "--acks", "0", "--print-acks"], "a\nb\n");
+    assert_eq!(acks.done(), "ack 0 -1\nack 0 -1\n");
+    assert_eq!(scratch.consume(&["orders"]).done(), "a\nb\n");
+}
+
+#[test]
 fn a_separator_splits_off_the_key() {
     let scratch = Scratch::with_topic(4);
     scratch.produce(&["orders", "-K", ":"], "john:burger\nno key\n:empty\njohn:cola:zero\n").done();

@@ -220,6 +220,24 @@ fn a_missing_segment_is_damage() {
 }
 
 #[test]
+fn a_truncated_segment_is_damage_and_is_not_cut_further() {
+    let scratch = Scratch::with_lines("a\n");
+    scratch.produce(&["orders"], "b\n").done();
+    let segment = scratch.segments("orders-0").remove(0);
+    let mut bytes = fs::read(&segment).expect("a file");
+    bytes.truncate(bytes.len() - 1);
+    fs::write(&segment, &bytes).expect("a file");
+    let info = scratch.run(&["info"]);
+    assert_eq!(info.code, 3, "{info:?}");
+    scratch.produce(&["orders"], "c\n").failed(3, "orders-0");
+    assert_eq!(scratch.run(&["verify"]).code, 3);
+    assert_eq!(fs::read(&segment).expect("a file"), bytes);
+    // What is whole is still printed.
+    let consumed = scratch.consume(&["orders"]);
+    assert!(consumed.text().starts_with("a\n"), "{consumed:?}");
+}
+
+#[test]
 fn swapped_segments_are_damage() {
     let scratch = Scratch::with_topic(2);
     scratch.produce(&["orders", "-p", "0"], "zero\n").done();

@@ -125,7 +125,7 @@ pub(crate) struct Produce {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch_records: u32,
     /// Print `ack PARTITION OFFSET` for each record, in the order of input, once it is
-    /// acknowledged.
+    /// acknowledged. With --acks 0 nobody waits for the offset, and it is -1.
     #[arg(long)]
     pub(crate) print_acks: bool,
 }

@@ -221,3 +221,7 @@ static TRANSACTION: Pair = Pair {
 const fn flexible(name: &'static str, fields: &'static [Field]) -> Message {
     Message { name, version_max: 0, flexible_since: 0, fields }
 }
+
+#[cfg(test)]
+#[path = "coordinator_schemas_tests.rs"]
+mod tests;
