@@ -20,7 +20,8 @@ struct Vector {
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("the vectors are hex");
+    (0..hex.len()).step_by(2).map(byte).collect()
 }
 
 #[test]

@@ -73,6 +73,7 @@ impl Broker {
     /// # Errors
     /// `TopicExists`; `InvalidInput` for a name, a partition count or a setting that is not
     /// allowed.
+    #[expect(clippy::needless_pass_by_value, reason = "a config is made for the call")]
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<TopicDescription> {
         self.engine.create_topic(name, &config)
     }
@@ -85,6 +86,7 @@ impl Broker {
     /// # Errors
     /// As [`create_topic`](Self::create_topic), less `TopicExists`; `InvalidInput` if the topic is
     /// there with another number of partitions than `config` asks for.
+    #[expect(clippy::needless_pass_by_value, reason = "a config is made for the call")]
     pub fn ensure_topic(&self, name: &str, config: TopicConfig) -> Result<TopicDescription> {
         match self.engine.create_topic(name, &config) {
             Err(error) if error.kind() == ErrorKind::TopicExists => {
@@ -173,7 +175,7 @@ impl Engine {
         //    If we stop here: empty folders without a topic.
         self.make_folders(&name, id, 0..partitions)?;
         // 2. The catalog's record: from here on the topic exists.
-        state.commit(&self.env, &self.committer, records)?;
+        state.commit(&self.env, &self.committer, &records)?;
         self.open_new_partitions(&state.catalog, &name, 0)
     }
 
@@ -187,7 +189,7 @@ impl Engine {
         self.committer.begin_write()?;
         let first_new = i32::try_from(there).unwrap_or(i32::MAX);
         self.make_folders(&name, id, first_new..total)?;
-        state.commit(&self.env, &self.committer, records)?;
+        state.commit(&self.env, &self.committer, &records)?;
         self.open_new_partitions(&state.catalog, &name, there).map(drop)
     }
 
@@ -204,14 +206,14 @@ impl Engine {
         config.validate()?;
         let records = state.catalog.alter_topic(name, changes)?;
         self.committer.begin_write()?;
-        state.commit(&self.env, &self.committer, records)?;
+        state.commit(&self.env, &self.committer, &records)?;
         let entry = state.catalog.topic(name)?;
         let config = Arc::new(config_of(entry));
         let Some(topic) = self.topics.get(name) else { return Ok(()) };
         for partition in &topic.partitions {
             partition.set_config(&config);
         }
-        self.topics.put(vec![topic_handle(entry, topic.partitions.clone(), config)]);
+        self.topics.put(&[topic_handle(entry, topic.partitions.clone(), config)]);
         Ok(())
     }
 
@@ -223,7 +225,7 @@ impl Engine {
         let records = state.catalog.delete_topic(name)?;
         self.committer.begin_write()?;
         // 1. The record: from here on the topic is gone, whatever lies in the folders.
-        state.commit(&self.env, &self.committer, records)?;
+        state.commit(&self.env, &self.committer, &records)?;
         self.topics.remove(name);
         for partition in &topic.partitions {
             partition.mark_deleted();
@@ -281,7 +283,7 @@ impl Engine {
         }
         self.committer.register(&partitions[first..]);
         let topic = topic_handle(entry, partitions, config);
-        self.topics.put(vec![Arc::clone(&topic)]);
+        self.topics.put(&[Arc::clone(&topic)]);
         Ok(self.describe(&topic))
     }
 
@@ -315,7 +317,7 @@ impl CatalogState {
     /// If the disk refuses; the next open tries again.
     pub(crate) fn mend(&mut self, env: &Env, committer: &Committer) -> Result<()> {
         let records = self.catalog.mending_records()?;
-        self.commit(env, committer, records)
+        self.commit(env, committer, &records)
     }
 
     /// The epoch that a clean marker should repeat.
@@ -331,12 +333,12 @@ impl CatalogState {
         &mut self,
         env: &Env,
         committer: &Committer,
-        records: Vec<Vec<u8>>,
+        records: &[Vec<u8>],
     ) -> Result<()> {
         if records.is_empty() {
             return Ok(());
         }
-        let batch = catalog::batch_of(&records, env.clock.wall_ms())?;
+        let batch = catalog::batch_of(records, env.clock.wall_ms())?;
         let part = Part { partition: Arc::clone(&self.metadata), batch };
         let (outcome, parts) = committer.commit(vec![part]);
         outcome?;

@@ -40,9 +40,10 @@ impl Engine {
             return Ok(());
         }
         let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
-        let flushed = producers
-            .iter()
-            .fold(Ok(()), |outcome, producer| outcome.and(producer.close(PRODUCERS_PATIENCE)));
+        let mut flushed = Ok(());
+        for producer in producers {
+            flushed = flushed.and(producer.close(PRODUCERS_PATIENCE));
+        }
         let closed = match self.read_only {
             Some(_) => Ok(()),
             None => self.committer.close(self.catalog.lock().broker_epoch()),

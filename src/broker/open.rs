@@ -138,7 +138,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     report.read_only_because = read_only.clone().filter(|_| !options.read_only);
     report.duration = env.clock.monotonic().saturating_sub(started);
     let map = TopicMap::default();
-    map.put(topics);
+    map.put(&topics);
     Ok(Engine {
         maintenance: Mutex::new(Maintenance::new(&env, options.checkpoint_interval)),
         committer: Arc::new(committer),

@@ -277,7 +277,7 @@ fn a_read_only_broker_shows_what_recovery_would_and_writes_nothing() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::ReadOnly);
     reader.close().unwrap();
     assert_eq!(snapshot(&env, ""), before);
-    let report = crate::verify_in(env, &crate::VerifyOptions::new()).unwrap();
+    let report = crate::verify_in(&env, &crate::VerifyOptions::new()).unwrap();
     assert!(report.is_sound(), "{report:?}");
 }
 

@@ -21,10 +21,10 @@ pub(crate) struct TopicMap {
 
 impl TopicMap {
     /// Puts topics in, replacing those of the same names.
-    pub(crate) fn put(&self, topics: Vec<Arc<TopicHandle>>) {
+    pub(crate) fn put(&self, topics: &[Arc<TopicHandle>]) {
         self.map.rcu(|map| {
             let mut map = HashMap::clone(map);
-            for topic in &topics {
+            for topic in topics {
                 map.insert(Arc::from(topic.name.as_str()), Arc::clone(topic));
             }
             map

@@ -95,14 +95,14 @@ impl VerifyReport {
 /// `Locked` while a writer lives; `Io` if the directory cannot be read. Damage is no error: it is
 /// in the report.
 pub fn verify(directory: impl AsRef<Path>, options: &VerifyOptions) -> Result<VerifyReport> {
-    verify_in(Env::disk(directory.as_ref(), false)?, options)
+    verify_in(&Env::disk(directory.as_ref(), false)?, options)
 }
 
 /// [`verify`] for a directory of any environment.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_in(env: Env, options: &VerifyOptions) -> Result<VerifyReport> {
+pub fn verify_in(env: &Env, options: &VerifyOptions) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
     match BrokerOptions::new().read_only(true).background(false).open_in(env.clone()) {
         Ok(broker) => {
@@ -114,7 +114,7 @@ pub fn verify_in(env: Env, options: &VerifyOptions) -> Result<VerifyReport> {
         }
         Err(error) => return Err(error),
     }
-    verify_small_files(&env, &mut report);
+    verify_small_files(env, &mut report);
     Ok(report)
 }
 

@@ -25,7 +25,7 @@ impl Ends {
     pub(crate) fn read(&self, collect: &mut dyn FnMut()) {
         loop {
             let before = self.0.load(Ordering::Acquire);
-            if before % 2 == 0 {
+            if before.is_multiple_of(2) {
                 collect();
                 // The ends must be read before the version is read again.
                 fence(Ordering::SeqCst);

@@ -248,7 +248,7 @@ impl Committer {
         };
 
         // 3. The commit point. Nothing is taken back from here on.
-        journal.sync(frame).map_err(|error| self.unknown_outcome(&error))?;
+        journal.sync(&frame).map_err(|error| self.unknown_outcome(&error))?;
 
         // 4. Into the segments. The commit is durable, whatever happens here.
         let mut applied = Ok(());

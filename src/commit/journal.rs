@@ -21,7 +21,7 @@ use crate::format::file_names;
 use crate::format::journal_frame::{BLOCK_BYTES, FileHeader, FrameBuilder, padded};
 
 /// Zeros for preallocation, written in pieces of this size.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The smallest journal file: a few single-record frames.
 const FILE_BYTES_MIN: u64 = 64 * 1024;
@@ -305,7 +305,7 @@ impl Journal {
     ///
     /// # Errors
     /// Final: the frame's outcome is unknown until the directory is opened anew.
-    pub(crate) fn sync(&mut self, frame: WrittenFrame) -> Result<()> {
+    pub(crate) fn sync(&mut self, frame: &WrittenFrame) -> Result<()> {
         let slot = &self.slots[self.current.expect("a frame was written")];
         let file = slot.file.as_ref().expect("the current file is open");
         file.sync_data()

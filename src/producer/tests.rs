@@ -28,10 +28,12 @@ use crate::error::{Error, ErrorKind};
 use crate::partition::Partition;
 use crate::partition::read::{ReadPosition, ReadRequest};
 
+type Queued = (Arc<Partition>, Vec<u8>, OnDone);
+
 /// Writes at once what is not `acks=all`, and the rest when somebody settles.
 #[derive(Default)]
 struct TestSink {
-    queue: Mutex<VecDeque<(Arc<Partition>, Vec<u8>, OnDone)>>,
+    queue: Mutex<VecDeque<Queued>>,
     leading: Mutex<()>,
     background: AtomicBool,
     /// Nothing is committed any more.
