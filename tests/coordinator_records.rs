@@ -1,6 +1,7 @@
 //! Goal: the records of Kafka's coordinators are read to the last field, and those that Ottla
 //! writes come out byte for byte. Method: Kafka's own encodings with their description in words,
 //! the internal topics of a real broker, and every record cut everywhere and with each bit changed.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test reads its own files")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
 //! Goal: the small things that Kafka writes into files are read and written byte for byte. Method:
 //! its own encodings, from tests/vectors.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test reads its own files")]
 
 use ottla::format::index_entries::AbortedTxn;
 use ottla::format::producer_snapshot;
