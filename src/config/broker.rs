@@ -47,9 +47,6 @@ pub struct BrokerOptions {
     /// How many bytes written with `acks=1` a partition may hold unsynced; more are synced by the
     /// writer that meets the bound. Default: 64 MiB, at least 64 KiB. `ottla.unsynced.bytes.max`
     pub unsynced_bytes_max: u64,
-    /// The most bytes that a batch may decompress to. Default: 64 MiB, at least 1 MiB.
-    /// `ottla.decompressed.batch.bytes.max`
-    pub decompressed_batch_bytes_max: u64,
     /// How many partitions a topic is created with that does not say. Default: 1.
     /// `num.partitions`
     pub num_partitions: i32,
@@ -69,7 +66,6 @@ impl Default for BrokerOptions {
             descriptors_max: 512,
             quarantine_bytes_max: 256 << 20,
             unsynced_bytes_max: 64 << 20,
-            decompressed_batch_bytes_max: 64 << 20,
             num_partitions: 1,
         }
     }
@@ -148,12 +144,6 @@ impl BrokerOptions {
         BrokerOptions { unsynced_bytes_max, ..self }
     }
 
-    /// The most bytes that a batch may decompress to.
-    #[must_use]
-    pub fn decompressed_batch_bytes_max(self, bytes: u64) -> BrokerOptions {
-        BrokerOptions { decompressed_batch_bytes_max: bytes, ..self }
-    }
-
     /// How many partitions a topic is created with that does not say.
     #[must_use]
     pub fn num_partitions(self, num_partitions: i32) -> BrokerOptions {
@@ -201,7 +191,6 @@ const ACCEPTED: &[Key<BrokerOptions>] = &[
     key!("ottla.descriptors.max", descriptors_max, |text| integer(text, 16, INT_MAX)),
     key!("ottla.quarantine.bytes.max", quarantine_bytes_max, |text| integer(text, 0, LONG_MAX)),
     key!("ottla.unsynced.bytes.max", unsynced_bytes_max, |text| integer(text, 1 << 16, LONG_MAX)),
-    key!("ottla.decompressed.batch.bytes.max", decompressed_batch_bytes_max, |text| integer(text, 1 << 20, LONG_MAX)),
     key!("num.partitions", num_partitions, |text| integer(text, 1, TOPIC_PARTITIONS_MAX)),
 ];
 

@@ -121,6 +121,8 @@ pub struct TopicValues {
 }
 
 /// How old records leave a topic. Kafka's `cleanup.policy`: any of `delete` and `compact`.
+///
+/// A topic that is to be compacted keeps everything for now: the cleaner is not there yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
     /// Old segments are deleted by age and size.

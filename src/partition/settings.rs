@@ -26,16 +26,10 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn of(config: &TopicConfig) -> Settings {
         let values = config.values();
-        let segment_bytes = values.internal_segment_bytes.unwrap_or(values.segment_bytes);
-        let compacts_by = if values.cleanup_policy.compact && values.max_compaction_lag_ms > 0 {
-            values.max_compaction_lag_ms
-        } else {
-            i64::MAX
-        };
         let index_bytes = values.segment_index_bytes as usize;
         Settings {
-            segment_bytes: u64::from(segment_bytes).min(ROLL_BYTES_MAX),
-            segment_ms: values.segment_ms.min(compacts_by),
+            segment_bytes: u64::from(values.segment_size_bytes()).min(ROLL_BYTES_MAX),
+            segment_ms: values.segment_span_ms(),
             segment_jitter_ms: values.segment_jitter_ms.min(values.segment_ms),
             index_interval_bytes: u64::from(values.index_interval_bytes),
             offset_entries_max: index_bytes / 8,
