@@ -134,10 +134,6 @@ impl Sink for Engine {
         self.committer.settle();
     }
 
-    fn has_background(&self) -> bool {
-        self.has_background.load(Ordering::Acquire)
-    }
-
     fn schedule(&self, at: Duration) {
         if self.has_background.load(Ordering::Acquire) {
             self.wake_by(at);

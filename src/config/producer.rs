@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct ProducerConfig {
     /// How safe a record must be before it is acknowledged. Default: all. `acks`
     pub acks: Acks,
-    /// How long a batch waits for more records. Default: 5 ms. `linger.ms`
+    /// How long a batch waits for more records, unless somebody waits for one of its deliveries.
+    /// Default: 5 ms. `linger.ms`
     pub linger: Duration,
     /// A batch is sent when it has this size. Bytes. Default: 16384. `batch.size`
     pub batch_size: u32,

@@ -50,8 +50,8 @@ impl Delivery {
 
     /// Waits until the record has reached the producer's `acks` level, or has failed.
     ///
-    /// Where no background thread runs, this closes the record's batch and commits it on this
-    /// thread; with one, `linger.ms` is honoured. With `acks=0` it returns at once.
+    /// Whoever waits is in a hurry: the record's batch is closed, whatever `linger.ms` says, and
+    /// committed on this thread unless another one is about to. With `acks=0` it returns at once.
     ///
     /// # Durability
     /// `Ok` means what the producer's `acks` says: written to the operating system (1), or synced

@@ -354,9 +354,9 @@ impl PartitionQueue {
                     completion.wait_while(Stage::Submitted);
                 }
                 Stage::Closing => completion.wait_while(Stage::Closing),
-                Stage::Open if self.lingers() => completion.wait_while(Stage::Open),
                 Stage::Open => {
-                    // Records that come while an earlier batch is under way share the next one.
+                    // Whoever waits is in a hurry; `linger.ms` is for records that nobody waits
+                    // for. Records that come while an earlier batch is under way share the next one.
                     let earlier = self.state.lock().newest.clone();
                     match earlier.filter(|earlier| earlier.stage() != Stage::Done) {
                         Some(earlier) if !Arc::ptr_eq(&earlier, completion) => self.drive(&earlier),
@@ -365,11 +365,6 @@ impl PartitionQueue {
                 }
             }
         }
-    }
-
-    /// Whether a background thread will close the open batch when its time is up.
-    fn lingers(&self) -> bool {
-        !self.outlet.settings.linger.is_zero() && self.outlet.sink.has_background()
     }
 }
 

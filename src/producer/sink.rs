@@ -30,9 +30,6 @@ pub(crate) trait Sink: Send + Sync {
     /// Never called from within an `on_done`.
     fn settle(&self);
 
-    /// Whether a background thread commits what is queued and ticks the producers.
-    fn has_background(&self) -> bool;
-
     /// A batch was opened that wants a tick at `at`, on the monotonic clock of the environment.
     fn schedule(&self, at: Duration);
 }

@@ -35,7 +35,6 @@ type Queued = (Arc<Partition>, Vec<u8>, OnDone);
 struct TestSink {
     queue: Mutex<VecDeque<Queued>>,
     leading: Mutex<()>,
-    background: AtomicBool,
     /// Nothing is committed any more.
     stuck: AtomicBool,
     refuse: Mutex<Option<Error>>,
@@ -76,10 +75,6 @@ impl Sink for TestSink {
             self.write(&partition, batch, on_done);
             count -= 1;
         }
-    }
-
-    fn has_background(&self) -> bool {
-        self.background.load(Ordering::Relaxed)
     }
 
     fn schedule(&self, _at: Duration) {}
@@ -186,23 +181,20 @@ fn a_waiter_closes_the_batch_and_commits_it() {
 }
 
 #[test]
-fn linger_is_honoured_with_a_background_thread() {
+fn a_batch_lingers_until_its_time_is_up_or_somebody_waits() {
     let world = World::new(1);
-    world.sink.background.store(true, Ordering::Relaxed);
     let producer = world.builder().linger(Duration::from_millis(10)).build().unwrap();
-    let delivery = producer.send(Record::new("t", "a")).unwrap();
-    std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| delivery.wait());
-        assert_eq!(world.tick(), Some(Duration::from_millis(10)));
-        assert_eq!(world.batches(), 0);
-        assert!(!waiter.is_finished(), "the waiter has to let the batch linger");
-        world.clock.advance(Duration::from_millis(10));
-        assert_eq!(world.tick(), None);
-        // The waiter, or this settling, commits what the tick handed over.
-        world.sink.settle();
-        assert_eq!(waiter.join().unwrap().unwrap().offset, 0);
-    });
-    assert_eq!(world.batches(), 1);
+    let first = producer.send(Record::new("t", "a")).unwrap();
+    assert_eq!(world.tick(), Some(Duration::from_millis(10)));
+    world.sink.settle();
+    assert_eq!(world.batches(), 0);
+    world.clock.advance(Duration::from_millis(10));
+    assert_eq!(world.tick(), None);
+    world.sink.settle();
+    assert!(first.is_done());
+    let second = producer.send(Record::new("t", "b")).unwrap();
+    assert_eq!(second.wait().unwrap().offset, 1);
+    assert_eq!(world.batches(), 2);
 }
 
 #[test]
@@ -265,7 +257,6 @@ fn acks_0_is_answered_at_once_and_written_later() {
 #[test]
 fn full_memory_is_an_error_or_is_waited_for() {
     let world = World::new(2);
-    world.sink.background.store(true, Ordering::Relaxed);
     let producer = world.builder().batch_size(1000).set("buffer.memory", "1000").build().unwrap();
     let first = producer.try_send(Record::new("t", "a").partition(0)).unwrap();
     let full = producer.try_send(Record::new("t", "b").partition(1));
@@ -375,7 +366,7 @@ fn a_batch_that_the_sink_drops_fails_instead_of_hanging() {
 #[test]
 fn a_delivery_times_out_when_nobody_decides() {
     let world = World::new(1);
-    world.sink.background.store(true, Ordering::Relaxed);
+    world.sink.stuck.store(true, Ordering::Relaxed);
     let producer = world.builder().set("delivery.timeout.ms", "20").build().unwrap();
     let delivery = producer.send(Record::new("t", "a")).unwrap();
     world.clock.advance(Duration::from_millis(20));
