@@ -19,8 +19,8 @@ impl Writer<'_> {
     /// # Durability
     /// Survives the death of the process, not the loss of power.
     pub(crate) fn append_written(&mut self, batch: &mut [u8]) -> Result<Appended> {
-        debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
         let staged = self.place(batch)?;
+        debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
         if let Err(error) = self.write(&staged, batch) {
             return Err(self.cut_back(&staged, error));
         }

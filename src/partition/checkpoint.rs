@@ -37,9 +37,11 @@ impl Partition {
     /// Takes note of what is to be synced, and of the state that holds afterwards.
     ///
     /// # Errors
-    /// Those of the disk, if the producers have to be read.
+    /// Poisoned: then what lies in the log is not what was committed. Those of the disk, if the
+    /// producers have to be read.
     pub(crate) fn checkpoint_begin(self: &Arc<Self>) -> Result<CheckpointPart> {
         let mut state = self.writer.lock();
+        self.shared.poison.check()?;
         let mut part = CheckpointPart {
             partition: Arc::clone(self),
             state: self.state_of(&state),

@@ -17,7 +17,7 @@ use crate::env::sim::{Acked, CrashState, Explorer, SimEnv, seed};
 use crate::env::vfs::Vfs;
 use crate::format::control_file::PartitionState;
 
-const SETTINGS: &[(&str, &str)] = &[
+pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("internal.segment.bytes", "1500"),
     ("index.interval.bytes", "200"),
     ("segment.index.bytes", "48"),
@@ -26,7 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// What the world outside of the partition knows.
 #[derive(Clone, Debug)]
-enum Event {
+pub(super) enum Event {
     /// The folder is there.
     Born,
     /// Appended with `acks=1`.
@@ -41,16 +41,16 @@ enum Event {
 
 /// What should be there, from the events before a crash.
 #[derive(Debug, Default)]
-struct Model {
-    batches: Vec<Vec<u8>>,
-    journal: Vec<Vec<u8>>,
+pub(super) struct Model {
+    pub(super) batches: Vec<Vec<u8>>,
+    pub(super) journal: Vec<Vec<u8>>,
     state: Option<PartitionState>,
     /// Batches that survive power loss.
     durable: usize,
 }
 
 impl Model {
-    fn of<'a>(events: impl Iterator<Item = &'a Event>) -> Model {
+    pub(super) fn of<'a>(events: impl Iterator<Item = &'a Event>) -> Model {
         let mut model = Model::default();
         for event in events {
             match event {
@@ -72,7 +72,13 @@ impl Model {
         model
     }
 
-    fn state(&self) -> PartitionState {
+    /// Where the log must reach after a crash.
+    pub(super) fn promised_end(&self, lost_power: bool) -> i64 {
+        let kept = if lost_power { self.durable } else { self.batches.len() };
+        self.batches[..kept].last().map_or(0, |batch| last_offset(batch) + 1)
+    }
+
+    pub(super) fn state(&self) -> PartitionState {
         self.state.clone().unwrap_or(PartitionState {
             topic_id: id().topic_id(),
             partition: 0,
@@ -203,7 +209,7 @@ impl Life {
 }
 
 /// The partition holds a prefix of the batches, from its log start on.
-fn check_content(partition: &Partition, batches: &[Vec<u8>]) -> Result<(), String> {
+pub(super) fn check_content(partition: &Partition, batches: &[Vec<u8>]) -> Result<(), String> {
     let (start, end) = (partition.log_start_offset(), partition.end_offset());
     let expected: Vec<_> = batches
         .iter()
@@ -235,8 +241,7 @@ fn check(events: &Acked<Event>, crash: &CrashState) -> Result<(), String> {
     if let Some(damage) = partition.damage() {
         return Err(format!("{damage}; {:?}", model.state()));
     }
-    let kept = if crash.lost_power() { model.durable } else { model.batches.len() };
-    let promised = model.batches[..kept].last().map_or(0, |batch| last_offset(batch) + 1);
+    let promised = model.promised_end(crash.lost_power());
     if partition.end_offset() < promised {
         return Err(format!("the end is {}, not {promised}; {report:?}", partition.end_offset()));
     }

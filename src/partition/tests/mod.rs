@@ -3,6 +3,7 @@
 
 mod appending;
 mod crashes;
+mod failing_calls;
 mod fixtures;
 mod kafka_recovery;
 mod own_recovery;
