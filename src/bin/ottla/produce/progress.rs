@@ -23,7 +23,7 @@ impl Progress {
         let bar = match (hidden, input_bytes()) {
             (true, _) => ProgressBar::hidden(),
             (false, Some(bytes)) => ProgressBar::new(bytes)
-                .with_style(style("{bar:40} {bytes}/{total_bytes} {msg} {bytes_per_sec} {eta}")),
+                .with_style(style("{wide_bar} {percent}% {msg} {bytes_per_sec} {eta}")),
             (false, None) => ProgressBar::no_length()
                 .with_style(style("{spinner} {bytes} {msg} {bytes_per_sec} {elapsed}")),
         };
