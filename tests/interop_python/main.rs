@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-#[path = "interop/lines.rs"]
+#[path = "../interop/directory.rs"]
+mod directory;
+#[path = "../interop/lines.rs"]
 mod lines;
-#[path = "interop/written.rs"]
+#[path = "../interop/written.rs"]
 mod written;
 
 use lines::{assert_same_lines, lines_of, record_lines_only, split_by_file};
@@ -47,6 +49,41 @@ fn ottla_reads_what_kafka_python_writes() {
     let count = check_batches_of_a_peer(directory.path());
     // Five codecs in five kinds, magic 0 and 1 in four codecs.
     assert_eq!(count, 33);
+}
+
+/// Every segment of a closed directory, small segments, headers and nulls included.
+#[test]
+fn kafka_python_reads_the_segments_of_a_directory() {
+    let Some(python) = python() else { return };
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let expected = directory::write(directory.path());
+    let mut arguments = vec!["records".to_owned()];
+    for name in expected.partitions.keys() {
+        let folder = fs::read_dir(directory.path().join(name)).expect("a partition's folder");
+        let mut segments: Vec<PathBuf> =
+            folder.map(|entry| entry.expect("a file").path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        segments.sort();
+        arguments.extend(segments.iter().map(|path| path.to_string_lossy().into_owned()));
+    }
+    let files = split_by_file(&run(&mut peer(python, &arguments)));
+    for (name, log) in &expected.partitions {
+        let inside = format!("/{name}/");
+        let of_partition = files.iter().filter(|(path, _)| path.contains(&inside));
+        let lines: String = of_partition.map(|(_, lines)| record_lines_only(lines)).collect();
+        let visible: String = lines
+            .lines()
+            .filter(|line| offset_of(line) >= log.start)
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_same_lines(name, &visible, &log.lines());
+    }
+}
+
+/// The offset in a record's line.
+fn offset_of(line: &str) -> i64 {
+    let word = line.split(' ').nth(1).expect("an offset");
+    word.parse().expect("a number")
 }
 
 /// Reads every `NAME.batch` and compares it with `NAME.lines`.
