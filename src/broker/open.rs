@@ -28,6 +28,7 @@ use crate::broker::directory::{Directory, Left};
 use crate::broker::finish_transactions::finish_transactions;
 use crate::broker::maintenance::Maintenance;
 use crate::broker::recover::Opener;
+use crate::broker::report::RecoveryReport;
 use crate::broker::topics::TopicMap;
 use crate::broker::{Broker, Engine, adopt};
 use crate::catalog::Catalog;
@@ -109,22 +110,9 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let topics = open_topics(&mut opener, &env, &catalog, &directory)?;
     let mut report = opener.finish(catalog.removed())?;
     // 5. The session.
-    let committer = Committer::new(
-        &env,
-        Arc::clone(&poison),
-        journal_options(&options),
-        control_of(&directory),
-    )?;
-    committer.register(std::slice::from_ref(&metadata));
-    for topic in &topics {
-        committer.register(&topic.partitions);
-    }
-    if report.clean {
-        report.quarantined = set_leftovers_aside(&env)?;
-    } else {
-        committer.put_states(healthy_states(&metadata, &topics));
-        committer.begin_session()?;
-    }
+    let (journal, control) = (journal_options(&options), control_of(&directory));
+    let committer = Committer::new(&env, Arc::clone(&poison), journal, control)?;
+    begin(&env, &committer, &metadata, &topics, &mut report)?;
     // 6. What was left undone.
     if !first_records.is_empty() {
         adopt::write_first_records(&committer, &metadata, first_records)?;
@@ -155,6 +143,27 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         options,
         env,
     })
+}
+
+/// Makes the partitions known to the committer and begins its session; on a directory that was
+/// closed cleanly the first write does that.
+fn begin(
+    env: &Env,
+    committer: &Committer,
+    metadata: &Arc<Partition>,
+    topics: &[Arc<TopicHandle>],
+    report: &mut RecoveryReport,
+) -> Result<()> {
+    committer.register(std::slice::from_ref(metadata));
+    for topic in topics {
+        committer.register(&topic.partitions);
+    }
+    if report.clean {
+        report.quarantined = set_leftovers_aside(env)?;
+        return Ok(());
+    }
+    committer.put_states(healthy_states(metadata, topics));
+    committer.begin_session()
 }
 
 /// Why the directory is opened for reading only, if it is.

@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::batch::message::Message;
+use crate::broker::Broker;
+use crate::broker::verify::{VerifyOptions, verify_in};
+use crate::config::acks::Acks;
+use crate::config::broker::BrokerOptions;
+use crate::config::topic::TopicConfig;
 use crate::env::Env;
 use crate::env::memory::MemoryVfs;
-use crate::{Acks, Broker, BrokerOptions, ErrorKind, Message, TopicConfig};
+use crate::error::ErrorKind;
 
 fn options() -> BrokerOptions {
     BrokerOptions::new().background(false).journal_file_bytes(64 << 10)
@@ -277,7 +283,7 @@ fn a_read_only_broker_shows_what_recovery_would_and_writes_nothing() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::ReadOnly);
     reader.close().unwrap();
     assert_eq!(snapshot(&env, ""), before);
-    let report = crate::verify_in(&env, &crate::VerifyOptions::new()).unwrap();
+    let report = verify_in(&env, &VerifyOptions::new()).unwrap();
     assert!(report.is_sound(), "{report:?}");
 }
 

@@ -77,6 +77,8 @@ fn kafka_python_reads_the_segments_of_a_directory() {
             .map(|line| format!("{line}\n"))
             .collect();
         assert_same_lines(name, &visible, &log.lines());
+        let end = lines.lines().last().map_or(log.start, |line| offset_of(line) + 1);
+        assert_eq!(end, log.end(), "{name}");
     }
 }
 

@@ -104,7 +104,7 @@ fn live_as_tool(
     let mut reports = vec![Report::Creating(LINES.to_owned(), 0)];
     tool(directory, &["topic", "create", LINES, "--if-not-exists"])?;
     reports.push(Report::Created(LINES.to_owned(), 0));
-    let acks = if cycle % 2 == 0 { "all" } else { "1" };
+    let acks = if cycle.is_multiple_of(2) { "all" } else { "1" };
     let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
     command.arg("--dir").arg(directory).args(["produce", LINES, "--partition", "0"]);
     command.args(["--acks", acks, "--print-acks", "--batch-records", "7"]);

@@ -9,6 +9,7 @@
 //! far as the scheduler allows.
 
 #![allow(clippy::disallowed_methods, reason = "supervises processes from outside the library")]
+#![allow(clippy::print_stdout, reason = "says what was done")]
 
 mod lifetimes;
 mod oracle;
@@ -151,7 +152,7 @@ fn run_cycle(
             tally.kills_while_opening += 1;
         }
     }
-    let all = cycle == cycles || cycle % 20 == 0;
+    let all = cycle == cycles || cycle.is_multiple_of(20);
     let look = match random.u32(0..8) {
         _ if !tally.was_open => Look::Recovering,
         0..4 => Look::ReadOnly,

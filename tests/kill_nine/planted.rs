@@ -11,31 +11,31 @@ const SEED: u64 = 11;
 pub(crate) fn every_violation_is_noticed() {
     assert_eq!(outcome(|_| {}, sound(), true), Ok(()));
     let lost = sound()[..3].to_vec();
-    noticed("a lost record", outcome(|_| {}, lost, true));
+    noticed("a lost record", &outcome(|_| {}, lost, true));
     let mut twice = sound();
     twice[3] = record(3, 2, None);
-    noticed("a record twice", outcome(|_| {}, twice, true));
+    noticed("a record twice", &outcome(|_| {}, twice, true));
     let mut swapped = sound();
     swapped[1] = record(1, 2, None);
     swapped[2] = record(2, 1, None);
-    noticed("records out of order", outcome(|_| {}, swapped, true));
+    noticed("records out of order", &outcome(|_| {}, swapped, true));
     let mut changed = sound();
     let last = changed[2].1.len() - 12;
     changed[2].1[last] ^= 1;
-    noticed("a changed record", outcome(|_| {}, changed, true));
+    noticed("a changed record", &outcome(|_| {}, changed, true));
     let mut hole = sound();
     hole.remove(1);
-    noticed("a hole", outcome(|_| {}, hole, true));
-    noticed("a created topic that is gone", outcome(|_| {}, sound(), false));
+    noticed("a hole", &outcome(|_| {}, hole, true));
+    noticed("a created topic that is gone", &outcome(|_| {}, sound(), false));
     let delete = |oracle: &mut Oracle| note(oracle, Report::Deleted("t".to_owned(), 1));
-    noticed("a deleted topic that is back", outcome(delete, sound(), true));
+    noticed("a deleted topic that is back", &outcome(delete, sound(), true));
     let mut torn = sound();
     torn.push(record(4, 4, Some((0, 0b11))));
-    noticed("a torn append", outcome(|_| {}, torn, true));
-    noticed("a vanished record", vanished());
+    noticed("a torn append", &outcome(|_| {}, torn, true));
+    noticed("a vanished record", &vanished());
 }
 
-fn noticed(what: &str, outcome: Result<(), String>) {
+fn noticed(what: &str, outcome: &Result<(), String>) {
     assert!(outcome.is_err(), "the oracle does not notice {what}");
 }
 
@@ -101,7 +101,7 @@ fn vanished() -> Result<(), String> {
     let first = oracle.check_partition("t", 0, &shown(records));
     assert_eq!(first, Ok(()), "a record that was not acked may be there");
     let incremental = Shown { start: 0, end: 4, from: 5, records: Vec::new() };
-    noticed("an end that moved back", oracle.check_partition("t", 0, &incremental));
+    noticed("an end that moved back", &oracle.check_partition("t", 0, &incremental));
     oracle.check_partition("t", 0, &shown(sound()))
 }
 
