@@ -61,7 +61,7 @@ fn append(settings: &Settings, per_call: usize, len: usize, bytes: u64, goal: f6
 
 fn append_ours(settings: &Settings, calls: &[&[&[u8]]], call_count: u64, things: u64) -> f64 {
     let scratch = settings.scratch();
-    let broker = Broker::options().background(false).open(scratch.path()).expect("open");
+    let broker = Broker::open(scratch.path()).expect("open");
     let config = TopicConfig::new().partitions(1).compression(Compression::None);
     broker.create_topic("bench", config).expect("create");
     let mut appender = broker.partition("bench", 0).expect("partition").appender(Acks::Leader);

@@ -66,6 +66,9 @@ impl Broker {
     }
 }
 
+/// The maintenance thread starts to sync when this part of the bound on unsynced bytes is there.
+const EARLY_SYNC_PART: u64 = 4;
+
 impl Engine {
     /// Appends a finished batch; returns its place and the buffer.
     ///
@@ -98,9 +101,14 @@ impl Engine {
         let mut writer = partition.lock();
         let appended = writer.append_written(batch)?;
         // The tail that a power loss may take, and that a durable commit has to sync first, stays
-        // bounded: whoever fills it syncs it.
-        if writer.unsynced_tail_bytes() > self.options.unsynced_bytes_max {
+        // bounded. The maintenance thread begins to sync it early, beside the writer; who fills
+        // it nevertheless, syncs it.
+        let unsynced_bytes = writer.unsynced_tail_bytes();
+        if unsynced_bytes > self.options.unsynced_bytes_max {
             writer.sync_tail()?;
+        } else if unsynced_bytes > self.options.unsynced_bytes_max / EARLY_SYNC_PART {
+            drop(writer);
+            self.committer.want_checkpoint();
         }
         Ok(appended)
     }

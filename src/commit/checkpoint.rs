@@ -72,6 +72,15 @@ impl Committer {
         self.checkpoint_now(applied)
     }
 
+    /// Asks the maintenance thread for a checkpoint, once until it begins.
+    pub(crate) fn want_checkpoint(&self) {
+        let already = self.checkpoint_wanted.load(Ordering::Relaxed)
+            || self.checkpoint_wanted.swap(true, Ordering::AcqRel);
+        if !already {
+            self.wake_background();
+        }
+    }
+
     /// Whether the journal or the maintenance interval asked for a checkpoint; asks no more.
     pub(crate) fn take_checkpoint_wish(&self) -> bool {
         self.checkpoint_wanted.swap(false, Ordering::AcqRel)

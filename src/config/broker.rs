@@ -44,8 +44,9 @@ pub struct BrokerOptions {
     /// How many bytes the quarantine files may hold together; the oldest leave first. Default:
     /// 256 MiB. `ottla.quarantine.bytes.max`
     pub quarantine_bytes_max: u64,
-    /// How many bytes written with `acks=1` a partition may hold unsynced; more are synced by the
-    /// writer that meets the bound. Default: 64 MiB, at least 64 KiB. `ottla.unsynced.bytes.max`
+    /// How many bytes written with `acks=1` a partition may hold unsynced: the writer that meets
+    /// the bound syncs them, the maintenance thread begins at a quarter of it. Default: 256 MiB,
+    /// at least 64 KiB. `ottla.unsynced.bytes.max`
     pub unsynced_bytes_max: u64,
     /// How many partitions a topic is created with that does not say. Default: 1.
     /// `num.partitions`
@@ -65,7 +66,7 @@ impl Default for BrokerOptions {
             retention_check_interval: Duration::from_secs(300),
             descriptors_max: 512,
             quarantine_bytes_max: 256 << 20,
-            unsynced_bytes_max: 64 << 20,
+            unsynced_bytes_max: 256 << 20,
             num_partitions: 1,
         }
     }

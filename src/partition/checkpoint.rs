@@ -31,6 +31,8 @@ pub(crate) struct CheckpointPart {
     snapshot: Option<Vec<u8>>,
     epochs: Option<Vec<LeaderEpoch>>,
     changes: u64,
+    /// The unsynced bytes that the sync covers.
+    unsynced_bytes: u64,
 }
 
 impl Partition {
@@ -50,6 +52,7 @@ impl Partition {
             snapshot: None,
             epochs: None,
             changes: state.changes,
+            unsynced_bytes: state.unsynced_bytes,
         };
         let behind = state.next_offset > state.recovery_point;
         if let Some(active) = &state.active {
@@ -87,10 +90,14 @@ impl Partition {
         if part.snapshot.is_some() {
             state.snapshot_offset = end;
         }
-        state.synced_end = state.synced_end.max(end);
         if end >= state.written_end {
             state.unsynced_bytes = 0;
+        } else if end > state.synced_end {
+            // What was written while the checkpoint synced is left. (If somebody else synced
+            // meanwhile, these bytes were taken off already.)
+            state.unsynced_bytes = state.unsynced_bytes.saturating_sub(part.unsynced_bytes);
         }
+        state.synced_end = state.synced_end.max(end);
         // A roll since then has synced more, and its states say so already.
         if end > state.recovery_point {
             state.recovery_point = end;
