@@ -283,17 +283,34 @@ impl Walk<'_> {
         position >= self.at && position + length as u64 <= self.at + self.filled as u64
     }
 
-    /// Has the whole entry at `position` in the buffer.
+    /// Has the whole entry at `position` in the buffer; what is there already is not read again.
     fn need(&mut self, position: u64, size: usize) -> Result<()> {
         if self.is_buffered(position, size) {
             return Ok(());
         }
-        self.read_at(position, (self.request.bytes_max as u64).max(size as u64))?;
+        let start = (position - self.at) as usize;
+        let there = self.filled.saturating_sub(start);
+        self.buffer.copy_within(start..start + there, 0);
+        let wanted = (self.request.bytes_max as u64).max(size as u64);
+        let wanted = usize::try_from(wanted.min(self.published - position)).unwrap_or(usize::MAX);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
+        let rest = &mut self.buffer[there..wanted];
+        let read = self.segment.log.read_up_to(rest, position + there as u64);
+        self.filled = there + read.map_err(|error| self.cannot_read(error, position))?;
+        self.at = position;
         if self.filled < size {
             let message = format!("the log ends within a batch of {size} bytes");
             return Err(self.segment.corrupt(message, position));
         }
         Ok(())
+    }
+
+    fn cannot_read(&self, error: std::io::Error, position: u64) -> Error {
+        Error::io(error, "cannot read the log")
+            .at_file(self.segment.describe())
+            .at_position(position)
     }
 
     /// Replaces the buffer by up to `length` bytes from `position` on.
@@ -303,11 +320,9 @@ impl Walk<'_> {
             self.buffer.resize(length, 0);
         }
         let log = &self.segment.log;
-        let read = log.read_up_to(&mut self.buffer[..length], position).map_err(|error| {
-            Error::io(error, "cannot read the log")
-                .at_file(self.segment.describe())
-                .at_position(position)
-        })?;
+        let read = log
+            .read_up_to(&mut self.buffer[..length], position)
+            .map_err(|error| self.cannot_read(error, position))?;
         self.at = position;
         self.filled = read;
         Ok(())
@@ -351,11 +366,11 @@ impl Walk<'_> {
     fn check_gap(&mut self, head: &Head, position: u64) -> Result<()> {
         let bytes_of = |position: u64, size: usize| -> Result<Vec<u8>> {
             let mut bytes = vec![0; size];
-            let read = self.segment.log.read_up_to(&mut bytes, position).map_err(|error| {
-                Error::io(error, "cannot read the log")
-                    .at_file(self.segment.describe())
-                    .at_position(position)
-            })?;
+            let read = self
+                .segment
+                .log
+                .read_up_to(&mut bytes, position)
+                .map_err(|error| self.cannot_read(error, position))?;
             bytes.truncate(read);
             Ok(bytes)
         };
@@ -393,11 +408,8 @@ impl Walk<'_> {
     #[cold]
     fn check_large(&self, position: u64, size: usize) -> Result<()> {
         let end = position + size as u64;
-        let sound = super::scan::is_sound(&self.segment.log, position, end).map_err(|error| {
-            Error::io(error, "cannot read the log")
-                .at_file(self.segment.describe())
-                .at_position(position)
-        })?;
+        let sound = super::scan::is_sound(&self.segment.log, position, end)
+            .map_err(|error| self.cannot_read(error, position))?;
         if sound {
             return Ok(());
         }

@@ -157,15 +157,19 @@ impl Recovery {
             self.make_first_tail()?;
         }
         let Some(index) = self.tails.len().checked_sub(1) else { return Ok(Applied::Refused) };
-        if let Some(base_offset) = self.foreign_batch_at_end(index)? {
-            let message = format!(
-                "the log holds a batch at {base_offset} where the journal has {}: another program \
-                 wrote here",
-                entry.base_offset()
-            );
-            return Ok(self.refuse(message));
+        let in_the_way = self.bytes_at_end(index, entry.bytes().len())?;
+        if !is_torn(&in_the_way, entry.bytes()) {
+            if let Some(base_offset) = self.foreign_batch_at_end(index)? {
+                let message = format!(
+                    "the log holds a batch at {base_offset} where the journal has {}: another \
+                     program wrote here",
+                    entry.base_offset()
+                );
+                return Ok(self.refuse(message));
+            }
+            let from = self.tails.get(index).map_or(0, |tail| tail.tally.position);
+            self.quarantine(index, from, from + in_the_way.len() as u64)?;
         }
-        self.save_what_is_in_the_way(index, entry.bytes())?;
         let Some(tail) = self.tails.get(index) else { return Ok(Applied::Refused) };
         let name = tail.segment.log.name();
         tail.segment
@@ -188,25 +192,19 @@ impl Recovery {
         }
     }
 
-    /// Copies bytes that the batch will overwrite, unless they are a torn version of it.
-    fn save_what_is_in_the_way(&mut self, index: usize, batch: &[u8]) -> Result<()> {
-        let Some(tail) = self.tails.get(index) else { return Ok(()) };
+    /// What a batch of `length` bytes will overwrite.
+    fn bytes_at_end(&self, index: usize, length: usize) -> Result<Vec<u8>> {
+        let Some(tail) = self.tails.get(index) else { return Ok(Vec::new()) };
         let from = tail.tally.position;
-        let to = tail.file_bytes.min(from + batch.len() as u64);
-        if to <= from {
-            return Ok(());
-        }
-        let mut there = vec![0; (to - from) as usize];
+        let to = tail.file_bytes.min(from + length as u64);
+        let mut there = vec![0; to.saturating_sub(from) as usize];
         let read = tail
             .segment
             .log
             .read_up_to(&mut there, from)
             .map_err(|error| self.io(error, "cannot read the log", &tail.segment.log.name()))?;
-        let torn = there[..read].iter().zip(batch).all(|(&old, &new)| old == new || old == 0);
-        if torn {
-            return Ok(());
-        }
-        self.quarantine(index, from, to)
+        there.truncate(read);
+        Ok(there)
     }
 
     /// Copies bytes of a log into a quarantine file.
@@ -246,4 +244,11 @@ impl Recovery {
         });
         Ok(())
     }
+}
+
+/// Whether bytes are what a crash left of this batch: sectors of it, and zeros. Where the first
+/// sector is lost a sound batch may remain, with another offset, because that is under no
+/// checksum.
+fn is_torn(there: &[u8], batch: &[u8]) -> bool {
+    there.iter().zip(batch).all(|(&old, &new)| old == new || old == 0)
 }

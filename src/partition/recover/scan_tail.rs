@@ -188,7 +188,12 @@ impl Recovery {
                 Scanned::Entry { entry, .. } => entry,
             };
             let base_offset = entry.base_offset();
-            let follows = if dense { base_offset == self.end } else { base_offset >= self.end };
+            // Offset and epoch are under no checksum: a torn write can take them away alone.
+            let epoch_fits = self.epochs.current().is_none_or(|now| entry.leader_epoch() >= now);
+            let follows = match dense {
+                true => base_offset == self.end && epoch_fits,
+                false => base_offset >= self.end,
+            };
             if !follows || entry.last_offset() == i64::MAX {
                 break Stop::Foreign { base_offset };
             }

@@ -7,4 +7,5 @@ mod failing_calls;
 mod fixtures;
 mod kafka_recovery;
 mod own_recovery;
+mod readers;
 mod support;

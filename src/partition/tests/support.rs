@@ -33,15 +33,16 @@ impl Place {
 
     pub(super) fn over(env: Env, settings: &[(&str, &str)]) -> Place {
         let config = TopicConfig::from_overrides(settings.iter().copied());
-        let shared = Shared::new(env, Arc::new(Poison::new()), SharedOptions::default());
+        // Few descriptors, so that they are closed and opened again all the time.
+        let options = SharedOptions { descriptors_max: 2, ..SharedOptions::default() };
+        let shared = Shared::new(env, Arc::new(Poison::new()), options);
         Place { shared, config }
     }
 
     /// The same directory, as another process would open it.
     pub(super) fn again(&self) -> Place {
-        let poison = Arc::new(Poison::new());
-        let shared = Shared::new(self.shared.env.clone(), poison, SharedOptions::default());
-        Place { shared, config: self.config.clone() }
+        let place = Place::over(self.shared.env.clone(), &[]);
+        Place { config: self.config.clone(), ..place }
     }
 
     pub(super) fn vfs(&self) -> &dyn Vfs {

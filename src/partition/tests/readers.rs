@@ -1,0 +1,93 @@
+//! Readers beside a writer: they see every batch once and in order, while segments are rolled,
+//! descriptors closed and old segments deleted; and they are woken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::super::Partition;
+use super::super::read::{ReadPosition, ReadRequest};
+use super::super::waiters::Wake;
+use super::support::{Place, append, batch, offsets};
+use crate::error::ErrorKind;
+
+const BATCHES: usize = 3_000;
+
+/// Follows the end of the partition until `BATCHES` were written; returns the offsets seen.
+fn follow(partition: &Partition, bytes_max: usize, done: &AtomicBool) -> Vec<i64> {
+    let wake = Wake::new();
+    partition.waiters().register(&wake);
+    let (mut position, mut buffer, mut seen) = (ReadPosition::default(), Vec::new(), Vec::new());
+    let mut from = 0;
+    loop {
+        let finished = done.load(Ordering::Acquire);
+        let end = partition.end_offset();
+        let request = ReadRequest { from, end, bytes_max, check: true };
+        match partition.read(&request, &mut position, &mut buffer) {
+            Ok(outcome) if outcome.bytes > 0 => {
+                let bytes = &buffer[outcome.start..outcome.start + outcome.bytes];
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let size = crate::batch::entry::Entry::size_of(rest).unwrap();
+                    seen.extend(offsets(&[rest[..size].to_vec()]));
+                    rest = &rest[size..];
+                }
+                from = outcome.next_offset;
+            }
+            Ok(_) if finished && from >= partition.end_offset() => break,
+            Ok(_) => {
+                wake.wait(Duration::from_millis(50));
+            }
+            // Retention was faster: go on where the log starts now.
+            Err(error) if error.kind() == ErrorKind::OffsetOutOfRange => {
+                from = partition.log_start_offset();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    partition.waiters().deregister(&wake);
+    seen
+}
+
+fn run(settings: &[(&str, &str)], retain: bool) -> Vec<Vec<i64>> {
+    let place = Place::new(settings);
+    let partition: Arc<Partition> = place.create();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = [1, 700, 1 << 20].map(|bytes_max| {
+            let (partition, done) = (Arc::clone(&partition), &done);
+            scope.spawn(move || follow(&partition, bytes_max, done))
+        });
+        for index in 0..BATCHES {
+            append(&partition, batch(1, 20 + index % 200, index as i64)).unwrap();
+            if index % 50 == 0 {
+                let part = partition.checkpoint_begin().unwrap();
+                part.sync().unwrap();
+                partition.checkpoint_end(part);
+                if retain && let Some(plan) = partition.retention_plan(0).unwrap() {
+                    partition.delete_below(plan.log_start_offset).unwrap();
+                }
+            }
+        }
+        done.store(true, Ordering::Release);
+        readers.map(|reader| reader.join().unwrap()).into()
+    })
+}
+
+#[test]
+fn readers_see_every_record_once_and_in_order() {
+    let all: Vec<_> = (0..BATCHES as i64).collect();
+    let settings = [("internal.segment.bytes", "5000"), ("index.interval.bytes", "500")];
+    for seen in run(&settings, false) {
+        assert!(seen == all);
+    }
+}
+
+#[test]
+fn retention_under_readers_only_skips() {
+    let settings = [("internal.segment.bytes", "3000"), ("retention.bytes", "6000")];
+    for seen in run(&settings, true) {
+        assert!(seen.is_sorted_by(|a, b| a < b), "never back, never twice");
+        assert_eq!(seen.last(), Some(&(BATCHES as i64 - 1)));
+    }
+}
