@@ -154,10 +154,10 @@ fn begin(
     topics: &[Arc<TopicHandle>],
     report: &mut RecoveryReport,
 ) -> Result<()> {
-    committer.register(std::slice::from_ref(metadata));
-    for topic in topics {
-        committer.register(&topic.partitions);
-    }
+    // All at once: the list is copied each time.
+    let mut partitions = vec![Arc::clone(metadata)];
+    partitions.extend(topics.iter().flat_map(|topic| topic.partitions.iter().cloned()));
+    committer.register(&partitions);
     if report.clean {
         report.quarantined = set_leftovers_aside(env)?;
         return Ok(());
