@@ -269,6 +269,10 @@ impl Partition {
             let least = self.start.max(self.cut);
             return Err(format!("the log starts at {start} again, it was cut to {least}"));
         }
+        if start > self.start + self.seen.len() as i64 {
+            // What was written since the last look is gone in part; nothing can be said about it.
+            self.newest.clear();
+        }
         while self.start < start {
             self.start += 1;
             self.seen.pop_front();

@@ -32,7 +32,16 @@ pub(crate) fn every_violation_is_noticed() {
     let mut torn = sound();
     torn.push(record(4, 4, Some((0, 0b11))));
     noticed("a torn append", &outcome(|_| {}, torn, true));
+    assert_eq!(retired(), Ok(()));
     noticed("a vanished record", &vanished());
+}
+
+/// What retention may do is no violation: the records between two looks are gone from the start on.
+fn retired() -> Result<(), String> {
+    let mut oracle = informed();
+    oracle.check_partition("t", 0, &shown(sound()))?;
+    let records = vec![record(9, 9, None), record(10, 10, None)];
+    oracle.check_partition("t", 0, &Shown { start: 9, end: 11, from: 9, records })
 }
 
 fn noticed(what: &str, outcome: &Result<(), String>) {
