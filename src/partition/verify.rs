@@ -10,6 +10,9 @@ use crate::segment::rebuild::facts_of;
 use crate::segment::scan::{Scanned, Scanner};
 use crate::segment::tally::Tally;
 
+/// Looking for more damage than this in one partition helps nobody.
+const ERRORS_MAX: usize = 1_000;
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PartitionVerification {
@@ -52,17 +55,22 @@ impl Partition {
         let damaged = |error: Error, position: u64| {
             self.name(error.at_file(segment.describe()).at_position(position))
         };
+        let failed = |error| {
+            let what = "cannot read the log";
+            self.name(Error::io(error, what).at_file(segment.describe()))
+        };
+        let mut is_whole = true;
         result.segments += 1;
         loop {
-            let scanned = scanner.next().map_err(|error| {
-                let what = "cannot read the log";
-                self.name(Error::io(error, what).at_file(segment.describe()))
-            })?;
-            match scanned {
+            match scanner.next().map_err(failed)? {
                 Scanned::End => break,
                 Scanned::Bad { position, error } => {
                     result.errors.push(damaged(error.into_error(), position));
-                    return Ok(());
+                    is_whole = false;
+                    let stepped = scanner.step_over().map_err(failed)?;
+                    if !stepped || result.errors.len() >= ERRORS_MAX {
+                        return Ok(());
+                    }
                 }
                 Scanned::Entry { position, entry } => {
                     if let Err(error) = check_place(&entry, &tally, next_base) {
@@ -75,13 +83,20 @@ impl Partition {
                     result.batches += 1;
                     result.bytes += entry.bytes().len() as u64;
                     tally.add(&facts_of(&entry), u64::MAX, &indexes);
+                    // What no batch's own checksum covers.
+                    let is_summed = is_whole && tally.position == state.log_bytes;
+                    if is_summed && tally.log_sum != state.log_sum {
+                        let message = "the headers of the batches are not those that were written";
+                        let error = Error::new(ErrorKind::Corrupt, message);
+                        result.errors.push(damaged(error, 0));
+                    }
                 }
             }
         }
-        let sum_is_wrong = tally.position == state.log_bytes && tally.log_sum != state.log_sum;
-        if state.sealed && (sum_is_wrong || tally.next_offset != state.next_offset) {
-            let message = "the headers of the batches are not those that were written";
-            result.errors.push(damaged(Error::new(ErrorKind::Corrupt, message), 0));
+        if is_whole && state.sealed && tally.next_offset != state.next_offset {
+            let message =
+                format!("the log ends at {}, not {}", tally.next_offset, state.next_offset);
+            result.errors.push(damaged(Error::new(ErrorKind::Corrupt, message), tally.position));
         }
         Ok(())
     }

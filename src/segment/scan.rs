@@ -97,6 +97,26 @@ impl Scanner {
         Ok(Scanned::Entry { position, entry })
     }
 
+    /// Goes over bytes that are no sound entry, if they still say how long it is; else false.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn step_over(&mut self) -> io::Result<bool> {
+        if self.fill(PREFIX_LEN)? < PREFIX_LEN {
+            return Ok(false);
+        }
+        match Entry::size_of(self.at_position(PREFIX_LEN)) {
+            Ok(size) if self.position + (size as u64) < self.end => {
+                // What was read before is kept only up to here.
+                self.position += size as u64;
+                self.buffer_position = self.position;
+                self.buffered = 0;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn at_position(&self, length: usize) -> &[u8] {
         let start = (self.position - self.buffer_position) as usize;
         &self.buffer[start..start + length]

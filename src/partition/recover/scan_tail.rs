@@ -17,7 +17,6 @@ use super::{Recovery, Tail};
 use crate::batch::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
-use crate::format::batch_header::PREFIX_LEN;
 use crate::format::control_file::SegmentState;
 use crate::format::file_names;
 use crate::segment::indexes::Indexes;
@@ -81,33 +80,24 @@ impl Recovery {
     /// Goes over a damaged batch whose header still says how long it is, if a sound batch follows.
     fn step_over(&mut self, index: usize) -> Result<bool> {
         let Some(tail) = self.tails.get_mut(index) else { return Ok(false) };
-        let position = tail.tally.position;
-        let mut prefix = [0; PREFIX_LEN];
-        let log = &tail.segment.log;
-        let read = log.read_up_to(&mut prefix, position);
-        let next = match read {
-            Ok(PREFIX_LEN) => match Entry::size_of(&prefix) {
-                Ok(size) => position + size as u64,
-                Err(_) => return Ok(false),
-            },
-            Ok(_) => return Ok(false),
-            Err(error) => return Err(self.io(error, "cannot read the log", "")),
-        };
-        if next >= tail.file_bytes {
-            return Ok(false);
-        }
-        let mut scanner = Scanner::new(log, next, tail.file_bytes);
-        let scanned = scanner.next();
-        let base_offset = match scanned {
-            Ok(Scanned::Entry { entry, .. }) if entry.base_offset() >= self.end => {
-                entry.base_offset()
+        let name = tail.segment.log.name();
+        let mut scanner = Scanner::new(&tail.segment.log, tail.tally.position, tail.file_bytes);
+        let next = scanner.step_over().and_then(|stepped| {
+            let position = scanner.position();
+            match stepped.then(|| scanner.next()).transpose()? {
+                Some(Scanned::Entry { entry, .. }) => Ok(Some((position, entry.base_offset()))),
+                _ => Ok(None),
             }
-            Ok(_) => return Ok(false),
-            Err(error) => return Err(self.io(error, "cannot read the log", "")),
-        };
-        tail.tally.position = next;
-        self.end = base_offset;
-        Ok(true)
+        });
+        match next {
+            Ok(Some((position, base_offset))) if base_offset >= self.end => {
+                tail.tally.position = position;
+                self.end = base_offset;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(self.io(error, "cannot read the log", &name)),
+        }
     }
 
     /// Takes a segment that the state does not list. False if it is a leftover.

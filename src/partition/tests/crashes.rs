@@ -10,12 +10,15 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::super::Partition;
+use super::super::producers::{ProducerSlot, Producers};
 use super::super::recover::Known;
 use super::support::{FOLDER, Place, batch, id, read_batches};
+use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
 use crate::batch::entry::Entry;
 use crate::env::sim::{Acked, CrashState, Explorer, SimEnv, seed};
 use crate::env::vfs::Vfs;
 use crate::format::control_file::PartitionState;
+use crate::format::control_record::{ControlType, EndTransactionMarker};
 
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("internal.segment.bytes", "1500"),
@@ -122,6 +125,16 @@ impl Life {
 
     fn random_batch(&mut self) -> Vec<u8> {
         let size = if self.random.u8(..) < 20 { 700 } else { 90 };
+        let id = self.random.i64(1..4);
+        match self.random.u32(0..6) {
+            0 => return marker(id, ControlType::Abort),
+            1 => return marker(id, ControlType::Commit),
+            2 | 3 => {
+                let sequence = self.random.i32(0..1000);
+                return transactional(id, sequence, self.random.usize(1..4));
+            }
+            _ => {}
+        }
         batch(self.random.usize(1..4), self.random.usize(0..size), self.random.i64(0..10_000))
     }
 
@@ -208,6 +221,58 @@ impl Life {
     }
 }
 
+fn marker(id: i64, kind: ControlType) -> Vec<u8> {
+    let mut builder = BatchBuilder::new();
+    let producer = Some(BatchProducer { id, epoch: 0, base_sequence: -1 });
+    let options =
+        BatchOptions { producer, transactional: true, control: true, ..Default::default() };
+    builder.start(&options);
+    let value = EndTransactionMarker { coordinator_epoch: 3 }.encode();
+    builder.push(7, Some(&kind.encode_key()), Some(&value), &[]).unwrap();
+    builder.take().unwrap()
+}
+
+fn transactional(id: i64, base_sequence: i32, count: usize) -> Vec<u8> {
+    let mut builder = BatchBuilder::new();
+    let producer = Some(BatchProducer { id, epoch: 0, base_sequence });
+    builder.start(&BatchOptions { producer, transactional: true, ..Default::default() });
+    for index in 0..count {
+        builder.push(index as i64, None, Some(b"in a transaction"), &[]).unwrap();
+    }
+    builder.take().unwrap()
+}
+
+/// The producers, the open transactions and the aborted ones are those of the batches.
+fn check_producers(partition: &Partition, batches: &[Vec<u8>]) -> Result<(), String> {
+    if partition.log_start_offset() > 0 {
+        // Whose batches were deleted may be forgotten.
+        return Ok(());
+    }
+    let end = partition.end_offset();
+    let (mut producers, mut aborted) = (Producers::default(), Vec::new());
+    for batch in batches.iter().filter(|batch| last_offset(batch) < end) {
+        let observed = producers.observe(&Entry::decode(batch).unwrap()).unwrap();
+        aborted.extend(observed.and_then(|(_, aborted)| aborted));
+    }
+    let stable = producers.first_unstable().unwrap_or(end);
+    let said = |error: crate::error::Error| error.to_string();
+    let found = partition.last_stable_offset().map_err(said)?;
+    if found != stable {
+        return Err(format!("the last stable offset is {found}, not {stable}"));
+    }
+    let found = partition.aborted_transactions(0, end).map_err(said)?;
+    // The search stops early where all before the end is decided.
+    if !aborted.starts_with(&found) || (found.len() < aborted.len() && stable < end) {
+        return Err(format!("aborted: {found:?}, not {aborted:?}"));
+    }
+    let mut writer = partition.lock();
+    partition.load_producers(&mut writer.state).map_err(said)?;
+    match &writer.state.producers {
+        ProducerSlot::Read(found) if found.entries() == producers.entries() => Ok(()),
+        other => Err(format!("producers: {other:?}, not {producers:?}")),
+    }
+}
+
 /// The partition holds a prefix of the batches, from its log start on.
 pub(super) fn check_content(partition: &Partition, batches: &[Vec<u8>]) -> Result<(), String> {
     let (start, end) = (partition.log_start_offset(), partition.end_offset());
@@ -219,7 +284,7 @@ pub(super) fn check_content(partition: &Partition, batches: &[Vec<u8>]) -> Resul
     if !found.iter().eq(expected.iter().copied()) {
         return Err(format!("{start}..{end}: {} batches, not {}", found.len(), expected.len()));
     }
-    Ok(())
+    check_producers(partition, batches)
 }
 
 fn check(events: &Acked<Event>, crash: &CrashState) -> Result<(), String> {

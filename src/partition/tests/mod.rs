@@ -2,6 +2,7 @@
 //! its loader makes of damaged directories, and a model over random operations.
 
 mod appending;
+mod bit_rot;
 mod crashes;
 mod failing_calls;
 mod fixtures;
