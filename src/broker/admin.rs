@@ -230,16 +230,17 @@ impl Engine {
         for partition in &topic.partitions {
             partition.mark_deleted();
         }
-        self.committer.unregister(topic.id);
         // 2. The folders. If we stop here: the next open removes them.
-        for partition in &topic.partitions {
-            remove_folder(&self.env, partition.id(), partition.id().directory())?;
-        }
-        self.env
-            .vfs
-            .sync_dir("")
-            .map_err(|e| Error::io(e, "cannot sync the data directory"))
-            .inspect_err(|error| self.committer.poison_unless_full(error))
+        self.committer.unregister(topic.id, || {
+            for partition in &topic.partitions {
+                remove_folder(&self.env, partition.id(), partition.id().directory())?;
+            }
+            self.env
+                .vfs
+                .sync_dir("")
+                .map_err(|e| Error::io(e, "cannot sync the data directory"))
+                .inspect_err(|error| self.committer.poison_unless_full(error))
+        })
     }
 
     fn make_folders(

@@ -309,3 +309,30 @@ fn a_directory_whose_making_was_interrupted_is_made_again() {
     let explored = explored.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(explored.executed > 100);
 }
+
+/// A checkpoint that had noted a partition wrote its epochs into the folder while a deletion
+/// removed it, and failed.
+#[test]
+fn topics_are_deleted_while_checkpoints_run() {
+    let broker = options().open_in(memory()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let broker = &broker;
+            scope.spawn(move || {
+                for round in 0..60 {
+                    let topic = format!("fleeting-{thread}-{round}");
+                    broker.create_topic(&topic, TopicConfig::new()).unwrap();
+                    let handle = broker.partition(&topic, 0).unwrap();
+                    handle.append(&[Message::new("a")], Acks::Leader).unwrap();
+                    broker.delete_topic(&topic).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..600 {
+                broker.checkpoint().unwrap();
+            }
+        });
+    });
+    broker.close().unwrap();
+}

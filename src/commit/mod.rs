@@ -121,13 +121,20 @@ impl Committer {
         });
     }
 
-    /// Forgets the partitions of a deleted topic.
-    pub(crate) fn unregister(&self, topic_id: TopicId) {
+    /// Forgets the partitions of a deleted topic, and has their folders removed while no
+    /// checkpoint can be writing into them.
+    pub(crate) fn unregister(
+        &self,
+        topic_id: TopicId,
+        remove: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let _no_checkpoint = self.checkpointing.lock();
         self.partitions.rcu(|partitions| {
             let kept = |partition: &&Arc<Partition>| partition.id().topic_id() != topic_id;
             partitions.iter().filter(kept).cloned().collect::<Vec<_>>()
         });
         self.control.lock().forget(topic_id);
+        remove()
     }
 
     /// Reads several ends as of one moment: `collect` runs again if a commit published meanwhile.
