@@ -13,10 +13,11 @@ use super::producers::ProducerSlot;
 use crate::env::vfs::{OpenHow, write_all_at};
 use crate::error::Result;
 use crate::format::control_file::PartitionState;
-use crate::format::file_names::{self, Suffix};
+use crate::format::file_names;
 use crate::format::leader_epochs::LeaderEpoch;
 use crate::format::producer_snapshot;
 use crate::segment::Segment;
+use crate::segment::indexes::Added;
 use crate::segment::log_file::OpenLog;
 
 /// What a checkpoint has to do for one partition.
@@ -27,7 +28,8 @@ pub(crate) struct CheckpointPart {
     state: PartitionState,
     /// The active segment and the descriptor that wrote it.
     log: Option<(Arc<Segment>, Option<Arc<OpenLog>>)>,
-    indexes: Vec<(Suffix, Vec<u8>)>,
+    /// What the index files lack.
+    indexes: Vec<Added>,
     snapshot: Option<Vec<u8>>,
     epochs: Option<Vec<LeaderEpoch>>,
     changes: u64,
@@ -60,11 +62,11 @@ impl Partition {
             if let Some(open) = &open {
                 open.begin_sync();
             }
-            let described = active.describe(false);
+            let (described, added) = active.describe(false);
             if let Some(last) = part.state.segments.last_mut() {
                 *last = described;
             }
-            part.indexes = active.indexes.encode().into();
+            part.indexes = added.into();
             part.log = Some((Arc::clone(&active.segment), open));
         }
         part.state.recovery_point = state.next_offset;
@@ -172,8 +174,8 @@ impl CheckpointPart {
                     partition.shared.poisoned_by(failed(error, "cannot sync the log"))
                 })?;
             }
-            for (suffix, bytes) in &self.indexes {
-                self.write_index(segment, *suffix, bytes)
+            for added in self.indexes.iter().filter(|added| !added.bytes.is_empty()) {
+                write_added(segment, added)
                     .map_err(|error| failed(error, "cannot write the index of the log"))?;
             }
         }
@@ -185,13 +187,11 @@ impl CheckpointPart {
         }
         Ok(())
     }
+}
 
-    /// Writes the entries that the file does not hold yet.
-    fn write_index(&self, segment: &Segment, suffix: Suffix, bytes: &[u8]) -> io::Result<()> {
-        let written = segment.index_bytes_written(suffix);
-        let Some(new) = bytes.get(written..).filter(|new| !new.is_empty()) else { return Ok(()) };
-        let path = segment.folder.path(&suffix.file(segment.base_offset));
-        let file = segment.folder.vfs.open(&path, OpenHow::CreateOrWrite)?;
-        write_all_at(&*file, new, written as u64)
-    }
+/// Writes the entries that an index file does not hold yet.
+fn write_added(segment: &Segment, added: &Added) -> io::Result<()> {
+    let path = segment.folder.path(&added.suffix.file(segment.base_offset));
+    let file = segment.folder.vfs.open(&path, OpenHow::CreateOrWrite)?;
+    write_all_at(&*file, &added.bytes, added.position)
 }

@@ -108,7 +108,7 @@ impl Writer<'_> {
         // 5. From here on the state says that all is synced.
         let has_producers = partition.has_producers(&self.state);
         let Some(active) = &mut self.state.active else { return Err(self.not_prepared()) };
-        active.segment.set_state(active.describe(false));
+        active.segment.set_state(active.describe(false).0);
         active.open = None;
         self.state.recovery_point = end;
         self.state.snapshot_offset = end;

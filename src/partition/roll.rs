@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Result};
 use crate::format::batch_header::BatchHeader;
 use crate::format::control_file::SegmentState;
 use crate::format::file_names;
-use crate::segment::indexes::Indexes;
+use crate::segment::indexes::{Added, Indexes};
 use crate::segment::tally::Tally;
 use crate::segment::{Segment, empty_state};
 
@@ -177,17 +177,18 @@ impl Writer<'_> {
         partition.write_snapshot(&mut self.state, true)?;
         debug_assert!(!folder.is_gone());
         let Some(active) = &self.state.active else { return Err(self.not_prepared()) };
-        Ok(active.describe(true))
+        Ok(active.describe(true).0)
     }
 }
 
 impl Active {
-    /// What to remember of the segment as it is now.
-    pub(super) fn describe(&self, sealed: bool) -> SegmentState {
-        let mut state = SegmentState { sealed, ..empty_state(self.tally.base_offset) };
+    /// What to remember of the segment as it is now, and what its index files lack of that.
+    pub(super) fn describe(&self, sealed: bool) -> (SegmentState, [Added; 3]) {
+        let mut state = self.segment.known_state();
+        state.sealed = sealed;
         self.tally.describe_in(&mut state);
-        self.indexes.describe_in(&mut state);
-        state
+        let added = self.indexes.describe_in(&mut state);
+        (state, added)
     }
 }
 

@@ -14,11 +14,11 @@ use super::writer::{Active, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::format::file_names::{self, Suffix};
-use crate::segment::Segment;
 use crate::segment::indexes::{Indexes, remove_if_there};
 use crate::segment::rebuild::facts_of;
 use crate::segment::scan::{Scanned, Scanner};
 use crate::segment::tally::Tally;
+use crate::segment::{Segment, empty_state};
 
 impl Partition {
     /// What to make durable before [`truncate_to`](Self::truncate_to): the same partition with a
@@ -38,7 +38,7 @@ impl Partition {
                 segments.get(segments.floor(last.base_offset)).map(|s| self.cut_of(s, offset));
             if let Some(cut) = cut {
                 let (tally, indexes) = cut?;
-                let mut described = crate::segment::empty_state(last.base_offset);
+                let mut described = empty_state(last.base_offset);
                 tally.describe_in(&mut described);
                 indexes.describe_in(&mut described);
                 described.next_offset = state.recovery_point;
@@ -186,7 +186,9 @@ impl Writer<'_> {
             created_ms: partition.shared.env.clock.wall_ms(),
             jitter_ms: 0,
         };
-        segment.set_state(active.describe(false));
+        // Nothing of what was known of the index files holds any more.
+        segment.set_state(empty_state(segment.base_offset));
+        segment.set_state(active.describe(false).0);
         self.state.active = Some(active);
         self.state.next_offset = offset;
         self.state.recovery_point = offset;

@@ -13,10 +13,10 @@ use super::sparse_index::IndexBytes;
 use super::time_index::TimeIndex;
 use super::txn_index::TxnIndex;
 use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
-use crate::format::checksum::crc32c;
+use crate::format::checksum::{crc32c, crc32c_append};
 use crate::format::control_file::SegmentState;
 use crate::format::file_names::Suffix;
-use crate::format::index_entries::{OFFSET_INDEX_ENTRY_LEN, TIME_INDEX_ENTRY_LEN};
+use crate::format::index_entries::{ABORTED_TXN_LEN, OFFSET_INDEX_ENTRY_LEN, TIME_INDEX_ENTRY_LEN};
 
 /// The indexes of a segment.
 #[derive(Debug)]
@@ -156,18 +156,42 @@ impl Indexes {
         ]
     }
 
-    /// Puts the lengths and sums of the three files into `state`.
-    pub(crate) fn describe_in(&self, state: &mut SegmentState) {
-        let [(_, offset), (_, time), (_, txn)] = self.encode();
-        (state.index_bytes, state.index_sum) = length_and_sum(&offset);
-        (state.time_index_bytes, state.time_index_sum) = length_and_sum(&time);
-        (state.txn_index_bytes, state.txn_index_sum) = length_and_sum(&txn);
+    /// Puts the lengths and sums of the three files into `state`, which may have those of an
+    /// earlier time: what was added since is returned, with the positions where it belongs. So
+    /// a checkpoint costs what is new, not what there is.
+    pub(crate) fn describe_in(&self, state: &mut SegmentState) -> [Added; 3] {
+        let offset = self.offset.encode_from(state.index_bytes as usize / OFFSET_INDEX_ENTRY_LEN);
+        let time = self.time.encode_from(state.time_index_bytes as usize / TIME_INDEX_ENTRY_LEN);
+        let txn = self.txn.encode_from(state.txn_index_bytes as usize / ABORTED_TXN_LEN);
+        [
+            Added::of(Suffix::Index, offset, &mut state.index_bytes, &mut state.index_sum),
+            Added::of(
+                Suffix::TimeIndex,
+                time,
+                &mut state.time_index_bytes,
+                &mut state.time_index_sum,
+            ),
+            Added::of(Suffix::TxnIndex, txn, &mut state.txn_index_bytes, &mut state.txn_index_sum),
+        ]
     }
 }
 
-/// The length and the sum of an index file.
-pub(crate) fn length_and_sum(bytes: &[u8]) -> (u32, u32) {
-    (u32::try_from(bytes.len()).unwrap_or(u32::MAX), crc32c(bytes))
+/// Bytes that were added to an index since it was described.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) suffix: Suffix,
+    pub(crate) position: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Added {
+    /// Adds `bytes` to the length and the sum of a file.
+    fn of(suffix: Suffix, bytes: Vec<u8>, length: &mut u32, sum: &mut u32) -> Added {
+        let position = u64::from(*length);
+        *sum = crc32c_append(*sum, &bytes);
+        *length = length.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        Added { suffix, position, bytes }
+    }
 }
 
 /// Removes a file of the folder; it is well if there is none.

@@ -185,19 +185,21 @@ impl Segment {
         self.rebuilt.load(Ordering::Acquire)
     }
 
-    /// How much of an index of the active segment was written at the last checkpoint.
-    pub(crate) fn index_bytes_written(&self, suffix: Suffix) -> usize {
-        if self.was_rebuilt() {
-            return 0;
+    /// The state to describe the segment anew from: what its index files hold for sure.
+    pub(crate) fn known_state(&self) -> SegmentState {
+        let state = self.state();
+        if !self.was_rebuilt() {
+            return state;
         }
-        let state = self.state.lock();
-        let bytes = match suffix {
-            Suffix::Index => state.index_bytes,
-            Suffix::TimeIndex => state.time_index_bytes,
-            Suffix::TxnIndex => state.txn_index_bytes,
-            Suffix::Log | Suffix::Snapshot => 0,
-        };
-        bytes as usize
+        SegmentState {
+            index_bytes: 0,
+            index_sum: 0,
+            time_index_bytes: 0,
+            time_index_sum: 0,
+            txn_index_bytes: 0,
+            txn_index_sum: 0,
+            ..state
+        }
     }
 
     /// Whether aborted transactions are missing from the index: the partition can make it anew.
@@ -219,7 +221,7 @@ impl Segment {
     pub(crate) fn write_rebuilt(&self) -> std::io::Result<()> {
         let Some(indexes) = self.indexes.load_full() else { return Ok(()) };
         indexes.write(&self.folder, self.base_offset, true)?;
-        let mut state = self.state();
+        let mut state = self.known_state();
         indexes.describe_in(&mut state);
         self.set_state(state);
         Ok(())
