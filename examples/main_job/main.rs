@@ -116,7 +116,7 @@ fn compare(scratch: &Path, lines: &[Line]) -> Result<(), Box<dyn Error>> {
         std::array::from_fn(|p| lines.iter().filter(move |line| line.partition == p));
     let assignment = (0..PARTITIONS).map(|partition| (TOPIC, partition as i32));
     let mut consumer = broker.consumer().assign(assignment).build()?;
-    let mut compared = 0;
+    let (mut compared, mut told) = (0, 0);
     loop {
         let records = consumer.poll(Duration::ZERO)?;
         if records.is_empty() {
@@ -133,9 +133,11 @@ fn compare(scratch: &Path, lines: &[Line]) -> Result<(), Box<dyn Error>> {
             }
             compared += 1;
         }
-        eprint!("\rcompared {compared}");
+        if compared / 50_000 > told {
+            told = compared / 50_000;
+            eprintln!("compared {compared}");
+        }
     }
-    eprintln!();
     broker.close()?;
     if compared == lines.len() { Ok(()) } else { Err(format!("only {compared} were there").into()) }
 }
