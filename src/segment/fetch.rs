@@ -17,7 +17,7 @@ use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC
 /// A first guess at the size of a batch, if nothing is known.
 const BATCH_BYTES_GUESS: u64 = 1024;
 /// Up to this distance it is cheaper to read over what is not wanted than to read twice.
-const GUESS_BYTES_MAX: u64 = 64 * 1024;
+const NEAR_BYTES_MAX: u64 = 64 * 1024;
 /// Batches above this are checked before memory is allocated for them.
 const TRUSTED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -83,18 +83,22 @@ impl Segment {
     /// Corrupt, with file and position, where the log does not make sense; those of the disk.
     pub(crate) fn fetch(&self, request: &FetchRequest, buffer: &mut Vec<u8>) -> Result<Fetch> {
         let published = self.published();
-        let (position, first, guess, landmark) = match request.position {
+        let bytes_max = request.bytes_max as u64;
+        let (position, first, landmark) = match request.position {
             Some(position) if position <= published => {
-                (position, request.bytes_max as u64, 0, Some(Landmark::Next(request.from)))
+                (position, bytes_max, Some(Landmark::Next(request.from)))
             }
-            _ if request.from <= self.base_offset => (0, request.bytes_max as u64, 0, None),
+            _ if request.from <= self.base_offset => (0, bytes_max, None),
             _ => {
                 let hit = self.look_up(request)?;
-                let guess = guess_distance(&hit, self.base_offset, request.from);
+                // Where batches are large, hopping from header to header costs less than reading
+                // over what nobody wants.
+                let distance = guess_distance(&hit, self.base_offset, request.from);
+                let first = distance.map_or(0, |distance| bytes_max.saturating_add(distance));
                 let landmark = hit.floor.map(|entry| {
                     Landmark::Last(self.base_offset + i64::from(entry.relative_offset))
                 });
-                (hit.position(), request.bytes_max as u64, guess, landmark)
+                (hit.position(), first, landmark)
             }
         };
         if position >= published {
@@ -110,7 +114,7 @@ impl Segment {
             expected: expected_at(position, landmark, self.base_offset),
             previous: None,
         };
-        walk.read_at(position, first.max(BATCH_HEADER_LEN as u64).saturating_add(guess))?;
+        walk.read_at(position, first.max(BATCH_HEADER_LEN as u64))?;
         walk.run(position, landmark)
     }
 
@@ -169,18 +173,20 @@ fn expected_at(position: u64, landmark: Option<Landmark>, base_offset: i64) -> O
 }
 
 /// How far behind the position of an index entry the batch of an offset ends, if batches are all
-/// alike: then one read gets it, whatever `bytes_max` is. A wrong guess costs a second read, and
-/// where batches are large, hopping from header to header costs less than reading over them.
-fn guess_distance(hit: &IndexHit, base_offset: i64, from: i64) -> u64 {
+/// alike: then one read gets it, whatever `bytes_max` is. A wrong guess costs a second read.
+/// `None` if the next index entry is far away, which a large batch in between must be the cause of.
+fn guess_distance(hit: &IndexHit, base_offset: i64, from: i64) -> Option<u64> {
     let (offset, position) = hit
         .floor
         .map_or((0, 0), |entry| (i64::from(entry.relative_offset), u64::from(entry.position)));
-    let Some(next) = hit.next else { return BATCH_BYTES_GUESS };
+    let Some(next) = hit.next else { return Some(BATCH_BYTES_GUESS) };
     let bytes = u64::from(next.position).saturating_sub(position);
+    if bytes > NEAR_BYTES_MAX {
+        return None;
+    }
     let offsets = i64::from(next.relative_offset).saturating_sub(offset).max(1).cast_unsigned();
     let wanted = (from - base_offset).saturating_sub(offset).max(0).cast_unsigned() + 1;
-    let distance = bytes.saturating_mul(wanted.min(offsets)) / offsets;
-    if distance <= GUESS_BYTES_MAX { distance } else { 0 }
+    Some(bytes.saturating_mul(wanted.min(offsets)) / offsets)
 }
 
 impl Walk<'_> {
