@@ -32,12 +32,26 @@ pub(crate) struct Quarantined {
     pub(crate) lost_bytes: u64,
 }
 
+/// A quarantine file that is being written.
+#[derive(Default)]
+struct Copy {
+    file: Option<(String, Arc<dyn VfsFile>)>,
+    length: u64,
+    lost_bytes: u64,
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 impl Quarantine {
     pub(crate) fn new(bytes_max: u64) -> Quarantine {
         Quarantine { bytes_left: AtomicU64::new(bytes_max), next_number: Mutex::new(None) }
     }
 
-    /// Copies `from..to` of a log, unless all of it is zeros.
+    /// Copies `from..to` of a log, unless all of it is zeros. What finds no room is counted as
+    /// lost: a full disk must not keep a directory closed for the sake of a torn batch.
     ///
     /// # Durability
     /// When it returns, the copy and its name are synced.
@@ -49,8 +63,8 @@ impl Quarantine {
         to: u64,
     ) -> io::Result<Quarantined> {
         let mut chunk = vec![0; CHUNK_BYTES];
-        let mut copy: Option<(String, Arc<dyn VfsFile>)> = None;
-        let (mut position, mut kept, mut lost_bytes) = (from, 0, 0);
+        let mut copy = Copy::default();
+        let (mut position, mut worth_keeping) = (from, false);
         while position < to {
             let length = usize::try_from(to - position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
             let read = log.read_up_to(&mut chunk[..length], position)?;
@@ -59,26 +73,45 @@ impl Quarantine {
             }
             let bytes = &chunk[..read];
             position += read as u64;
-            if copy.is_none() && bytes.iter().all(|&byte| byte == 0) {
-                continue;
+            worth_keeping |= bytes.iter().any(|&byte| byte != 0);
+            if worth_keeping {
+                self.append(&**vfs, &mut copy, bytes)?;
             }
-            let room = self.take(bytes.len() as u64);
-            lost_bytes += bytes.len() as u64 - room;
-            if room == 0 {
-                continue;
-            }
-            let (_, file) = match &copy {
-                Some(copy) => copy,
-                None => copy.insert(self.create(&**vfs)?),
-            };
-            write_all_at(&**file, &bytes[..room as usize], kept)?;
-            kept += room;
         }
-        let Some((name, file)) = copy else { return Ok(Quarantined { file: None, lost_bytes }) };
+        let lost_bytes = copy.lost_bytes;
+        let Some((name, file)) = copy.file else {
+            return Ok(Quarantined { file: None, lost_bytes });
+        };
+        if copy.length == 0 {
+            vfs.remove_file(&name)?;
+            return Ok(Quarantined { file: None, lost_bytes });
+        }
         // The copy must be there before the original is cut.
         file.sync_data()?;
         vfs.sync_dir("")?;
         Ok(Quarantined { file: Some(name), lost_bytes })
+    }
+
+    fn append(&self, vfs: &dyn Vfs, copy: &mut Copy, bytes: &[u8]) -> io::Result<()> {
+        let room = self.take(bytes.len() as u64);
+        let (kept, rest) = bytes.split_at(room as usize);
+        copy.lost_bytes += rest.len() as u64;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let written = (|| {
+            let (_, file) = match &copy.file {
+                Some(file) => file,
+                None => copy.file.insert(self.create(vfs)?),
+            };
+            write_all_at(&**file, kept, copy.length)
+        })();
+        match written {
+            Ok(()) => copy.length += room,
+            Err(error) if is_full(&error) => copy.lost_bytes += room,
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn take(&self, wanted: u64) -> u64 {

@@ -61,6 +61,7 @@ impl Partition {
         position: &mut ReadPosition,
         buffer: &mut Vec<u8>,
     ) -> Result<ReadOutcome> {
+        self.check_not_deleted()?;
         let end = request.end.min(self.end_offset());
         if request.from < self.log_start_offset() || request.from > self.end_offset() {
             return Err(self.out_of_range(request.from));
@@ -68,7 +69,6 @@ impl Partition {
         if request.from >= end {
             return Ok(ReadOutcome { start: 0, bytes: 0, next_offset: request.from });
         }
-        self.check_not_deleted()?;
         let generation = self.generation.load(Ordering::Acquire);
         let segments = self.segments.load();
         let mut index = segments.floor(request.from);

@@ -7,7 +7,7 @@ use crate::error::Error;
 pub struct PartitionReport {
     /// Bytes of logs that were read and checked.
     pub scanned_bytes: u64,
-    /// Records behind the recovery point that were kept and written again.
+    /// Batches behind the recovery point that were found sound and kept.
     pub kept_batches: u64,
     /// Batches of the journal that were written into the log.
     pub replayed_batches: u64,

@@ -214,6 +214,11 @@ impl Segment {
         self.lacks_txn_index.store(false, Ordering::Release);
     }
 
+    /// The indexes in memory are not in their files.
+    pub(crate) fn note_rebuilt(&self) {
+        self.rebuilt.store(true, Ordering::Release);
+    }
+
     /// Writes indexes that had to be rebuilt, and says so in the state.
     ///
     /// # Errors

@@ -120,12 +120,16 @@ impl Recovery {
             }
             let base_offset = tail.tally.base_offset;
             let changed = tail.indexes.write_changed(&self.folder, base_offset, sealed);
-            let changed = changed.map_err(|error| {
-                let name = file_names::index_file(base_offset);
-                self.io(error, "cannot write an index", &name)
-            })?;
+            let changed = match changed {
+                Ok(changed) => Some(changed),
+                Err(error) => {
+                    let name = file_names::index_file(base_offset);
+                    tolerate_full_disk(self.io(error, "cannot write an index", &name))?;
+                    None
+                }
+            };
             if self.foreign.is_some() {
-                for suffix in changed {
+                for suffix in changed.iter().flatten() {
                     self.report.rebuilt.push(self.folder.describe(&suffix.file(base_offset)));
                 }
             }
@@ -137,14 +141,20 @@ impl Recovery {
             tail.segment.set_state(state);
             tail.segment.publish(tail.tally.position);
             // Read again when they are needed: most partitions are idle.
-            tail.segment.set_indexes(None);
+            if changed.is_some() {
+                tail.segment.set_indexes(None);
+            } else {
+                tail.segment.note_rebuilt();
+            }
         }
         // An epoch may begin at the end: its leader had not appended anything yet.
         self.epochs.truncate_from_end(self.end.saturating_add(1));
         self.epochs.truncate_from_start(self.log_start);
         if let (true, Some(entries)) = (self.epochs.is_changed(), self.epochs.entries()) {
-            self.below().write_epochs(entries)?;
-            self.epochs.set_changed(false);
+            match self.below().write_epochs(entries) {
+                Ok(()) => self.epochs.set_changed(false),
+                Err(error) => tolerate_full_disk(error)?,
+            }
         }
         self.write_producers()
     }
@@ -154,7 +164,8 @@ impl Recovery {
             && self.tails.last().is_some_and(|tail| tail.segment.base_offset == offset)
             && !producers.is_empty()
         {
-            self.below().write_snapshot_of(&producers, offset, false)?;
+            let written = self.below().write_snapshot_of(&producers, offset, false);
+            written.or_else(tolerate_full_disk)?;
         }
         if self.foreign.is_some_and(|foreign| foreign.clean)
             && let Some(known) = self.below().read_snapshot(self.end)?
@@ -166,7 +177,8 @@ impl Recovery {
         if self.producers.is_empty() || known == Some(self.producers.entries()) {
             return Ok(());
         }
-        self.below().write_snapshot_of(&self.producers, self.end, true)
+        let written = self.below().write_snapshot_of(&self.producers, self.end, true);
+        written.or_else(tolerate_full_disk)
     }
 
     fn remove_leftovers(&mut self) -> Result<()> {
@@ -178,7 +190,10 @@ impl Recovery {
         };
         for &offset in &self.found.snapshots {
             // Snapshots of what was cut off must not be taken for those of later batches.
-            if offset > self.end || (!is_base(offset) && offset != self.end) {
+            // The one at the recovery point is needed until a control file knows a later one.
+            let is_needed = self.foreign.is_none() && offset == self.recovery_point;
+            let in_use = is_base(offset) || offset == self.end || is_needed;
+            if offset > self.end || !in_use {
                 names.push(file_names::snapshot_file(offset));
             }
         }
@@ -237,6 +252,12 @@ impl Recovery {
             Partition::assemble(&self.shared, self.id, self.folder, &self.config, parts);
         Ok((partition, self.report))
     }
+}
+
+/// What is derived can be written later, or made again: a full disk must not keep a partition
+/// closed.
+fn tolerate_full_disk(error: Error) -> Result<()> {
+    if error.kind() == ErrorKind::NoSpace { Ok(()) } else { Err(error) }
 }
 
 /// A segment of a damaged partition: readable up to the last sound batch.

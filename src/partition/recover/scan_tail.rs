@@ -187,7 +187,9 @@ impl Recovery {
             if !follows || entry.last_offset() == i64::MAX {
                 break Stop::Foreign { base_offset };
             }
-            if base_offset < self.recovery_point {
+            if base_offset >= self.recovery_point {
+                self.report.kept_batches += 1;
+            } else {
                 tail.unsynced_from = tail.tally.position + entry.bytes().len() as u64;
             }
             self.report.scanned_bytes += entry.bytes().len() as u64;

@@ -9,8 +9,8 @@ use super::super::recover::Known;
 use super::crashes::{Event, Model, SETTINGS, check_content};
 use super::support::{FOLDER, Place, batch, id};
 use crate::batch::entry::Entry;
-use crate::env::sim::{Choices, FaultMatrix, SimDisk, SimEnv, seed};
-use crate::env::vfs::Vfs;
+use crate::env::sim::{Call, Choices, Effect, Fault, FaultMatrix, SimDisk, SimEnv, seed};
+use crate::env::vfs::{OpenHow, Vfs};
 use crate::error::{Error, Result};
 
 /// A partition with something in it, before anything fails.
@@ -175,4 +175,49 @@ fn any_failing_call_leaves_what_was_promised() {
         }
     });
     assert!(hit > 500, "only {hit} runs met a fault");
+}
+
+#[test]
+fn without_reservation_zeros_do() {
+    let world = SimEnv::new(seed());
+    let mut life = prepare(&world);
+    let unsupported = Effect::Kind(std::io::ErrorKind::Unsupported);
+    world.disk.plan(Fault::new(unsupported).on(Call::Reserve).from_then_on());
+    let errors = life.live();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(world.disk.faults_met() > 0);
+    check(world.disk.after_kill(), &world, &life.events, false, "no reservation");
+}
+
+#[test]
+fn a_full_disk_does_not_keep_a_partition_closed() {
+    let world = SimEnv::new(seed());
+    let mut life = prepare(&world);
+    life.commit(&[300, 100]).unwrap();
+    let mut torn = batch(1, 400, 1);
+    torn.truncate(200);
+    let end = life.partition.segments.load().last().unwrap().published();
+    let log = life.partition.segments.load().last().unwrap().log.name();
+    let path = format!("{FOLDER}/{log}");
+    let file = world.disk.open(&path, OpenHow::Write).unwrap();
+    file.write_at(&torn, end).unwrap();
+    // Neither indexes nor quarantine find any room.
+    for part in ["index", "quarantine"] {
+        let full = Fault::new(Effect::Errno(libc::ENOSPC)).on(Call::WriteAt);
+        world.disk.plan(full.at_path(part).from_then_on());
+    }
+    let model = Model::of(life.events.iter());
+    let place = Place::over(world.env(), SETTINGS);
+    let known = Known::State(model.state());
+    let recovery = Partition::start_recovery(&place.shared, id(), &place.config, known, 0).unwrap();
+    let (partition, report) = recovery.finish().unwrap();
+    assert!(report.lost_bytes > 0 && report.quarantined.is_empty(), "{report:?}");
+    check_content(&partition, &model.batches).unwrap();
+    assert_eq!(partition.end_offset(), model.promised_end(false));
+    // With room again, everything finds its place.
+    world.disk.heal();
+    let state = partition.close().unwrap();
+    let opened = Partition::open_clean(&place.shared, id(), &place.config, state).unwrap();
+    check_content(&opened, &model.batches).unwrap();
+    assert!(opened.segments.load().as_slice().iter().all(|segment| !segment.was_rebuilt()));
 }
