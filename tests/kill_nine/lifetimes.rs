@@ -34,6 +34,8 @@ pub(crate) enum Program {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Close(Duration),
+    /// It is told to close after the first time, and killed after the second.
+    KillWhileClosing(Duration, Duration),
     KillFromStart(Duration),
     KillWhenReady(Duration),
 }
@@ -194,12 +196,15 @@ fn end(
             }
             thread::sleep(delay);
         }
-        Ending::Close(delay) => {
+        Ending::Close(delay) | Ending::KillWhileClosing(delay, _) => {
             wait()?;
             thread::sleep(delay);
             let input = child.stdin.as_mut().ok_or("no pipe")?;
             input.write_all(b"close\n").map_err(|error| format!("it died: {error}"))?;
-            return Ok(false);
+            match ending {
+                Ending::KillWhileClosing(_, delay) => thread::sleep(delay),
+                _ => return Ok(false),
+            }
         }
     }
     child.kill().map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@
 //!
 //! The supervisor trusts nothing but the lines that it read from the writer, a process of its own
 //! (this program again, with other arguments), and from `ottla produce --print-acks`. Some kills
-//! hit a recovery; now and then the writer may close cleanly. See `oracle.rs` for what is checked.
+//! hit a recovery or a close; now and then the writer may close cleanly. See `oracle.rs` for what is checked.
 //!
 //! `OTTLA_KILL_CYCLES` sets the number of cycles (default 40), `OTTLA_SEED` repeats a campaign as
 //! far as the scheduler allows.
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
 struct Tally {
     kills: u32,
     kills_while_opening: u32,
+    kills_while_closing: u32,
     clean_closes: u32,
     /// The directory was open at least once: before that a kill may have left half a directory,
     /// which only opening for writing completes.
@@ -94,12 +95,13 @@ fn campaign() -> ExitCode {
 
 fn print_summary(oracle: &Oracle, tally: &Tally, directory: &Path, elapsed: Duration) {
     println!(
-        "kill_nine: {:.1} s: {} kills while writing, {} while opening, {} clean closes; {} records \
-         acked, {} of them looked up, {} deleted since, the rest in deleted topics, 0 lost; {} \
-         records seen, in order",
+        "kill_nine: {:.1} s: {} kills while writing, {} while opening, {} while closing, {} clean \
+         closes; {} records acked, {} of them looked up, {} deleted since, the rest in deleted \
+         topics, 0 lost; {} records seen, in order",
         elapsed.as_secs_f64(),
         tally.kills,
         tally.kills_while_opening,
+        tally.kills_while_closing,
         tally.clean_closes,
         oracle.records_acked,
         oracle.records_checked,
@@ -129,12 +131,14 @@ fn run_cycle(
 ) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed.wrapping_add(u64::from(cycle) << 40));
     let program = if cycle % 7 == 3 && tally.was_open { Program::Tool } else { Program::Writer };
-    let ending = match random.u32(0..8) {
-        0 if program == Program::Writer => {
-            Ending::Close(Duration::from_micros(random.u64(0..60_000)))
+    let mut moment = |micros_max: u64| Duration::from_micros(random.u64(0..micros_max));
+    let ending = match cycle % 8 {
+        0 if program == Program::Writer => Ending::Close(moment(100_000)),
+        1 if program == Program::Writer => {
+            Ending::KillWhileClosing(moment(100_000), moment(60_000))
         }
-        1 | 2 => Ending::KillFromStart(Duration::from_micros(random.u64(0..40_000))),
-        _ => Ending::KillWhenReady(Duration::from_micros(random.u64(0..250_000))),
+        2 | 5 => Ending::KillFromStart(moment(40_000)),
+        _ => Ending::KillWhenReady(moment(250_000)),
     };
     for report in lifetimes::live(program, ending, directory, seed, cycle)? {
         tally.was_open |= report == Report::Ready;
@@ -143,6 +147,7 @@ fn run_cycle(
     match ending {
         Ending::Close(_) => tally.clean_closes += 1,
         Ending::KillFromStart(_) => tally.kills_while_opening += 1,
+        Ending::KillWhileClosing(..) => tally.kills_while_closing += 1,
         Ending::KillWhenReady(_) => tally.kills += 1,
     }
     if random.u32(0..3) == 0 {

@@ -1,5 +1,5 @@
 //! The process that is killed: threads that append with `acks=1` and `acks=all` mixed, to four
-//! partitions alone and together, to a topic that retention and deletions eat, and to topics that
+//! partitions alone, together and through a producer, to a topic that retention and deletions eat, and to topics that
 //! come and go, while checkpoints are forced. It reports each call on standard output once it has
 //! returned, and never before.
 //!
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ottla::{Acks, Broker, BrokerOptions, Error, Message, TopicConfig};
+use ottla::{Acks, Broker, BrokerOptions, Error, Message, Record, TopicConfig};
 
 use crate::payload::Stamp;
 use crate::protocol::{Ack, Report};
@@ -32,6 +32,7 @@ const TOGETHER: u32 = 5;
 const EATEN: u32 = 6;
 const FLEETING: u32 = 7;
 const CHECKPOINTS: u32 = 8;
+const PRODUCED: u32 = 9;
 
 /// What all threads of the process see.
 struct Writer<'a> {
@@ -87,7 +88,7 @@ pub(crate) fn write(directory: &Path, seed: u64, cycle: u32) {
     }
     writer.say(&Report::Ready);
     thread::scope(|scope| {
-        for thread in 0..=CHECKPOINTS {
+        for thread in 0..=PRODUCED {
             let writer = &writer;
             scope.spawn(move || writer.run(thread));
         }
@@ -140,6 +141,7 @@ impl Writer<'_> {
             EATEN => self.append_and_eat(&mut random),
             FLEETING => self.create_and_delete(&mut random),
             CHECKPOINTS => self.checkpoint(&mut random),
+            PRODUCED => self.produce(&mut random),
             own => self.append_alone(&mut random, own),
         };
         if let Err(error) = done {
@@ -203,13 +205,39 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Through a producer: batches that fill or linger, several on their way at once.
+    fn produce(&self, random: &mut fastrand::Rng) -> Result<(), Error> {
+        let acks = if random.bool() { Acks::Leader } else { Acks::All };
+        let linger = Duration::from_micros(random.u64(0..3_000));
+        let producer =
+            self.broker.producer().acks(acks).linger(linger).batch_size(4_096).build()?;
+        let mut lines: Vec<Line> =
+            (0..STEADY_PARTITIONS).map(|number| Line::new(STEADY, 0, number, PRODUCED)).collect();
+        while self.goes_on() {
+            let mut sent = Vec::new();
+            for _ in 0..random.usize(1..80) {
+                let index = random.usize(..lines.len());
+                let line = &mut lines[index];
+                let stamp = line.stamp(self.cycle, line.number);
+                let payload = stamp.payload(self.seed);
+                let record = Record::new(STEADY, &payload).partition(line.partition);
+                sent.push((stamp, producer.send(record)?));
+                line.number += 1;
+            }
+            for (stamp, delivery) in sent {
+                self.say(&stamp.ack(delivery.wait()?.offset, 1));
+            }
+        }
+        producer.close()
+    }
+
     /// Appends to a topic that is cut at its start, by retention and by hand.
     fn append_and_eat(&self, random: &mut fastrand::Rng) -> Result<(), Error> {
         let mut line = Line::new(SHORT, 0, 0, EATEN);
         let partition = self.broker.partition(SHORT, 0)?;
         while self.goes_on() {
             line.append(self, random)?;
-            match random.u32(0..40) {
+            match random.u32(0..12) {
                 0 => {
                     self.broker.run_retention()?;
                 }
