@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::env::Env;
-use crate::env::vfs::{OpenHow, VfsFile, write_all_at};
+use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::JournalPosition;
 use crate::format::file_names;
@@ -323,13 +323,29 @@ impl Journal {
     /// If a file cannot be written or synced.
     pub(crate) fn reset(&mut self) -> Result<()> {
         for slot in &mut self.slots {
-            let Some(file) = slot.file.take() else { continue };
-            write_all_at(&*file, &ZEROS[..BLOCK_BYTES], 0)
-                .and_then(|()| file.sync_data())
-                .map_err(|e| Error::io(e, "cannot reset a journal file").at_file(&slot.name))?;
+            let emptied = match slot.file.take() {
+                Some(file) => take_header_off(&*file),
+                // Not written in this session; one that crashed may have left its frames there.
+                None => match self.env.vfs.open(&slot.name, OpenHow::Write) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                    opened => opened.and_then(|file| take_header_off(&*file)),
+                },
+            };
+            emptied.map_err(|e| Error::io(e, "cannot reset a journal file").at_file(&slot.name))?;
             slot.number = 0;
         }
         self.current = None;
         Ok(())
     }
+}
+
+/// Overwrites the header of a journal file, unless there is none.
+fn take_header_off(file: &dyn VfsFile) -> std::io::Result<()> {
+    let mut block = [0; BLOCK_BYTES];
+    let read = read_up_to(file, &mut block, 0)?;
+    if block[..read].iter().all(|&byte| byte == 0) {
+        return Ok(());
+    }
+    write_all_at(file, &ZEROS[..BLOCK_BYTES], 0)?;
+    file.sync_data()
 }
