@@ -125,7 +125,8 @@ impl Writer<'_> {
         let Some(segment) = segments.get(index) else { return Err(self.not_prepared()) };
         let (tally, indexes) = partition.cut_of(segment, offset)?;
         let failed = |error, what| partition.io(error, what, &segment.log.name());
-        // 1. Remove the segments behind, the last first. At once: their names may be used again.
+        // 1. Remove the segments behind, the last first, each for good before the one before it: a
+        //    crash must leave no hole. At once, because their names may be used again.
         //    If we stop here: segments that go on without a gap, in whole; recovery takes them,
         //    as it would if the cut had not been asked for.
         for behind in segments.as_slice().iter().skip(index + 1).rev() {
@@ -133,6 +134,11 @@ impl Writer<'_> {
                 remove_if_there(&partition.folder, &suffix.file(behind.base_offset))
                     .map_err(|error| failed(error, "cannot remove a segment"))?;
             }
+            partition
+                .folder
+                .vfs
+                .sync_dir(partition.folder.name())
+                .map_err(|error| failed(error, "cannot sync the folder of the partition"))?;
         }
         // 2. Cut the log and sync it.
         let open = segment.log.writer().map_err(|error| failed(error, "cannot open the log"))?;
