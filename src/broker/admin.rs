@@ -232,13 +232,8 @@ impl Engine {
         }
         // 2. The folders. If we stop here: the next open removes them.
         self.committer.unregister(topic.id, || {
-            for partition in &topic.partitions {
-                remove_folder(&self.env, partition.id(), partition.id().directory())?;
-            }
-            self.env
-                .vfs
-                .sync_dir("")
-                .map_err(|e| Error::io(e, "cannot sync the data directory"))
+            let folders = topic.partitions.iter().map(|p| (p.id().clone(), p.id().directory()));
+            remove_folders(&self.env, folders.collect())
                 .inspect_err(|error| self.committer.poison_unless_full(error))
         })
     }
@@ -425,19 +420,29 @@ fn make_way(env: &Env, id: &PartitionId) -> Result<()> {
     env.vfs.create_dir(id.directory()).map_err(failed)
 }
 
-/// Renames the folder of a deleted partition to Kafka's name for that, and removes it. Readers
-/// that still hold its files finish.
+/// Renames the folders of deleted partitions to Kafka's name for that, and removes them. Readers
+/// that still hold their files finish.
 ///
 /// # Errors
 /// If the disk refuses; the next open tries again.
-pub(crate) fn remove_folder(env: &Env, id: &PartitionId, directory: &str) -> Result<()> {
-    let unique = u128::from_be_bytes(env.random.bytes16());
-    let deleted = delete_dir(id.topic().as_str(), id.partition(), unique);
-    env.vfs.rename(directory, &deleted).map_err(|e| {
-        Error::io(e, "cannot rename the folder of a deleted partition")
-            .at_file(env.vfs.describe(directory))
-    })?;
-    remove_deleted_folder(env, &deleted)
+pub(crate) fn remove_folders(env: &Env, folders: Vec<(PartitionId, &str)>) -> Result<()> {
+    let synced =
+        || env.vfs.sync_dir("").map_err(|e| Error::io(e, "cannot sync the data directory"));
+    let mut renamed = Vec::with_capacity(folders.len());
+    for (id, directory) in folders {
+        let unique = u128::from_be_bytes(env.random.bytes16());
+        let deleted = delete_dir(id.topic().as_str(), id.partition(), unique);
+        env.vfs.rename(directory, &deleted).map_err(|e| {
+            Error::io(e, "cannot rename the folder of a deleted partition")
+                .at_file(env.vfs.describe(directory))
+        })?;
+        renamed.push(deleted);
+    }
+    // The names first: a folder that got its old one back after it lost the file with its id
+    // would belong to nobody for ever.
+    synced()?;
+    renamed.iter().try_for_each(|deleted| remove_deleted_folder(env, deleted))?;
+    synced()
 }
 
 /// Removes a folder that is named as deleted.

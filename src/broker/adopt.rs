@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::broker::admin::{CatalogState, fresh_topic_id, remove_deleted_folder, remove_folder};
+use crate::broker::admin::{CatalogState, fresh_topic_id, remove_deleted_folder, remove_folders};
 use crate::broker::directory::{Directory, read_small_file};
 use crate::broker::open::in_memory_over;
 use crate::broker::recover::Opener;
@@ -281,7 +281,9 @@ pub(crate) fn remove_deleted(
             Err(_) => None,
         };
         match id.filter(|id| state.catalog.is_removed(*id)) {
-            Some(id) => orphans.push((PartitionId::new(topic.clone(), *partition, id), folder)),
+            Some(id) => {
+                orphans.push((PartitionId::new(topic.clone(), *partition, id), folder.as_str()));
+            }
             None => report.unknown.push(folder.clone()),
         }
     }
@@ -289,9 +291,7 @@ pub(crate) fn remove_deleted(
         return Ok(());
     }
     committer.begin_session()?;
-    for (id, folder) in orphans {
-        remove_folder(env, &id, folder)?;
-    }
+    remove_folders(env, orphans)?;
     for folder in &directory.deleted {
         remove_deleted_folder(env, folder)?;
     }
