@@ -187,11 +187,11 @@ impl Partition {
     /// Writes the table as the snapshot of the log's end.
     ///
     /// # Durability
-    /// The content is synced if `sync` says so and there is any; the name is not.
+    /// The content is synced if `sync` says so, also where there is no producer: a broker takes an
+    /// empty file for a damaged snapshot. The name is not.
     pub(super) fn write_snapshot(&self, state: &mut WriterState, sync: bool) -> Result<()> {
         self.load_producers(state)?;
         let ProducerSlot::Read(producers) = &state.producers else { return Ok(()) };
-        let sync = sync && !producers.is_empty();
         self.write_snapshot_of(producers, state.next_offset, sync)
     }
 

@@ -115,7 +115,8 @@ impl Indexes {
             let path = folder.path(&suffix.file(base_offset));
             let file = folder.vfs.open(&path, OpenHow::CreateOrWrite)?;
             write_all_at(&*file, &bytes, 0)?;
-            if file.len()? != bytes.len() as u64 {
+            // Also where the length is right: who cut the file may have died before that was synced.
+            if sync || file.len()? != bytes.len() as u64 {
                 file.set_len(bytes.len() as u64)?;
             }
             if sync {
@@ -125,7 +126,8 @@ impl Indexes {
         Ok(())
     }
 
-    /// Writes those of the three files that are not as they should be; returns which.
+    /// Writes the three files if one of them is not as it should be; returns which were not. If
+    /// they are to be synced they are always written: what can be read need not be durable.
     ///
     /// # Durability
     /// As [`write`](Self::write).
@@ -141,7 +143,7 @@ impl Indexes {
                 changed.push(suffix);
             }
         }
-        if !changed.is_empty() {
+        if sync || !changed.is_empty() {
             self.write(folder, base_offset, sync)?;
         }
         Ok(changed)

@@ -240,7 +240,6 @@ impl Recovery {
             start: 0,
             unsynced_from: 0,
             file_bytes: 0,
-            unlisted: true,
         });
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Recovery {
         let rolled = self.foreign.is_none() && index + 1 < self.tails.len();
         let untouched = rolled || self.foreign.is_some_and(|foreign| foreign.clean);
         let untouched = untouched && !self.replayed;
-        if (untouched || from >= end) && end >= file_bytes {
+        if untouched && end >= file_bytes {
             return Ok(());
         }
         // 1. Copy what will be cut.
@@ -72,9 +72,8 @@ impl Recovery {
         // 2. Write the kept tail again, cut.
         rewrite(tail, if untouched { end } else { from }, end)
             .map_err(|error| failed(error, "cannot write the tail of the log again"))?;
-        if file_bytes > end {
-            open.file.set_len(end).map_err(|error| failed(error, "cannot cut the log"))?;
-        }
+        // Also where the log ends here already: who cut it may have died before the cut was synced.
+        open.file.set_len(end).map_err(|error| failed(error, "cannot cut the log"))?;
         // 3. Sync, by the descriptor that wrote, before any reader sees it.
         open.begin_sync();
         tail.segment
@@ -212,10 +211,8 @@ impl Recovery {
     }
 
     fn sync_folder(&self) -> Result<()> {
-        let untouched = self.report.removed.is_empty()
-            && self.tails.iter().all(|tail| !tail.unlisted)
-            && self.producers.is_empty();
-        if untouched {
+        // Names that we do not see may have been removed by somebody who died before that was synced.
+        if self.tails.is_empty() && self.sealed.is_empty() && self.report.removed.is_empty() {
             return Ok(());
         }
         self.folder.vfs.sync_dir(self.folder.name()).map_err(|error| {

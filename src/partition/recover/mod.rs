@@ -76,8 +76,6 @@ struct Tail {
     unsynced_from: u64,
     /// The length of the file now.
     file_bytes: u64,
-    /// The segment is new: it is not in the state.
-    unlisted: bool,
 }
 
 /// A partition that is being recovered.
@@ -255,7 +253,6 @@ impl Recovery {
             start: unsynced_from,
             unsynced_from,
             file_bytes,
-            unlisted: false,
         });
         Ok(())
     }

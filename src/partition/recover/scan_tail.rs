@@ -142,7 +142,6 @@ impl Recovery {
             start: 0,
             unsynced_from: 0,
             file_bytes,
-            unlisted: true,
         });
         Ok(true)
     }
