@@ -1,7 +1,8 @@
 //! Opening a directory. The steps, and what a stop in each of them leaves:
 //!
 //! 1. Lock it. *If we stop here* the kernel gives the lock back.
-//! 2. Look at names, marker and control file, and read the journal in full. Nothing is written.
+//! 2. Look at names, marker and control file, and read the journal in full. After an unclean end,
+//!    make sure that these stay. *If we stop here* nothing of it has changed.
 //! 3. An empty directory gets the files of a new one. *If we stop here* the next open goes on.
 //! 4. The catalog's log is recovered, then every partition that it names: journal entries are
 //!    applied, kept tails are written again, what is torn is cut into quarantine, all is synced.
@@ -43,7 +44,7 @@ use crate::env::poison::Poison;
 use crate::env::vfs::LockMode;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::ControlFile;
-use crate::format::file_names::quarantine_file;
+use crate::format::file_names::{OTTLA_OPEN, quarantine_file};
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
 use crate::partition::shared::{Shared, SharedOptions};
@@ -92,6 +93,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         Left::Unclean(control) if !control.closed => Replay::read(&env, control.journal)?,
         _ => Replay::default(),
     };
+    secure(&env, &directory, &replay)?;
     // 3. A new directory.
     if !directory.has_catalog() {
         adopt::make_directory(&env, &directory)?;
@@ -160,10 +162,22 @@ fn begin(
     committer.register(&partitions);
     if report.clean {
         report.quarantined = set_leftovers_aside(env)?;
-        return Ok(());
+        return take_open_mark_away(env);
     }
     committer.put_states(healthy_states(metadata, topics));
     committer.begin_session()
+}
+
+/// Makes sure that what recovery goes by is still there if it is interrupted: the process before
+/// may have died just before it synced the control file's new name, or the newest frame. Segments
+/// below a log start must not go while a control file that needs them may come back, and no batch
+/// of a frame may become durable while the frame itself may vanish.
+fn secure(env: &Env, directory: &Directory, replay: &Replay) -> Result<()> {
+    if let Left::Unclean(_) = directory.left {
+        env.vfs.sync_dir("").map_err(|e| Error::io(e, "cannot sync the data directory"))?;
+        replay.secure_newest(env)?;
+    }
+    Ok(())
 }
 
 /// Why the directory is opened for reading only, if it is.
@@ -270,6 +284,16 @@ fn open_topics(
         env.vfs.sync_dir("").map_err(|e| Error::io(e, "cannot sync the data directory"))?;
     }
     Ok(topics)
+}
+
+/// A session died when it had marked the directory as open and not yet taken the clean marker
+/// away: it is clean, and a broker must find it so.
+fn take_open_mark_away(env: &Env) -> Result<()> {
+    if env.vfs.metadata(OTTLA_OPEN).is_err() {
+        return Ok(());
+    }
+    let failed = |e| Error::io(e, "cannot mark the directory as closed").at_file(OTTLA_OPEN);
+    env.vfs.remove_dir(OTTLA_OPEN).and_then(|()| env.vfs.sync_dir("")).map_err(failed)
 }
 
 /// After a clean close the journal is empty. What is in it all the same was put there by nobody

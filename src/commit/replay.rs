@@ -1,4 +1,4 @@
-//! Reading the journal of a session that did not end well. Writes nothing.
+//! Reading the journal of a session that did not end well.
 //!
 //! Replay takes every frame from the position in the control file on, as long as LSNs and
 //! checksums follow each other, and stops at the first that does not. That is the torn end of the
@@ -6,7 +6,7 @@
 //! the journal is damaged.
 
 use crate::env::Env;
-use crate::env::vfs::{OpenHow, read_up_to};
+use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::JournalPosition;
 use crate::format::file_names;
@@ -50,6 +50,32 @@ impl Replay {
         let expected = replay.follow(start);
         replay.refuse_synced_frames_behind(start.salt, expected)?;
         Ok(replay)
+    }
+
+    /// Makes sure that the newest frame stays, before anything of it is written elsewhere. It may
+    /// be there without having been synced: the process may have died, or the sync failed, just
+    /// before the commit point. All frames in front of it were synced before it was written.
+    ///
+    /// *Without this*, a power loss in the middle of recovery could take the frame away again when
+    /// some of its batches are durable in their segments, and others are not.
+    ///
+    /// # Errors
+    /// If the disk refuses; nothing was applied yet.
+    pub(crate) fn secure_newest(&self, env: &Env) -> Result<()> {
+        let Some(newest) = self.frames.last() else { return Ok(()) };
+        let file = &self.files[newest.file];
+        let end = newest.start + newest.header.length as usize;
+        let failed = |e| {
+            Error::io(e, "cannot sync the newest frame of the commit journal").at_file(&file.name)
+        };
+        let open = env.vfs.open(&file.name, OpenHow::Write).map_err(failed)?;
+        // Written again, because a page that can be read may be clean and yet not durable.
+        write_all_at(&*open, &file.bytes[..BLOCK_BYTES], 0)
+            .and_then(|()| {
+                write_all_at(&*open, &file.bytes[newest.start..end], newest.start as u64)
+            })
+            .and_then(|()| open.sync_data())
+            .map_err(failed)
     }
 
     /// The number of frames to apply.
