@@ -1,0 +1,75 @@
+//! Crashes everywhere, in every way, on the fixed workloads and on ones from a seed.
+
+use std::time::Instant;
+
+use ottla::env::sim::{Explored, Explorer, seed};
+
+use crate::check::check;
+use crate::run::run;
+use crate::workload::{Workload, fixed, random};
+
+/// How many states to execute, at least: the short form unless the environment says more.
+fn wanted() -> u64 {
+    let given = std::env::var("OTTLA_SIM_STATES").ok();
+    let short = if cfg!(debug_assertions) { 4_000 } else { 20_000 };
+    given.and_then(|text| text.trim().parse().ok()).unwrap_or(short)
+}
+
+/// Runs a workload and crashes it everywhere.
+pub(crate) fn explore(workload: &Workload, explorer: &Explorer) -> Result<Explored, String> {
+    let mut explored = Explored::default();
+    for (number, era) in run(workload, explorer.seed)?.into_iter().enumerate() {
+        let states = explorer.run(&era.recording, |crash| check(crash, &era.model));
+        explored.add(
+            states
+                .map_err(|failure| format!("{}, recording {number}: {failure}", workload.name))?,
+        );
+    }
+    Ok(explored)
+}
+
+fn explorer(seed: u64, power_losses: u32) -> Explorer {
+    let threads = std::env::var("OTTLA_SIM_THREADS").ok().and_then(|text| text.parse().ok());
+    Explorer {
+        power_losses,
+        kills: 2,
+        nested: 1,
+        exhaustive_up_to: power_losses,
+        threads: threads.unwrap_or(2),
+        ..Explorer::new(seed)
+    }
+}
+
+#[test]
+fn no_crash_breaks_a_promise() {
+    let seed = seed();
+    let started = Instant::now();
+    let mut total = Explored::default();
+    let mut runs = 0;
+    let wanted = wanted();
+    let per_position = if wanted < 50_000 { 1 } else { 16 };
+    for workload in fixed() {
+        let explored = explore(&workload, &explorer(seed, per_position));
+        total.add(explored.unwrap_or_else(|broken| panic!("{broken}")));
+        runs += 1;
+    }
+    let mut seeds = fastrand::Rng::with_seed(seed);
+    while total.executed < wanted {
+        runs += 1;
+        let seed = seeds.u64(..);
+        let workload = random(seed, 12 + (seed % 24) as usize);
+        let explored = explore(&workload, &explorer(seed, per_position));
+        total.add(
+            explored.unwrap_or_else(|broken| {
+                panic!("{broken}\nthe workload: {:?}", workload.operations)
+            }),
+        );
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "{runs} runs, {} states executed, {} distinct, {seconds:.1} s, {:.0} states/s",
+        total.executed,
+        total.distinct(),
+        total.executed as f64 / seconds
+    );
+}

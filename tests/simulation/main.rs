@@ -1,0 +1,11 @@
+//! Goal: no crash and no failing call breaks a promise. Workloads run on the simulated disk, every
+//! state that a crash may leave is opened and held against a plain model; docs/TESTING.md says how
+//! to run it long and how to replay a failure.
+
+mod check;
+mod explore;
+mod laws;
+mod model;
+mod reader;
+mod run;
+mod workload;
