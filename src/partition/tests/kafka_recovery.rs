@@ -2,6 +2,7 @@
 //! where we promise more (the test says where and what).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
 
@@ -9,7 +10,10 @@ use super::super::Partition;
 use super::super::read::{ReadPosition, ReadRequest};
 use super::super::recover::Known;
 use super::super::report::PartitionReport;
-use super::support::{Place, id, read_batches};
+use super::support::{FOLDER, Place, id, read_batches};
+use crate::env::Env;
+use crate::env::sim::{Acked, Explorer, SimEnv, seed};
+use crate::env::vfs::{OpenHow, Vfs, read_exact_at, write_all_at};
 use crate::error::ErrorKind;
 
 #[derive(Deserialize)]
@@ -61,14 +65,24 @@ struct Recovered {
     report: PartitionReport,
 }
 
-fn recover(scenario: &Scenario) -> Recovered {
+fn place_over(env: Env, scenario: &Scenario) -> Place {
     let settings: Vec<_> =
         scenario.config.iter().map(|(name, value)| (name.as_str(), value.to_string())).collect();
     let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let place = Place::new(&settings);
+    Place::over(env, &settings)
+}
+
+fn recover(scenario: &Scenario) -> Recovered {
+    let env = Env::memory();
+    env.vfs.create_dir(FOLDER).unwrap();
+    let place = place_over(env, scenario);
     for (name, file) in &scenario.before {
         place.put(name, &file.bytes());
     }
+    recover_in(place, scenario)
+}
+
+fn recover_in(place: Place, scenario: &Scenario) -> Recovered {
     let known = Known::Foreign {
         log_start_offset: scenario.log_start_checkpoint,
         recovery_point: scenario.recovery_point,
@@ -182,4 +196,63 @@ fn kafkas_scenarios() {
         check_files(&recovered, &expected, name);
         assert_eq!(recovered.report.unknown, Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn a_crash_while_recovering_changes_nothing_about_the_result() {
+    let (seed, checked) = (seed(), AtomicUsize::new(0));
+    for scenario in scenarios().iter().filter(|one| !one.name.starts_with("unclean_corrupt")) {
+        let world = SimEnv::new(seed);
+        world.disk.create_dir(FOLDER).unwrap();
+        let place = place_over(world.env(), scenario);
+        for (name, file) in &scenario.before {
+            place.put(name, &file.bytes());
+        }
+        let place = place_over(synced(&world), scenario);
+        let mut begun = Acked::default();
+        begun.note(&world.disk, ());
+        let whole = recover_in(place, scenario);
+        let expected = read_batches(&whole.partition, 1 << 20).unwrap();
+        let mut explorer = Explorer::new(seed);
+        explorer.power_losses = 6;
+        let explored = explorer.run(&world.disk.recording(), |crash| {
+            if begun.at(crash).next().is_none() {
+                return Ok(());
+            }
+            checked.fetch_add(1, Ordering::Relaxed);
+            let again = recover_in(place_over(crash.env(), scenario), scenario);
+            crash.recovery_ends_here();
+            if let Some(damage) = again.partition.damage() {
+                return Err(damage.to_string());
+            }
+            let ends = (again.partition.log_start_offset(), again.partition.end_offset());
+            let wanted = (whole.partition.log_start_offset(), whole.partition.end_offset());
+            let found = read_batches(&again.partition, 1 << 20).map_err(|e| e.to_string())?;
+            let stable = again.partition.last_stable_offset().map_err(|e| e.to_string())?;
+            let same = ends == wanted
+                && found == expected
+                && stable == whole.partition.last_stable_offset().unwrap();
+            if same { Ok(()) } else { Err(format!("{ends:?}, not {wanted:?}; stable {stable}")) }
+        });
+        if let Err(failure) = explored {
+            panic!("{}: {failure}", scenario.name);
+        }
+    }
+    assert!(checked.into_inner() > 300);
+}
+
+/// The environment of a world in which all that is there is synced.
+fn synced(world: &SimEnv) -> Env {
+    for entry in world.disk.list(FOLDER).unwrap() {
+        let path = format!("{FOLDER}/{}", entry.name);
+        let file = world.disk.open(&path, OpenHow::Write).unwrap();
+        // What an earlier handle wrote is synced only if it is written again.
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        read_exact_at(&*file, &mut bytes, 0).unwrap();
+        write_all_at(&*file, &bytes, 0).unwrap();
+        file.sync_data().unwrap();
+    }
+    world.disk.sync_dir(FOLDER).unwrap();
+    world.disk.sync_dir("").unwrap();
+    world.env()
 }
