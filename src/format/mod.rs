@@ -29,6 +29,7 @@ pub mod raft_control;
 pub mod record;
 pub mod share_records;
 pub mod transaction_records;
+mod usual_record;
 pub mod varint;
 
 use std::borrow::Cow;

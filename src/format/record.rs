@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use crate::format::FormatError;
+use crate::format::usual_record::decode_usual;
 use crate::format::varint::{
     SHORT_FORM_END, put_varint, put_varlong, read_varint, read_varlong, short_form, varint_len,
     varlong_len, zigzag_encode_32, zigzag_encode_64,
@@ -52,6 +53,17 @@ impl<'a> Record<'a> {
     /// not exactly as long as it says.
     #[inline(always)]
     pub fn decode(bytes: &'a [u8], at: &mut usize) -> Result<Record<'a>, FormatError> {
+        let start = *at;
+        if let Some((record, length)) = bytes.get(start..).and_then(decode_usual) {
+            *at = start + length;
+            return Ok(record);
+        }
+        Record::decode_any(bytes, at)
+    }
+
+    /// Decodes any record, number by number, and says what is wrong with one that is none.
+    #[inline(always)]
+    pub(super) fn decode_any(bytes: &'a [u8], at: &mut usize) -> Result<Record<'a>, FormatError> {
         let start = *at;
         let Some(body) = take_body(bytes, at) else {
             return Err(wrong_length(bytes, start));
