@@ -252,7 +252,8 @@ fn read_checked(
 }
 
 fn read_or_map(file: &dyn VfsFile, length: usize) -> io::Result<Option<IndexBytes>> {
-    if let Some(mapping) = file.map()? {
+    // Where no more maps are to be had, reading does as well.
+    if let Ok(Some(mapping)) = file.map() {
         let there = (*mapping).as_ref().len();
         return Ok((there >= length).then_some(IndexBytes::Mapped { mapping, length }));
     }

@@ -1,7 +1,7 @@
 //! One `.log` file and the few descriptors that all of them share.
 //!
 //! A [`LogFile`] is a slot that holds a descriptor or none; [`DescriptorCache`] closes those that
-//! were not used lately. Not here: what the bytes mean. The invariant: a descriptor that was
+//! were not used lately, and what was read of the segment's indexes goes with them. Not here: what the bytes mean. The invariant: a descriptor that was
 //! written through and not synced since is never closed, because only a sync by that descriptor
 //! proves that its writes reached the disk.
 
@@ -10,9 +10,10 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::Mutex;
 
+use super::indexes::Indexes;
 use crate::env::vfs::{OpenHow, Vfs, VfsFile, read_up_to};
 use crate::format::file_names;
 
@@ -137,6 +138,8 @@ pub(crate) struct LogFile {
     /// Set where the file does not have the name of a segment.
     other_name: Option<Box<str>>,
     slot: ArcSwapOption<OpenLog>,
+    /// The indexes of a sealed segment, as long as its log is in use.
+    indexes: ArcSwapOption<Indexes>,
     /// Held while a descriptor is opened.
     opening: Mutex<()>,
     /// Held while a descriptor is synced: one sync at a time.
@@ -159,6 +162,7 @@ impl LogFile {
             base_offset,
             other_name,
             slot: ArcSwapOption::empty(),
+            indexes: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             syncing: Mutex::new(()),
         })
@@ -215,6 +219,20 @@ impl LogFile {
         Ok(())
     }
 
+    /// Keeps the indexes of a sealed segment in memory until the descriptor is closed.
+    pub(crate) fn keep_indexes(&self, indexes: &Arc<Indexes>) {
+        self.indexes.store(Some(Arc::clone(indexes)));
+    }
+
+    #[inline]
+    pub(crate) fn kept_indexes(&self) -> Guard<Option<Arc<Indexes>>> {
+        self.indexes.load()
+    }
+
+    pub(crate) fn forget_indexes(&self) {
+        self.indexes.store(None);
+    }
+
     /// Takes over a file that was just made.
     pub(crate) fn adopt(self: &Arc<Self>, file: Arc<dyn VfsFile>) {
         self.install(file, true);
@@ -258,6 +276,8 @@ impl LogFile {
             open.state.compare_exchange(CLEAN, EVICTED, Ordering::AcqRel, Ordering::Acquire);
         if evicted.is_ok() {
             self.forget(&open);
+            // A reader may keep them again right after: one set more, until the next eviction.
+            self.forget_indexes();
         }
         evicted.is_ok()
     }

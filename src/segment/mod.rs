@@ -50,7 +50,8 @@ pub(crate) struct Segment {
     pub(crate) log: Arc<LogFile>,
     /// Readers look at bytes below this only.
     published: AtomicU64,
-    /// Empty until they are needed.
+    /// Those that grow, and those that were rebuilt. What was read from files that will not change
+    /// lies beside the descriptor of the log, and goes with it.
     indexes: ArcSwapOption<Indexes>,
     /// Held while the indexes are read, so that one reader does it.
     loading: Mutex<()>,
@@ -124,12 +125,12 @@ impl Segment {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn indexes(&self, interval_bytes: u64) -> Result<Arc<Indexes>> {
-        if let Some(indexes) = self.indexes.load_full() {
-            return Ok(indexes);
+        if let Some(indexes) = &*self.loaded_indexes() {
+            return Ok(Arc::clone(indexes));
         }
         let _one_at_a_time = self.loading.lock();
-        if let Some(indexes) = self.indexes.load_full() {
-            return Ok(indexes);
+        if let Some(indexes) = &*self.loaded_indexes() {
+            return Ok(Arc::clone(indexes));
         }
         let state = self.state();
         let read = if state.sealed {
@@ -138,29 +139,36 @@ impl Segment {
             Indexes::read_growing(&self.folder, &state)
         };
         let found = read
-            .map_err(|error| Error::io(error, "cannot read an index").at_file(self.describe()))?;
+            .map_err(|error| Error::io(error, "cannot read an index").at_file(self.describe()))?
+            .map(Arc::new);
+        if let (Some(indexes), true) = (&found, state.sealed) {
+            self.log.keep_indexes(indexes);
+            return Ok(Arc::clone(indexes));
+        }
         let indexes = match found {
             Some(indexes) => indexes,
-            None => {
-                self.rebuilt.store(true, Ordering::Release);
-                self.lacks_txn_index.store(state.txn_index_bytes > 0, Ordering::Release);
-                rebuild::from_log(&self.log, &state, self.published(), interval_bytes)
-                    .map_err(|error| {
-                        Error::io(error, "cannot read the log to rebuild its indexes")
-                            .at_file(self.describe())
-                    })?
-                    .indexes
-            }
+            None => Arc::new(self.rebuild(&state, interval_bytes)?),
         };
-        let indexes = Arc::new(indexes);
         self.indexes.store(Some(Arc::clone(&indexes)));
         Ok(indexes)
+    }
+
+    fn rebuild(&self, state: &SegmentState, interval_bytes: u64) -> Result<Indexes> {
+        self.rebuilt.store(true, Ordering::Release);
+        self.lacks_txn_index.store(state.txn_index_bytes > 0, Ordering::Release);
+        rebuild::from_log(&self.log, state, self.published(), interval_bytes)
+            .map(|rebuilt| rebuilt.indexes)
+            .map_err(|error| {
+                Error::io(error, "cannot read the log to rebuild its indexes")
+                    .at_file(self.describe())
+            })
     }
 
     /// The indexes, if they are in memory: the fast path of a lookup.
     #[inline]
     pub(crate) fn loaded_indexes(&self) -> arc_swap::Guard<Option<Arc<Indexes>>> {
-        self.indexes.load()
+        let growing = self.indexes.load();
+        if growing.is_some() { growing } else { self.log.kept_indexes() }
     }
 
     /// The largest timestamp and the last offset of the batch that carries it. Where no index is
@@ -177,7 +185,10 @@ impl Segment {
 
     /// Gives the segment its indexes, or takes them out of memory until they are needed again.
     pub(crate) fn set_indexes(&self, indexes: Option<Arc<Indexes>>) {
+        // Waits for a reader that is about to keep what the files held before.
+        let _one_at_a_time = self.loading.lock();
         self.indexes.store(indexes);
+        self.log.forget_indexes();
     }
 
     /// Whether the indexes had to be rebuilt, so that their files are to be written again.
