@@ -1,9 +1,9 @@
 //! One `.log` file and the few descriptors that all of them share.
 //!
 //! A [`LogFile`] is a slot that holds a descriptor or none; [`DescriptorCache`] closes those that
-//! were not used lately, and what was read of the segment's indexes goes with them. Not here: what the bytes mean. The invariant: a descriptor that was
-//! written through and not synced since is never closed, because only a sync by that descriptor
-//! proves that its writes reached the disk.
+//! were not used lately, and what was read of the segment's indexes goes with them. Not here: what
+//! the bytes mean. The invariant: a descriptor that was written through and not synced since is
+//! never closed, because only a sync by that descriptor proves that its writes reached the disk.
 
 use std::collections::VecDeque;
 use std::io;
