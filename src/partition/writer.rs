@@ -149,7 +149,8 @@ impl<'a> Writer<'a> {
                 self.partition.shared.poisoned_by(error)
             })?;
         }
-        self.state.synced_end = self.state.next_offset;
+        // What is staged is not written yet, and may be taken back.
+        self.state.synced_end = self.partition.end_offset();
         self.state.unsynced_bytes = 0;
         Ok(())
     }

@@ -84,6 +84,21 @@ fn nothing_staged_is_visible_and_it_can_be_taken_back() {
 }
 
 #[test]
+fn a_tail_is_unsynced_also_after_a_commit_that_was_taken_back() {
+    let place = Place::new(&[]);
+    let partition = place.create();
+    append(&partition, batch(1, 10, 0)).unwrap();
+    let mut writer = partition.lock();
+    assert!(writer.has_unsynced_tail());
+    let staged = writer.stage(&mut batch(5, 10, 0)).unwrap();
+    writer.sync_tail().unwrap();
+    writer.unstage(staged);
+    assert!(!writer.has_unsynced_tail());
+    writer.append_written(&mut batch(1, 10, 0)).unwrap();
+    assert!(writer.has_unsynced_tail(), "its bytes lie behind what was synced");
+}
+
+#[test]
 fn too_large_a_batch_is_refused_and_nothing_changes() {
     let place = Place::new(&[("max.message.bytes", "1000")]);
     let partition = place.create();
