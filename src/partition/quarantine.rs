@@ -68,8 +68,9 @@ impl Quarantine {
         while position < to {
             let length = usize::try_from(to - position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
             let read = log.read_up_to(&mut chunk[..length], position)?;
-            if read == 0 {
-                break;
+            if read < length {
+                // What was not read must not be cut.
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let bytes = &chunk[..read];
             position += read as u64;

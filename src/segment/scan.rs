@@ -141,6 +141,10 @@ impl Scanner {
         let target = &mut self.buffer[there..wanted.max(there)];
         let read = self.log.read_up_to(target, self.position + there as u64)?;
         self.buffered = there + read;
+        if self.buffered < wanted {
+            // The file was longer a moment ago: a disk that errs, not the end of the log.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(self.buffered.min(needed))
     }
 

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::scan_tail::Stop;
+use super::scan_tail::{Stop, read_exact};
 use super::{Applied, Recovery, Tail};
 use crate::batch::entry::Entry;
 use crate::env::vfs::{OpenHow, write_all_at};
@@ -198,12 +198,8 @@ impl Recovery {
         let from = tail.tally.position;
         let to = tail.file_bytes.min(from + length as u64);
         let mut there = vec![0; to.saturating_sub(from) as usize];
-        let read = tail
-            .segment
-            .log
-            .read_up_to(&mut there, from)
+        read_exact(&tail.segment, &mut there, from)
             .map_err(|error| self.io(error, "cannot read the log", &tail.segment.log.name()))?;
-        there.truncate(read);
         Ok(there)
     }
 

@@ -152,12 +152,10 @@ impl Recovery {
             return Ok(true);
         }
         let segment = Segment::new(&self.folder, empty_state(base_offset), file_bytes, None);
-        let mut head = [0; 64];
-        let read = segment
-            .log
-            .read_up_to(&mut head, 0)
+        let mut head = vec![0; file_bytes.min(64) as usize];
+        read_exact(&segment, &mut head, 0)
             .map_err(|error| self.io(error, "cannot read the log", &segment.log.name()))?;
-        Ok(head[..read].iter().all(|&byte| byte == 0))
+        Ok(head.iter().all(|&byte| byte == 0))
     }
 
     /// Walks on from the end of a tail and takes in every sound batch.
@@ -266,17 +264,12 @@ impl Recovery {
         let mut at = position;
         while at < tail.file_bytes {
             let length = chunk.len().min((tail.file_bytes - at) as usize);
-            let read =
-                tail.segment.log.read_up_to(&mut chunk[..length], at).map_err(|error| {
-                    self.io(error, "cannot read the log", &tail.segment.log.name())
-                })?;
-            if read == 0 {
-                break;
-            }
-            if chunk[..read].iter().any(|&byte| byte != 0) {
+            read_exact(&tail.segment, &mut chunk[..length], at)
+                .map_err(|error| self.io(error, "cannot read the log", &tail.segment.log.name()))?;
+            if chunk[..length].iter().any(|&byte| byte != 0) {
                 return Ok(false);
             }
-            at += read as u64;
+            at += length as u64;
         }
         Ok(true)
     }
@@ -302,4 +295,14 @@ impl Recovery {
         }
         Ok(rebuilt.indexes)
     }
+}
+
+/// Reads bytes that the file has by its length; fewer are an error of the disk.
+pub(super) fn read_exact(
+    segment: &Segment,
+    buffer: &mut [u8],
+    position: u64,
+) -> std::io::Result<()> {
+    let read = segment.log.read_up_to(buffer, position)?;
+    if read < buffer.len() { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }

@@ -221,3 +221,38 @@ fn a_full_disk_does_not_keep_a_partition_closed() {
     check_content(&opened, &model.batches).unwrap();
     assert!(opened.segments.load().as_slice().iter().all(|segment| !segment.was_rebuilt()));
 }
+
+#[test]
+fn recovery_never_takes_a_failing_call_for_the_end_of_a_log() {
+    let mut matrix = FaultMatrix::new(seed());
+    // A disk that keeps showing what it failed to sync; the other kind loses `acks=1` bytes.
+    matrix.effects.retain(|effect| !matches!(effect, Effect::SyncFails(_)));
+    let hit = matrix.run(
+        |world| {
+            let mut life = prepare(world);
+            life.append(600).unwrap();
+            life.commit(&[300, 200]).unwrap();
+            life.append(80).unwrap();
+            (Model::of(life.events.iter()), life.events.clone())
+        },
+        |world, (model, events), what| {
+            let place = Place::over(world.env(), SETTINGS);
+            let known = Known::State(model.state());
+            let start = Partition::start_recovery(&place.shared, id(), &place.config, known, 0);
+            let recovered = start.and_then(|mut recovery| {
+                for batch in &model.journal {
+                    let base_offset = Entry::decode(batch).unwrap().base_offset();
+                    recovery.apply(base_offset, batch)?;
+                }
+                recovery.finish()
+            });
+            if let Ok((partition, _)) = recovered {
+                assert!(partition.damage().is_none(), "{what}: {:?}", partition.damage());
+                assert_eq!(partition.end_offset(), model.promised_end(false), "{what}");
+            }
+            world.disk.heal();
+            check(world.disk.after_kill(), world, &events, false, what);
+        },
+    );
+    assert!(hit > 200, "only {hit} runs met a fault");
+}

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::super::Partition;
 use super::super::read::{ReadPosition, ReadRequest};
 use super::super::waiters::Wake;
-use super::support::{Place, append, batch, offsets};
+use super::support::{FOLDER, Place, append, batch, offsets, read_batches};
+use crate::env::sim::SimEnv;
+use crate::env::vfs::Vfs;
 use crate::error::ErrorKind;
 
 const BATCHES: usize = 3_000;
@@ -90,4 +92,28 @@ fn retention_under_readers_only_skips() {
         assert!(seen.is_sorted_by(|a, b| a < b), "never back, never twice");
         assert_eq!(seen.last(), Some(&(BATCHES as i64 - 1)));
     }
+}
+
+#[test]
+fn descriptors_are_few_and_those_with_unsynced_bytes_stay() {
+    let world = SimEnv::new(1);
+    world.disk.create_dir(FOLDER).unwrap();
+    let place = Place::over(world.env(), &[("internal.segment.bytes", "300")]);
+    let partition = place.create();
+    for index in 0..60 {
+        append(&partition, batch(1, 100, index)).unwrap();
+    }
+    assert!(partition.segments.load().as_slice().len() > 20);
+    for _ in 0..3 {
+        assert_eq!(read_batches(&partition, 1).unwrap().len(), 60);
+        // Two that the cache keeps, and the one that was written through.
+        assert!(world.disk.open_handles() <= 3, "{}", world.disk.open_handles());
+    }
+    let active = Arc::clone(partition.segments.load().last().unwrap());
+    assert!(active.log.dirty().is_some(), "what was written is not synced yet");
+    partition.close().unwrap();
+    assert!(active.log.dirty().is_none());
+    drop(partition);
+    drop(active);
+    assert_eq!(world.disk.open_handles(), 0);
 }
