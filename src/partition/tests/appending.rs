@@ -1,8 +1,9 @@
 //! Appending, reading, rolling, looking up, retaining: one verb per test, on a directory in
 //! memory.
 
+use super::super::Partition;
 use super::super::read::{ReadPosition, ReadRequest};
-use super::support::{Place, append, batch, offsets, read_batches};
+use super::support::{Place, append, batch, id, offsets, read_batches};
 use crate::error::ErrorKind;
 
 const SMALL: &[(&str, &str)] =
@@ -155,15 +156,7 @@ fn a_clean_close_opens_again_and_goes_on() {
     let state = partition.close().unwrap();
     drop(partition);
     let place = place.again();
-    let open = |state| {
-        super::super::Partition::open_clean(
-            &place.shared,
-            super::support::id(),
-            &place.config,
-            state,
-        )
-        .unwrap()
-    };
+    let open = |state| Partition::open_clean(&place.shared, id(), &place.config, state).unwrap();
     let partition = open(state.clone());
     assert!(partition.damage().is_none());
     assert_eq!(offsets(&read_batches(&partition, 300).unwrap()), (0..30).collect::<Vec<_>>());
@@ -236,4 +229,30 @@ fn cutting_goes_by_whole_batches_and_appending_goes_on() {
     let expected: Vec<_> = (0..30).chain(31..33).collect();
     assert_eq!(offsets(&read_batches(&partition, 500).unwrap()), expected);
     assert_eq!(partition.verify().unwrap().errors.len(), 0);
+}
+
+#[test]
+fn a_very_large_batch_is_proved_before_memory_is_taken_for_it() {
+    let place = Place::new(&[("max.message.bytes", "40000000")]);
+    let partition = place.create();
+    append(&partition, batch(1, 10, 0)).unwrap();
+    append(&partition, batch(1, 17 << 20, 0)).unwrap();
+    append(&partition, batch(1, 10, 0)).unwrap();
+    assert_eq!(offsets(&read_batches(&partition, 1).unwrap()), [0, 1, 2]);
+    assert!(partition.verify().unwrap().errors.is_empty());
+    let state = partition.close().unwrap();
+    let name = "00000000000000000000.log";
+    let mut bytes = place.file(name);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    place.put(name, &bytes);
+    let partition = Partition::open_clean(&place.shared, id(), &place.config, state).unwrap();
+    let (mut position, mut buffer) = (ReadPosition::default(), Vec::new());
+    let request = ReadRequest { from: 1, end: 3, bytes_max: 1, check: true };
+    let error = partition.read(&request, &mut position, &mut buffer).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(buffer.len() < 1 << 20, "{} bytes were taken for a damaged batch", buffer.len());
+    let request = ReadRequest { from: 2, ..request };
+    assert!(partition.read(&request, &mut position, &mut buffer).unwrap().bytes > 0);
+    assert_eq!(partition.verify().unwrap().errors.len(), 1);
 }
