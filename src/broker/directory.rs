@@ -9,8 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::clean_shutdown::CleanShutdown;
 use crate::format::control_file::ControlFile;
 use crate::format::file_names::{
-    CLEAN_SHUTDOWN, META_PROPERTIES, OTTLA_CONTROL, OTTLA_OPEN, ParsedDir, Suffix,
-    parse_base_offset, parse_journal_file, parse_partition_dir,
+    CLEAN_SHUTDOWN, LEADER_EPOCH_CHECKPOINT, META_PROPERTIES, OTTLA_CONTROL, OTTLA_OPEN,
+    PARTITION_METADATA, ParsedDir, Suffix, parse_base_offset, parse_journal_file, parse_leftover,
+    parse_partition_dir,
 };
 use crate::topic::{CLUSTER_METADATA_TOPIC, TopicName};
 
@@ -76,6 +77,9 @@ impl Directory {
         }
         directory.has_meta_properties = names.iter().any(|name| name == META_PROPERTIES);
         directory.forget_unfinished_catalog(env)?;
+        if !directory.has_catalog() {
+            directory.doubt_folders(env)?;
+        }
         directory.left = directory.how_left(env, &names)?;
         Ok(directory)
     }
@@ -105,6 +109,25 @@ impl Directory {
         {
             let key = key.clone();
             self.partitions.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Without a catalog only its content tells a partition's folder from somebody's `photos-2024`:
+    /// it holds a log or a topic id, and nothing that is not Kafka's. Others are nobody's business.
+    fn doubt_folders(&mut self, env: &Env) -> Result<()> {
+        let partitions = std::mem::take(&mut self.partitions);
+        for (key, folder) in partitions {
+            match is_partition(env, &folder)? {
+                true => drop(self.partitions.insert(key, folder)),
+                false => self.unknown.push(folder),
+            }
+        }
+        for folder in std::mem::take(&mut self.deleted) {
+            match is_partition(env, &folder)? {
+                true => self.deleted.push(folder),
+                false => self.unknown.push(folder),
+            }
         }
         Ok(())
     }
@@ -142,6 +165,27 @@ impl Directory {
     fn looks_empty(&self) -> bool {
         !self.has_meta_properties && self.partitions.is_empty() && self.deleted.is_empty()
     }
+}
+
+/// Whether a folder is a partition's, by what is in it.
+fn is_partition(env: &Env, folder: &str) -> Result<bool> {
+    let files = env.vfs.list(folder).map_err(|e| {
+        Error::io(e, "cannot list a folder of the data directory").at_file(env.vfs.describe(folder))
+    })?;
+    let mut holds_evidence = false;
+    for file in files {
+        let of_segment = parse_base_offset(&file.name);
+        let is_ours = of_segment.is_some()
+            || parse_leftover(&file.name).is_some()
+            || file.name.starts_with(PARTITION_METADATA)
+            || file.name.starts_with(LEADER_EPOCH_CHECKPOINT);
+        if file.kind != FileKind::File || !is_ours {
+            return Ok(false);
+        }
+        holds_evidence |= matches!(of_segment, Some((_, Suffix::Log)))
+            || file.name == PARTITION_METADATA;
+    }
+    Ok(holds_evidence)
 }
 
 /// The control file, or `None` if it is damaged and not `needed`.

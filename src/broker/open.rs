@@ -193,10 +193,12 @@ fn read_only_reason(
         }
         return Ok(Some("it was opened so".to_owned()));
     }
-    if directory.left == Left::Empty && !directory.unknown.is_empty() {
+    if !directory.has_catalog()
+        && let Some(stranger) = directory.unknown.first()
+    {
         let message = format!(
-            "this is no log directory, and it holds {:?}: choose an empty one",
-            directory.unknown[0]
+            "this is no log directory, and it holds {stranger:?}: choose an empty one, or take \
+             that out of it"
         );
         return Err(Error::new(ErrorKind::InvalidInput, message).at_file(env.vfs.describe("")));
     }

@@ -338,3 +338,21 @@ fn topics_are_deleted_while_checkpoints_run() {
     });
     broker.close().unwrap();
 }
+
+/// A newcomer opened a folder of photographs: each `name-N` became a topic, and deleting the topic
+/// deleted the photographs.
+#[test]
+fn a_strangers_folder_is_never_taken_for_a_partition() {
+    use crate::env::vfs::{OpenHow, write_all_at};
+
+    let env = memory();
+    env.vfs.create_dir("photos-2024").unwrap();
+    let photo = env.vfs.open("photos-2024/a.jpg", OpenHow::CreateNew).unwrap();
+    write_all_at(&*photo, b"photo", 0).unwrap();
+    let before = snapshot(&env, "");
+    let refused = options().open_in(env.clone()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert!(refused.to_string().contains("photos-2024"), "{refused}");
+    let after = snapshot(&env, "").into_iter().filter(|(name, _)| name != ".lock");
+    assert_eq!(after.collect::<Vec<_>>(), before);
+}
