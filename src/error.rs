@@ -178,6 +178,9 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without anything else being changed by the program.
+    ///
+    /// After a [`Timeout`](ErrorKind::Timeout) the outcome of the first call is unknown: doing it
+    /// again may do it twice.
     pub fn is_retriable(&self) -> bool {
         matches!(
             self.0.kind,

@@ -72,6 +72,7 @@ pub use broker::verify::{VerifiedPartition, VerifyOptions, VerifyReport, verify,
 pub use config::acks::Acks;
 pub use config::broker::BrokerOptions;
 pub use config::compression::Compression;
+pub use config::consumer::{AutoOffsetReset, IsolationLevel};
 pub use config::timestamp_type::TimestampType;
 pub use config::topic::{CleanupPolicy, TopicConfig};
 pub use consumer::Consumer;

@@ -61,31 +61,36 @@ impl TopicRules {
     /// # Errors
     /// `InvalidInput`, with the setting that is in the way.
     #[inline]
-    pub(crate) fn check(&self, message: &Message<'_>, now_ms: impl FnOnce() -> i64) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        topic: &str,
+        message: &Message<'_>,
+        now_ms: impl FnOnce() -> i64,
+    ) -> Result<()> {
         if self.needs_keys && message.key_bytes().is_none() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "a compacted topic takes no record without a key",
-            ));
+            let message = format!("topic {topic} is compacted: it takes no record without a key");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         match message.timestamp_ms() {
             Some(timestamp) if self.timestamp_type == TimestampType::CreateTime => {
-                self.check_timestamp(timestamp, now_ms())
+                check_timestamp(self, topic, timestamp, now_ms())
             }
             _ => Ok(()),
         }
     }
+}
 
-    fn check_timestamp(&self, timestamp: i64, now_ms: i64) -> Result<()> {
-        let (limit, name) = if now_ms.saturating_sub(timestamp) > self.before_max_ms {
-            (self.before_max_ms, "message.timestamp.before.max.ms")
-        } else if timestamp.saturating_sub(now_ms) > self.after_max_ms {
-            (self.after_max_ms, "message.timestamp.after.max.ms")
-        } else {
-            return Ok(());
-        };
-        let message =
-            format!("the timestamp {timestamp} is too far from now ({now_ms}): {name} is {limit}");
-        Err(Error::new(ErrorKind::InvalidInput, message))
-    }
+fn check_timestamp(rules: &TopicRules, topic: &str, timestamp: i64, now_ms: i64) -> Result<()> {
+    let (limit, name) = if now_ms.saturating_sub(timestamp) > rules.before_max_ms {
+        (rules.before_max_ms, "message.timestamp.before.max.ms")
+    } else if timestamp.saturating_sub(now_ms) > rules.after_max_ms {
+        (rules.after_max_ms, "message.timestamp.after.max.ms")
+    } else {
+        return Ok(());
+    };
+    let message = format!(
+        "the timestamp {timestamp} of a record for topic {topic} is too far from now ({now_ms}): \
+         {name} is {limit}"
+    );
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }

@@ -182,8 +182,8 @@ fn is_partition(env: &Env, folder: &str) -> Result<bool> {
         if file.kind != FileKind::File || !is_ours {
             return Ok(false);
         }
-        holds_evidence |= matches!(of_segment, Some((_, Suffix::Log)))
-            || file.name == PARTITION_METADATA;
+        holds_evidence |=
+            matches!(of_segment, Some((_, Suffix::Log))) || file.name == PARTITION_METADATA;
     }
     Ok(holds_evidence)
 }

@@ -117,7 +117,7 @@ impl Broker {
     /// # Errors
     /// None that a program could provoke.
     pub fn in_memory() -> Result<Broker> {
-        let options = BrokerOptions::new().background(false).journal_file_bytes(1 << 20);
+        let options = BrokerOptions::new().journal_file_bytes(1 << 20);
         options.open_in(Env::memory())
     }
 

@@ -8,6 +8,7 @@ use crate::batch::message::Message;
 use crate::batch::topic_rules::TopicRules;
 use crate::broker::topics::{partition_of, unknown_topic};
 use crate::broker::{Broker, Engine};
+use crate::catalog::topic_handle::Topics;
 use crate::config::acks::Acks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
@@ -22,6 +23,8 @@ pub struct PartitionHandle {
     engine: Arc<Engine>,
     partition: Arc<Partition>,
     rules: Arc<TopicRules>,
+    /// The version of the topics that `rules` are of.
+    version: u64,
 }
 
 impl std::fmt::Debug for PartitionHandle {
@@ -46,11 +49,13 @@ impl Broker {
     /// # Errors
     /// `UnknownTopicOrPartition`.
     pub fn partition(&self, topic: &str, partition: i32) -> Result<PartitionHandle> {
+        let version = self.engine.version();
         let topic = self.engine.topics.get(topic).ok_or_else(|| unknown_topic(topic))?;
         Ok(PartitionHandle {
             engine: Arc::clone(&self.engine),
             partition: Arc::clone(partition_of(&topic, partition)?),
             rules: Arc::new(TopicRules::new(&topic.config)),
+            version,
         })
     }
 }
@@ -77,9 +82,11 @@ impl PartitionHandle {
 
     /// A reusable appender.
     pub fn appender(&self, acks: Acks) -> Appender {
+        let mut handle = self.clone();
+        handle.heed_alterations();
         Appender {
-            options: self.rules.batch_options(),
-            handle: self.clone(),
+            options: handle.rules.batch_options(),
+            handle,
             acks,
             builder: BatchBuilder::new(),
         }
@@ -211,6 +218,9 @@ impl Appender {
         if messages.is_empty() {
             return Err(Error::new(ErrorKind::InvalidInput, "there is no message to append"));
         }
+        if self.handle.heed_alterations() {
+            self.options = self.handle.rules.batch_options();
+        }
         let mut now_ms = None;
         let clock = &self.handle.engine.env.clock;
         let mut now = || *now_ms.get_or_insert_with(|| clock.wall_ms());
@@ -218,8 +228,9 @@ impl Appender {
             self.options.now_ms = now();
         }
         self.builder.start(&self.options);
+        let topic = self.handle.partition.id().topic().as_str();
         for message in messages {
-            self.handle.rules.check(message, &mut now).map_err(|e| self.handle.named(e))?;
+            self.handle.rules.check(topic, message, &mut now).map_err(|e| self.handle.named(e))?;
             let timestamp = message.timestamp_ms().unwrap_or_else(&mut now);
             self.builder
                 .push(timestamp, message.key_bytes(), message.value_bytes(), message.headers())
@@ -230,6 +241,23 @@ impl Appender {
 }
 
 impl PartitionHandle {
+    /// Takes the settings of the topic as they are now; whether they may have changed.
+    #[inline]
+    fn heed_alterations(&mut self) -> bool {
+        let version = self.engine.version();
+        if version == self.version {
+            return false;
+        }
+        self.version = version;
+        let id = self.partition.id();
+        if let Some(topic) = self.engine.topics.get(id.topic().as_str())
+            && topic.id == id.topic_id()
+        {
+            self.rules = Arc::new(TopicRules::new(&topic.config));
+        }
+        true
+    }
+
     #[cold]
     fn named(&self, error: Error) -> Error {
         let id = self.partition.id();

@@ -356,3 +356,18 @@ fn a_strangers_folder_is_never_taken_for_a_partition() {
     let after = snapshot(&env, "").into_iter().filter(|(name, _)| name != ".lock");
     assert_eq!(after.collect::<Vec<_>>(), before);
 }
+
+#[test]
+fn an_altered_setting_holds_at_once_for_handles_that_were_there() {
+    let broker = options().open_in(memory()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let mut orders = broker.partition("orders", 0).unwrap().appender(Acks::Leader);
+    orders.append(&[Message::new("no key")]).unwrap();
+    broker.alter_topic("orders", &[("cleanup.policy", Some("compact"))]).unwrap();
+    let refused = orders.append(&[Message::new("no key")]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    orders.append(&[Message::new("a").key("k")]).unwrap();
+    let producer = broker.producer().build().unwrap();
+    let record = crate::producer::record::Record::new("orders", "no key");
+    assert_eq!(producer.send(record).unwrap_err().kind(), ErrorKind::InvalidInput);
+}

@@ -37,8 +37,22 @@ impl Partition {
         for (index, segment) in segments.as_slice().iter().enumerate() {
             let next_base = segments.get(index + 1).map(|next| next.base_offset);
             self.verify_segment(segment, next_base, &mut result)?;
+            self.verify_indexes(segment, &mut result)?;
         }
         Ok(result)
+    }
+
+    /// The index files are derived, and still somebody else may have changed them.
+    fn verify_indexes(&self, segment: &Segment, result: &mut PartitionVerification) -> Result<()> {
+        let changed = Indexes::changed_files(&self.folder, &segment.state())
+            .map_err(|error| self.io(error, "cannot read an index", &segment.log.name()))?;
+        for name in changed {
+            let message = "the index is missing or not what was written; no record is lost, it is \
+                           made anew from the log when it is needed";
+            let error = Error::new(ErrorKind::Corrupt, message);
+            result.errors.push(self.name(error.at_file(self.folder.describe(&name))));
+        }
+        Ok(())
     }
 
     fn verify_segment(

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::batch::message::Message;
+use crate::batch::topic_rules::TopicRules;
 use crate::config::acks::Acks;
-use crate::config::compression::{Compression, TopicCompression};
+use crate::config::compression::Compression;
 use crate::config::producer::ProducerConfig;
 use crate::config::topic::TopicConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -56,15 +57,16 @@ pub(super) struct BatchRules {
     record_bytes_max: usize,
     /// The setting that `record_bytes_max` comes from.
     record_limit: &'static str,
-    before_max_ms: i64,
-    after_max_ms: i64,
+    rules: TopicRules,
 }
 
 impl BatchRules {
     pub(super) fn new(settings: &Settings, topic: &TopicConfig) -> BatchRules {
-        let values = topic.values();
-        let (compression, level) = codec_of(settings, topic);
-        let message_max = bytes(values.max_message_bytes.into());
+        let rules = TopicRules::new(topic);
+        // The topic's codec, or the producer's where the topic leaves it open.
+        let own = (settings.compression, settings.compression_level);
+        let (compression, level) = rules.compression.unwrap_or(own);
+        let message_max = bytes(topic.values().max_message_bytes.into());
         let plain = compression == Compression::None;
         // A compressed record may yet fit; whether it did is seen when the batch is closed.
         let (record_bytes_max, record_limit) = if plain && message_max < settings.max_request_size {
@@ -81,12 +83,11 @@ impl BatchRules {
         BatchRules {
             compression,
             level,
-            timestamp_type: values.message_timestamp_type,
+            timestamp_type: rules.timestamp_type,
             batch_bytes_max,
             record_bytes_max,
             record_limit,
-            before_max_ms: values.message_timestamp_before_max_ms,
-            after_max_ms: values.message_timestamp_after_max_ms,
+            rules,
         }
     }
 
@@ -94,7 +95,7 @@ impl BatchRules {
     ///
     /// # Errors
     /// [`ErrorKind::Limit`] for a record that is too large, [`ErrorKind::InvalidInput`] for a
-    /// timestamp that the topic does not take.
+    /// timestamp that the topic does not take, or no key where it wants one.
     pub(super) fn check(
         &self,
         topic: &TopicName,
@@ -105,12 +106,7 @@ impl BatchRules {
         if record_bytes.saturating_add(BATCH_HEADER_LEN) > self.record_bytes_max {
             self.check_size(topic, message)?;
         }
-        match message.timestamp_ms() {
-            Some(timestamp) if self.timestamp_type == TimestampType::CreateTime => {
-                self.check_timestamp(topic, timestamp, now_ms)
-            }
-            _ => Ok(()),
-        }
+        self.rules.check(topic.as_str(), message, || now_ms)
     }
 
     /// The exact check, for records that may or may not fit.
@@ -130,38 +126,6 @@ impl BatchRules {
         );
         Err(Error::new(ErrorKind::Limit, message))
     }
-
-    fn check_timestamp(&self, topic: &TopicName, timestamp: i64, now_ms: i64) -> Result<()> {
-        let (limit, name) = if now_ms.saturating_sub(timestamp) > self.before_max_ms {
-            (self.before_max_ms, "message.timestamp.before.max.ms")
-        } else if timestamp.saturating_sub(now_ms) > self.after_max_ms {
-            (self.after_max_ms, "message.timestamp.after.max.ms")
-        } else {
-            return Ok(());
-        };
-        let message = format!(
-            "the timestamp {timestamp} of a record for topic {topic} is too far from now \
-             ({now_ms}): {name} is {limit}"
-        );
-        Err(Error::new(ErrorKind::InvalidInput, message))
-    }
-}
-
-/// The codec of a topic's batches: the topic's, or the producer's where the topic leaves it open.
-fn codec_of(settings: &Settings, topic: &TopicConfig) -> (Compression, Option<i32>) {
-    let values = topic.values();
-    let codec = match values.compression {
-        TopicCompression::Producer => return (settings.compression, settings.compression_level),
-        TopicCompression::Uncompressed => Compression::None,
-        TopicCompression::Codec(codec) => codec,
-    };
-    let level = match codec {
-        Compression::None | Compression::Snappy => None,
-        Compression::Gzip => Some(values.compression_gzip_level),
-        Compression::Lz4 => Some(values.compression_lz4_level),
-        Compression::Zstd => Some(values.compression_zstd_level),
-    };
-    (codec, level)
 }
 
 fn bytes(of: u64) -> usize {

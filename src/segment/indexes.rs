@@ -57,6 +57,26 @@ impl Indexes {
         self.max_timestamp_offset.store(offset, Ordering::Relaxed);
     }
 
+    /// The index files that are not what the state says: derived, and made anew when they are
+    /// needed, but not what was written.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn changed_files(folder: &Folder, state: &SegmentState) -> io::Result<Vec<String>> {
+        let files = [
+            (Suffix::Index, state.index_bytes, state.index_sum),
+            (Suffix::TimeIndex, state.time_index_bytes, state.time_index_sum),
+            (Suffix::TxnIndex, state.txn_index_bytes, state.txn_index_sum),
+        ];
+        let mut changed = Vec::new();
+        for (suffix, length, sum) in files {
+            if read_checked(folder, state.base_offset, suffix, length, sum)?.is_none() {
+                changed.push(suffix.file(state.base_offset));
+            }
+        }
+        Ok(changed)
+    }
+
     /// Reads the files of a sealed segment; `None` if one of them is not what `state` says.
     pub(crate) fn read_sealed(
         folder: &Folder,
