@@ -16,6 +16,7 @@ use crate::commit::Committer;
 use crate::commit::ticket::Part;
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
+use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::file_names::{PARTITION_METADATA, delete_dir, log_file, stray_dir};
@@ -254,6 +255,9 @@ impl Engine {
                 return Err(error);
             }
         }
+        if planted!("record_before_folders") {
+            return Ok(());
+        }
         self.env
             .vfs
             .sync_dir("")
@@ -440,7 +444,9 @@ pub(crate) fn remove_folders(env: &Env, folders: Vec<(PartitionId, &str)>) -> Re
     }
     // The names first: a folder that got its old one back after it lost the file with its id
     // would belong to nobody for ever.
-    synced()?;
+    if !planted!("ids_lost_before_names") {
+        synced()?;
+    }
     renamed.iter().try_for_each(|deleted| remove_deleted_folder(env, deleted))?;
     synced()
 }

@@ -10,6 +10,7 @@ use crate::broker::topics::{partition_of, unknown_topic};
 use crate::broker::{Broker, Engine};
 use crate::catalog::topic_handle::Topics;
 use crate::config::acks::Acks;
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
 use crate::partition::Partition;
@@ -162,6 +163,9 @@ impl PartitionHandle {
         self.engine.committer.checkpoint()?;
         let planned = self.partition.delete_records(offset)?;
         let log_start_offset = planned.log_start_offset;
+        if planted!("unlinked_before_log_start") {
+            self.partition.delete_below(log_start_offset)?;
+        }
         self.engine.committer.plan(planned)?;
         self.partition.delete_below(log_start_offset)?;
         Ok(log_start_offset)

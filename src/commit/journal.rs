@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::env::Env;
+use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::JournalPosition;
@@ -122,6 +123,7 @@ impl Journal {
     pub(crate) fn begin_session(&mut self, salt: u64) -> JournalPosition {
         // The chain of checksums starts from the salt, so that no frame of another session fits.
         let crc = (salt ^ (salt >> 32)) as u32;
+        let salt = if planted!("same_salt") { 1 } else { salt };
         self.next = JournalPosition { salt, file: 1, position: BLOCK_BYTES as u64, lsn: 1, crc };
         self.current = None;
         self.synced_lsn = 0;
@@ -174,7 +176,10 @@ impl Journal {
     /// A file that may be overwritten, or a place for a new one.
     fn free_slot(&mut self) -> Option<usize> {
         let oldest_needed = self.oldest_needed.load(Ordering::Acquire);
-        let free = |slot: &Slot| slot.number == 0 || slot.number < oldest_needed;
+        let free = |slot: &Slot| {
+            let recycled = planted!("journal_recycled_early") || slot.number < oldest_needed;
+            slot.number == 0 || recycled
+        };
         if let Some(index) = self.slots.iter().position(free)
             && Some(index) != self.current
         {
@@ -288,6 +293,9 @@ impl Journal {
     /// Undoes a frame whose write failed. A frame that lay there in full, although the write of it
     /// reported an error, would be replayed after a crash over whatever was acked meanwhile.
     fn erase(&self, failed: Error) -> Error {
+        if planted!("failed_frame_not_erased") {
+            return failed;
+        }
         let slot = &self.slots[self.current.expect("a frame was being written")];
         let file = slot.file.as_ref().expect("the current file is open");
         let erased = write_all_at(&**file, &ZEROS[..BLOCK_BYTES], self.next.position)
@@ -308,7 +316,10 @@ impl Journal {
     pub(crate) fn sync(&mut self, frame: &WrittenFrame) -> Result<()> {
         let slot = &self.slots[self.current.expect("a frame was written")];
         let file = slot.file.as_ref().expect("the current file is open");
-        file.sync_data()
+        let synced = if planted!("ack_before_sync") { Ok(()) } else { file.sync_data() };
+        let again = |e| if planted!("retried_sync") { file.sync_data() } else { Err(e) };
+        synced
+            .or_else(again)
             .map_err(|e| Error::io(e, "cannot sync the commit journal").at_file(&slot.name))?;
         self.synced_lsn = self.next.lsn;
         self.next.lsn += 1;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use crate::commit::Committer;
 use crate::commit::checkpoint::Control;
+use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checkpoint::{self, PartitionOffset};
@@ -89,6 +90,11 @@ impl Committer {
         self.finished.store(true, Ordering::Release);
         let _no_checkpoint = self.checkpointing.lock();
         self.poison.check()?;
+        let nonce = self.env.random.next_u64();
+        let marker = CleanShutdown { broker_epoch, nonce: Some(nonce) }.encode();
+        if planted!("marker_first") {
+            replace_file(&*self.env.vfs, CLEAN_SHUTDOWN, &marker)?;
+        }
         // 1. Segments, indexes and snapshots, in their final form.
         //    If we stop here: the directory is recovered from the journal.
         let partitions = self.partitions.load_full();
@@ -102,7 +108,6 @@ impl Committer {
         }
         // 2. Kafka's checkpoints, then the control file: nothing has to be replayed any more.
         self.write_checkpoints(&partitions, &states)?;
-        let nonce = self.env.random.next_u64();
         self.rewrite_control(|control| finish(control, states, nonce))?;
         // 3. The journal is emptied durably.
         journal.reset().inspect_err(|error| self.poison_unless_full(error))?;
@@ -112,11 +117,7 @@ impl Committer {
         let failed = |e| Error::io(e, "cannot mark the directory as closed").at_file(OTTLA_OPEN);
         vfs.remove_dir(OTTLA_OPEN).and_then(|()| vfs.sync_dir("")).map_err(failed)?;
         // 5. The clean marker, last: only now nothing is left to be done.
-        replace_file(
-            &**vfs,
-            CLEAN_SHUTDOWN,
-            &CleanShutdown { broker_epoch, nonce: Some(nonce) }.encode(),
-        )
+        replace_file(&**vfs, CLEAN_SHUTDOWN, &marker)
     }
 
     fn write_checkpoints(

@@ -11,6 +11,7 @@ mod ofd_lock;
 pub mod overlay;
 mod overlay_file;
 mod path;
+pub mod planted;
 pub mod poison;
 pub mod random;
 pub mod replace_file;

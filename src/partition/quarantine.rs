@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, Vfs, VfsFile, write_all_at};
 use crate::format::file_names;
 use crate::segment::log_file::LogFile;
@@ -62,6 +63,9 @@ impl Quarantine {
         from: u64,
         to: u64,
     ) -> io::Result<Quarantined> {
+        if planted!("quarantine_skipped") {
+            return Ok(Quarantined::default());
+        }
         let mut chunk = vec![0; CHUNK_BYTES];
         let mut copy = Copy::default();
         let (mut position, mut worth_keeping) = (from, false);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::segments::Segments;
 use super::writer::{Active, Writer};
+use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, VfsFile};
 use crate::error::{ErrorKind, Result};
 use crate::format::batch_header::BatchHeader;
@@ -71,9 +72,12 @@ impl Writer<'_> {
         let file = create_log(partition, &name)
             .map_err(|error| failed(error, "cannot make a new segment"))?;
         // 2. Sync the folder, so that no record is acked that lies in a file without a name.
-        partition.shared.env.vfs.sync_dir(partition.folder.name()).map_err(|error| {
-            partition.shared.poisoned_by(failed(error, "cannot sync the folder of a new segment"))
-        })?;
+        if !planted!("no_directory_sync") {
+            partition.shared.env.vfs.sync_dir(partition.folder.name()).map_err(|error| {
+                let what = "cannot sync the folder of a new segment";
+                partition.shared.poisoned_by(failed(error, what))
+            })?;
+        }
         // 3. Show it to readers.
         let indexes = Arc::new(Indexes::growing());
         let segment = Segment::new(&partition.folder, empty_state(base_offset), 0, None);
@@ -165,7 +169,9 @@ impl Writer<'_> {
         trim(active).map_err(|error| partition.io(error, "cannot trim the log", &name))?;
         // 2. Sync the log: what follows may say that it is complete.
         //    If we stop here: as after a sync by a checkpoint.
-        self.sync_active()?;
+        if !planted!("no_sync_at_roll") {
+            self.sync_active()?;
+        }
         // 3. Write and sync the indexes, so that they never have to be rebuilt.
         //    If we stop here: index files that match the log, or are rebuilt because the control
         //    file knows no sums of them.

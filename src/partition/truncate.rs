@@ -11,6 +11,7 @@ use super::Partition;
 use super::producers::ProducerSlot;
 use super::segments::Segments;
 use super::writer::{Active, Writer};
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::format::file_names::{self, Suffix};
@@ -133,6 +134,9 @@ impl Writer<'_> {
             for suffix in [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex] {
                 remove_if_there(&partition.folder, &suffix.file(behind.base_offset))
                     .map_err(|error| failed(error, "cannot remove a segment"))?;
+            }
+            if planted!("segments_removed_at_once") {
+                continue;
             }
             partition
                 .folder

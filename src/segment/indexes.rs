@@ -12,6 +12,7 @@ use super::offset_index::OffsetIndex;
 use super::sparse_index::IndexBytes;
 use super::time_index::TimeIndex;
 use super::txn_index::TxnIndex;
+use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::format::control_file::SegmentState;
@@ -268,7 +269,7 @@ fn read_checked(
         return Ok(None);
     }
     let bytes = read_or_map(&*file, length)?;
-    Ok(bytes.filter(|bytes| crc32c(bytes.as_slice()) == sum))
+    Ok(bytes.filter(|bytes| planted!("index_trusted") || crc32c(bytes.as_slice()) == sum))
 }
 
 fn read_or_map(file: &dyn VfsFile, length: usize) -> io::Result<Option<IndexBytes>> {

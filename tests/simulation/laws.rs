@@ -104,8 +104,8 @@ fn hold_partition(
     if !(start_min..=start_max.unwrap_or(0).max(start_min)).contains(&seen.start) {
         return Err(format!("log start: it is {}, not {start_min} to {start_max:?}", seen.start));
     }
-    let required = partition.batches.iter().filter(|batch| batch.must(at, lost_power));
-    if let Some(lost) = required.filter(|batch| batch.end() > seen.end).last() {
+    let mut required = partition.batches.iter().rev().filter(|b| b.must(at, lost_power));
+    if let Some(lost) = required.find(|batch| batch.end() > seen.end) {
         return Err(format!(
             "acked is there: {} to {} with acks={} ended before {at} ({:?}), the log ends at {}",
             lost.base,

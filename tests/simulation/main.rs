@@ -4,8 +4,11 @@
 
 mod check;
 mod explore;
+mod failing_calls;
 mod laws;
 mod model;
+#[cfg(plant)]
+mod planted;
 mod reader;
 mod run;
 mod workload;

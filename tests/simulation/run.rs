@@ -1,6 +1,6 @@
 //! Runs a workload on a simulated disk and writes down in the model what was done and when.
 
-use ottla::env::sim::{Choices, Recording, SimEnv};
+use ottla::env::sim::{Choices, Fault, Recording, SimEnv};
 use ottla::{Acks, Broker, BrokerOptions, Error, ErrorKind, Message, TopicConfig};
 
 use crate::laws;
@@ -27,15 +27,27 @@ pub(crate) struct Run {
     eras: Vec<Era>,
     written: u32,
     /// Calls fail on purpose.
-    faulty: bool,
+    pub(crate) faulty: bool,
+    /// The broker has said that nothing is written any more.
+    pub(crate) poisoned: bool,
     /// The last failure.
     pub(crate) failure: Option<Error>,
 }
 
 /// Runs the whole workload; every call must succeed.
 pub(crate) fn run(workload: &Workload, seed: u64) -> Result<Vec<Era>, String> {
-    let mut run = Run::new(SimEnv::new(seed), false);
+    run_with(workload, seed, &[])
+}
+
+/// Runs the whole workload while calls go wrong as planned.
+pub(crate) fn run_with(
+    workload: &Workload,
+    seed: u64,
+    faults: &[Fault],
+) -> Result<Vec<Era>, String> {
+    let mut run = Run::new(SimEnv::new(seed), !faults.is_empty());
     run.open()?;
+    faults.iter().for_each(|fault| run.world.disk.plan(fault.clone()));
     for (number, operation) in workload.operations.iter().enumerate() {
         let outcome = run.perform(operation);
         outcome
@@ -57,6 +69,7 @@ impl Run {
             eras: Vec::new(),
             written: 0,
             faulty,
+            poisoned: false,
             failure: None,
         }
     }
@@ -82,7 +95,16 @@ impl Run {
             }
             Err(error) => return Err(format!("it does not open: {error}")),
         };
-        let seen = read_all(&broker)?;
+        self.poisoned = false;
+        let seen = match read_all(&broker) {
+            Ok(seen) => seen,
+            // A read that fails tells nothing; what was written is still there.
+            Err(_) if self.faulty => {
+                broker.abandon();
+                return Ok(());
+            }
+            Err(broken) => return Err(broken),
+        };
         laws::hold(&self.model, began, lost_power, &seen)?;
         self.model.settle(&seen, self.at());
         self.broker = Some(broker);
@@ -106,9 +128,7 @@ impl Run {
         let Some(broker) = self.broker.take() else { return Ok(()) };
         match broker.close() {
             Ok(()) => self.model.sync_all(self.at()),
-            Err(error) => {
-                self.note_failure(error)?;
-            }
+            Err(error) => drop(self.note_failure(error)?),
         }
         drop(broker);
         self.open()
@@ -137,9 +157,23 @@ impl Run {
         if !self.faulty {
             return Err(error.to_string());
         }
-        let unknown = matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::Timeout);
+        let poisoned = error.kind() == ErrorKind::Poisoned;
+        // What comes after the first such answer was not even begun.
+        let unknown = poisoned && !self.poisoned;
+        self.poisoned |= poisoned;
         self.failure = Some(error);
         Ok(unknown)
+    }
+
+    /// Notes an error of a call that has several steps: unless the broker refused everything
+    /// before, nobody knows which of them were taken.
+    fn note_partial(&mut self, error: Error, span: &mut Span) -> Result<(), String> {
+        let was_poisoned = self.poisoned;
+        self.note_failure(error)?;
+        if was_poisoned || self.at() == span.begun {
+            span.refused = Some(self.at());
+        }
+        Ok(())
     }
 
     fn change(&mut self, broker: &Broker, operation: &Operation) -> Result<(), String> {
@@ -197,10 +231,13 @@ impl Run {
                 Some(description.id)
             }
             Err(error) => {
-                self.note_failure(error)?;
+                self.note_partial(error, &mut span)?;
                 None
             }
         };
+        if span.refused.is_some() {
+            return Ok(());
+        }
         self.model.topics.push(TopicModel {
             name: name.to_owned(),
             id,
@@ -217,9 +254,7 @@ impl Run {
         let mut span = Span::begun(self.at());
         match broker.delete_topic(name) {
             Ok(()) => span.acked = Some(self.at()),
-            Err(error) => {
-                self.note_failure(error)?;
-            }
+            Err(error) => self.note_partial(error, &mut span)?,
         }
         self.model.topics[topic].deleted = Some(span);
         Ok(())
@@ -234,9 +269,7 @@ impl Run {
         let mut span = Span::begun(self.at());
         match broker.add_partitions(name, total as i32) {
             Ok(()) => span.acked = Some(self.at()),
-            Err(error) => {
-                self.note_failure(error)?;
-            }
+            Err(error) => self.note_partial(error, &mut span)?,
         }
         self.model.topics[topic].partitions.push(PartitionModel::new(span));
         Ok(())
@@ -248,9 +281,7 @@ impl Run {
         let mut span = Span::begun(self.at());
         match broker.alter_topic(name, &[("retention.bytes", Some(&value))]) {
             Ok(()) => span.acked = Some(self.at()),
-            Err(error) => {
-                self.note_failure(error)?;
-            }
+            Err(error) => self.note_partial(error, &mut span)?,
         }
         self.model.topics[topic].settings.push((value, span));
         Ok(())
@@ -302,7 +333,8 @@ impl Run {
             Ok(appended) if appended.base_offset == base => span.acked = Some(self.at()),
             Ok(appended) => return Err(format!("{appended:?} at the end {base}")),
             Err(error) => {
-                if !self.note_failure(error)? {
+                // A call that changed nothing on the disk was refused, whatever it says.
+                if !self.note_failure(error)? || self.at() == span.begun {
                     span.refused = Some(self.at());
                 }
             }
@@ -336,7 +368,8 @@ impl Run {
         match atomic.commit() {
             Ok(_) => span.acked = Some(self.at()),
             Err(error) => {
-                if !self.note_failure(error)? {
+                // A call that changed nothing on the disk was refused, whatever it says.
+                if !self.note_failure(error)? || self.at() == span.begun {
                     span.refused = Some(self.at());
                 }
             }
@@ -400,9 +433,7 @@ impl Run {
                 span.acked = Some(self.at());
                 self.model.sync_all(self.at());
             }
-            Err(error) => {
-                self.note_failure(error)?;
-            }
+            Err(error) => self.note_partial(error, &mut span)?,
         }
         let start = Start { offset, exact: span.acked.is_some(), span };
         self.model.topics[place.0].partitions[place.1].starts.push(start);
@@ -432,9 +463,7 @@ impl Run {
                 span.acked = Some(self.at());
                 self.model.sync_all(self.at());
             }
-            Err(error) => {
-                self.note_failure(error)?;
-            }
+            Err(error) => self.note_partial(error, &mut span)?,
         }
         for batch in &mut self.model.topics[place.0].partitions[place.1].batches {
             if batch.base >= offset && batch.cut.is_none() && batch.span.refused.is_none() {

@@ -95,6 +95,7 @@ pub(crate) fn fixed() -> Vec<Workload> {
         fixed("retention", retention(all, one)),
         fixed("sessions", sessions(all, one)),
         fixed("truncations", truncations(all, one)),
+        fixed("another session cuts", another_session_cuts(all, one)),
     ]
 }
 
@@ -217,6 +218,21 @@ fn truncations(all: Acks, one: Acks) -> Vec<Operation> {
     operations.push(Truncate { topic: 0, partition: 0, batches: 4 });
     operations.extend([append(0, 0, 2, one), append(0, 0, 1, all), Kill, append(0, 0, 1, all)]);
     operations
+}
+
+/// What one session wrote, and the journal still holds, is cut off by the next.
+fn another_session_cuts(all: Acks, one: Acks) -> Vec<Operation> {
+    vec![
+        create(0, 1, 4000),
+        append(0, 0, 1, all),
+        append(0, 0, 1, all),
+        append(0, 0, 1, all),
+        Kill,
+        Truncate { topic: 0, partition: 0, batches: 2 },
+        append(0, 0, 1, one),
+        Kill,
+        append(0, 0, 1, all),
+    ]
 }
 
 /// A run from a seed.

@@ -11,6 +11,7 @@ use super::super::Partition;
 use super::super::create::Parts;
 use super::super::report::PartitionReport;
 use super::{Recovery, Tail};
+use crate::env::planted::planted;
 use crate::env::vfs::write_all_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::file_names;
@@ -56,7 +57,7 @@ impl Recovery {
         let rolled = self.foreign.is_none() && index + 1 < self.tails.len();
         let untouched = rolled || self.foreign.is_some_and(|foreign| foreign.clean);
         let untouched = untouched && !self.replayed;
-        if untouched && end >= file_bytes {
+        if (untouched || planted!("tail_kept_as_it_is")) && end >= file_bytes {
             return Ok(());
         }
         // 1. Copy what will be cut.
@@ -70,7 +71,8 @@ impl Recovery {
         let open =
             tail.segment.log.writer().map_err(|error| failed(error, "cannot open the log"))?;
         // 2. Write the kept tail again, cut.
-        rewrite(tail, if untouched { end } else { from }, end)
+        let looks_right = planted!("right_looking_bytes_trusted");
+        rewrite(tail, if untouched || looks_right { end } else { from }, end)
             .map_err(|error| failed(error, "cannot write the tail of the log again"))?;
         // Also where the log ends here already: who cut it may have died before the cut was synced.
         open.file.set_len(end).map_err(|error| failed(error, "cannot cut the log"))?;
@@ -212,6 +214,9 @@ impl Recovery {
 
     fn sync_folder(&self) -> Result<()> {
         // Names that we do not see may have been removed by somebody who died before that was synced.
+        if planted!("removed_names_trusted") {
+            return Ok(());
+        }
         if self.tails.is_empty() && self.sealed.is_empty() && self.report.removed.is_empty() {
             return Ok(());
         }
