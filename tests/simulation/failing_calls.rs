@@ -1,21 +1,18 @@
 //! Every call fails in turn, in every way, once and from then on: no panic, nothing acked is lost,
 //! nothing that was refused comes back, and after the failure appends go on or are refused.
 
-use ottla::env::sim::{CacheAfterFailedSync, Effect, Explorer, FaultMatrix, SimEnv};
+use ottla::env::sim::{CacheAfterFailedSync, Effect, Explorer, Fault, FaultMatrix, SimEnv};
 use ottla::{Acks, ErrorKind, Message};
 
 use crate::check::check;
 use crate::laws;
 use crate::reader::read_all;
-use crate::run::{Run, options};
+use crate::run::{Run, options, run_with};
 use crate::workload::{Operation, Workload, fixed};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EINTR: i32 = 4;
-
-/// Every how many runs the recording is crashed everywhere, too.
-const EXPLORED_ONE_IN: u64 = 40;
 
 fn prepare(world: &SimEnv) -> Run {
     let mut run = Run::new(world.clone(), false);
@@ -27,7 +24,11 @@ fn prepare(world: &SimEnv) -> Run {
 /// Runs a workload whose calls fail, and holds the laws at each end that it may come to.
 fn scenario(world: &SimEnv, mut run: Run, operations: &[Operation]) -> Result<(), String> {
     for operation in operations {
-        run.perform(operation).map_err(|broken| format!("{operation:?}: {broken}"))?;
+        let performed = run.perform(operation);
+        performed.map_err(|broken| {
+            let failure = run.failure.as_ref().map(ToString::to_string);
+            format!("{operation:?}: {broken}, after the failure {failure:?}")
+        })?;
     }
     world.disk.heal();
     if let Some(broker) = &run.broker {
@@ -78,49 +79,70 @@ fn appends_go_on(run: &Run) -> Result<bool, String> {
     Ok(true)
 }
 
-fn matrix(effects: Vec<Effect>, workload: &Workload, nth_max: u64) -> u64 {
-    let matrix = FaultMatrix { effects, nth_max, ..FaultMatrix::new(1) };
-    let runs = std::cell::Cell::new(0_u64);
-    matrix.run(prepare, |world, run, fault| {
-        let outcome = scenario(world, run, &workload.operations);
-        outcome.unwrap_or_else(|broken| panic!("{}, {fault}: {broken}", workload.name));
-        runs.set(runs.get() + 1);
-        if runs.get().is_multiple_of(EXPLORED_ONE_IN) {
-            crash_after(workload, fault, runs.get());
-        }
-    })
+/// How much is tried.
+struct Extent {
+    effects: Vec<Effect>,
+    /// Every how many calls one fails.
+    stride: u64,
+    /// Every how many runs the recording is crashed everywhere, too.
+    explored_one_in: u64,
 }
 
-/// Crashes a run that met a failure.
-fn crash_after(workload: &Workload, fault: &str, number: u64) {
-    let nth = 20 + number % 60;
-    let effects = [Effect::Errno(EIO), Effect::Errno(ENOSPC), Effect::Short];
-    let effect = effects[(number / 7 % 3) as usize];
-    let planned = ottla::env::sim::Fault::new(effect).nth(nth);
-    let eras = crate::run::run_with(workload, number, &[planned]);
-    for era in eras.unwrap_or_else(|broken| panic!("{}, {fault}: {broken}", workload.name)) {
-        let explorer = Explorer { power_losses: 2, ..Explorer::new(number) };
-        explorer.run(&era.recording, |crash| check(crash, &era.model)).unwrap_or_else(|broken| {
-            panic!("{}, {effect:?} at call {nth}: {broken}", workload.name)
-        });
+/// Lets one call after the other fail, until a run makes fewer calls than that.
+fn fail_each_call(workload: &Workload, extent: &Extent) -> u64 {
+    let mut runs = 0;
+    for (number, effect) in extent.effects.iter().enumerate() {
+        for persistent in [false, true] {
+            for nth in (1 + number as u64 % extent.stride..).step_by(extent.stride as usize) {
+                let world = SimEnv::new(1);
+                let run = prepare(&world);
+                let fault = Fault::new(*effect).nth(nth);
+                world.disk.plan(if persistent { fault.from_then_on() } else { fault });
+                scenario(&world, run, &workload.operations).unwrap_or_else(|broken| {
+                    let name = &workload.name;
+                    panic!("{name}, {effect:?} at call {nth}, for ever: {persistent}: {broken}")
+                });
+                if world.disk.faults_met() == 0 {
+                    break;
+                }
+                runs += 1;
+                if nth.is_multiple_of(extent.explored_one_in) {
+                    crash_after(workload, *effect, nth);
+                }
+            }
+        }
+    }
+    runs
+}
+
+/// Crashes a run that met a failure everywhere.
+fn crash_after(workload: &Workload, effect: Effect, nth: u64) {
+    let eras = run_with(workload, nth, &[Fault::new(effect).nth(nth)]);
+    let complain = |broken: String| -> ! {
+        panic!("{}, {effect:?} at call {nth}, crashed later: {broken}", workload.name)
+    };
+    for era in eras.unwrap_or_else(|broken| complain(broken)) {
+        let explorer = Explorer { power_losses: 2, threads: 2, ..Explorer::new(nth) };
+        explorer
+            .run(&era.recording, |crash| check(crash, &era.model))
+            .unwrap_or_else(|failure| complain(failure.to_string()));
     }
 }
 
 #[test]
 fn whichever_call_fails_nothing_acked_is_lost() {
-    let long = std::env::var("OTTLA_SIM_STATES").is_ok();
-    let (effects, nth_max) = if long {
-        (FaultMatrix::EFFECTS.to_vec(), u64::MAX)
+    let fails = Effect::SyncFails(CacheAfterFailedSync::KeepsNew);
+    let extent = if std::env::var("OTTLA_SIM_STATES").is_ok() {
+        Extent { effects: FaultMatrix::EFFECTS.to_vec(), stride: 1, explored_one_in: 23 }
     } else {
-        let fails = Effect::SyncFails(CacheAfterFailedSync::KeepsNew);
-        let effects = vec![Effect::Errno(EIO), Effect::Errno(ENOSPC), Effect::Errno(EINTR), fails];
-        (effects, if cfg!(debug_assertions) { 60 } else { 150 })
+        let effects = [Effect::Errno(EIO), Effect::Errno(ENOSPC), Effect::Errno(EINTR), fails];
+        Extent { effects: effects.to_vec(), stride: 37, explored_one_in: 1000 }
     };
     let mut runs = 0;
     for workload in fixed() {
         let steady = |operation: &Operation| !matches!(operation, Operation::PowerLoss { .. });
         let operations = workload.operations.iter().filter(|o| steady(o)).cloned().collect();
-        runs += matrix(effects.clone(), &Workload { operations, ..workload }, nth_max);
+        runs += fail_each_call(&Workload { operations, ..workload }, &extent);
     }
     println!("{runs} runs, each with a call that failed");
     assert!(runs > 100, "{runs}");

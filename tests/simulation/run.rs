@@ -458,15 +458,26 @@ impl Run {
             return Ok(());
         };
         let mut span = Span::begun(begun);
+        let end = handle.end_offset();
         match handle.truncate_to(offset) {
             Ok(()) => {
                 span.acked = Some(self.at());
                 self.model.sync_all(self.at());
             }
-            Err(error) => self.note_partial(error, &mut span)?,
+            Err(error) => {
+                self.note_partial(error, &mut span)?;
+                if handle.end_offset() == end {
+                    span.refused = Some(self.at());
+                }
+            }
+        }
+        if span.refused.is_some() {
+            return Ok(());
         }
         for batch in &mut self.model.topics[place.0].partitions[place.1].batches {
-            if batch.base >= offset && batch.cut.is_none() && batch.span.refused.is_none() {
+            // A cut that failed may be asked for again.
+            let whole = batch.cut.is_none_or(|cut| cut.is_open());
+            if batch.base >= offset && whole && batch.span.refused.is_none() {
                 batch.cut = Some(span);
             }
         }
