@@ -177,7 +177,8 @@ impl Journal {
     fn free_slot(&mut self) -> Option<usize> {
         let oldest_needed = self.oldest_needed.load(Ordering::Acquire);
         let free = |slot: &Slot| {
-            let recycled = planted!("journal_recycled_early") || slot.number < oldest_needed;
+            let early = planted!("journal_recycled_early") && slot.number != self.next.file;
+            let recycled = early || slot.number < oldest_needed;
             slot.number == 0 || recycled
         };
         if let Some(index) = self.slots.iter().position(free)
