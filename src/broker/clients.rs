@@ -99,6 +99,10 @@ impl Engine {
         self.check_writable()?;
         self.committer.begin_write()?;
         let mut writer = partition.lock();
+        // Whoever gets the lock after the close had it may write no more.
+        if self.committer.is_finished() {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
         let appended = writer.append_written(batch)?;
         // The tail that a power loss may take, and that a durable commit has to sync first, stays
         // bounded. The maintenance thread begins to sync it early, beside the writer; who fills

@@ -155,7 +155,10 @@ impl Directory {
             {
                 Left::Clean(control)
             }
-            (Some(control), None) if was_open => Left::Unclean(control),
+            // No crash leaves an open session without `ottla.open/`; a copy that dropped empty
+            // folders does. The journal counts all the same.
+            (Some(control), None) if was_open || !control.closed => Left::Unclean(control),
+            (Some(control), Some(_)) if !control.closed => return Err(two_stories(env)),
             (None, None) if was_open && has_journal => return Err(no_control(env)),
             (None, None) if !was_open && self.looks_empty() => Left::Empty,
             (_, marker) => Left::Foreign { clean: marker.is_some() },
@@ -199,6 +202,14 @@ fn read_control(env: &Env, needed: bool) -> Result<Option<ControlFile>> {
             if needed || error.kind() == ErrorKind::Unsupported { Err(error) } else { Ok(None) }
         }
     }
+}
+
+fn two_stories(env: &Env) -> Error {
+    let message = "the clean shutdown marker says that the directory was closed, the control file \
+                   that it was not, and nobody can tell whether commits of the journal are still \
+                   to be applied: nothing was changed; remove the marker if no other program \
+                   wrote here since";
+    Error::new(ErrorKind::Corrupt, message).at_file(env.vfs.describe(CLEAN_SHUTDOWN))
 }
 
 fn no_control(env: &Env) -> Error {

@@ -18,6 +18,10 @@ const TICK_PERIOD_MAX: Duration = Duration::from_secs(1);
 /// A wall clock that ran ahead of the monotonic one by more than this was set, not passed.
 const CLOCK_JUMP_MS: i64 = 60 * 60 * 1000;
 
+/// A directory that was last written to longer ago than this is opened by a program whose clock is
+/// likely wrong: nothing is deleted by age in this session.
+const YEARS_AWAY_MS: i64 = 2 * 366 * 24 * 60 * 60 * 1000;
+
 /// When the periodic duties are due, on the monotonic clock.
 #[derive(Debug)]
 pub(crate) struct Maintenance {
@@ -27,6 +31,8 @@ pub(crate) struct Maintenance {
     next_linger: Option<Duration>,
     /// The wall clock less the monotonic clock when the broker was opened.
     wall_offset_ms: i64,
+    /// The clock was far ahead of what the last session saw when the broker was opened.
+    opened_in_the_future: bool,
 }
 
 /// What retention deleted in one partition.
@@ -44,7 +50,11 @@ pub struct RetentionOutcome {
 }
 
 impl Maintenance {
-    pub(crate) fn new(env: &crate::env::Env, checkpoint: Duration) -> Maintenance {
+    pub(crate) fn new(
+        env: &crate::env::Env,
+        checkpoint: Duration,
+        wall_ms_max: i64,
+    ) -> Maintenance {
         let now = env.clock.monotonic();
         Maintenance {
             next_checkpoint: now + checkpoint,
@@ -52,6 +62,8 @@ impl Maintenance {
             next_retention: now + Duration::from_secs(30),
             next_linger: None,
             wall_offset_ms: wall_offset(env),
+            opened_in_the_future: wall_ms_max > 0
+                && env.clock.wall_ms().saturating_sub(wall_ms_max) > YEARS_AWAY_MS,
         }
     }
 }
@@ -202,23 +214,23 @@ impl Engine {
     /// Whether the wall clock was set forward since the broker was opened. What looks old then
     /// may be young: nothing is deleted by age until the directory is opened anew.
     fn clock_jumped(&self) -> bool {
-        wall_offset(&self.env) > self.maintenance.lock().wall_offset_ms + CLOCK_JUMP_MS
+        let maintenance = self.maintenance.lock();
+        maintenance.opened_in_the_future
+            || wall_offset(&self.env) > maintenance.wall_offset_ms + CLOCK_JUMP_MS
     }
 
     fn retain(&self, partition: &Arc<Partition>, now_ms: i64) -> Result<Option<RetentionOutcome>> {
-        let Some(planned) = partition.retention_plan(now_ms)? else { return Ok(None) };
-        let log_start_offset = planned.log_start_offset;
-        // 1. The new log start is durable before anything below it goes.
-        //    If we stop here: segments below the log start, which the next open removes.
-        self.committer.plan(planned)?;
-        // 2. The segments leave; a reader that is still in one finishes.
-        let deleted = partition.delete_below(log_start_offset)?;
         let id = partition.id();
-        Ok(Some(RetentionOutcome {
-            partition: TopicPartition::new(id.topic().clone(), id.partition()),
-            log_start_offset,
-            segments: deleted.segments,
-            bytes: deleted.bytes,
-        }))
+        // A reader that is still in a segment finishes.
+        let carry_out = |log_start_offset| {
+            let deleted = partition.delete_below(log_start_offset)?;
+            Ok(RetentionOutcome {
+                partition: TopicPartition::new(id.topic().clone(), id.partition()),
+                log_start_offset,
+                segments: deleted.segments,
+                bytes: deleted.bytes,
+            })
+        };
+        self.committer.move_log_start(partition, || partition.retention_plan(now_ms), carry_out)
     }
 }

@@ -78,6 +78,17 @@ impl BrokerOptions {
     }
 }
 
+/// What steps 3 and 4 open.
+struct Opened {
+    shared: Arc<Shared>,
+    metadata: Arc<Partition>,
+    catalog: Catalog,
+    /// Batches that a new catalog begins with; not committed yet.
+    first_records: Vec<Vec<u8>>,
+    topics: Vec<Arc<TopicHandle>>,
+    report: RecoveryReport,
+}
+
 fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let started = env.clock.monotonic();
     // 1. The lock.
@@ -85,7 +96,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let lock = env.vfs.lock(mode)?;
     // 2. What is there.
     let directory = Directory::survey(&env)?;
-    let read_only = read_only_reason(&options, &env, &directory)?;
+    let mut read_only = read_only_reason(&options, &env, &directory)?;
     let env = match &read_only {
         Some(_) => in_memory_over(&env)?,
         None => env,
@@ -95,46 +106,33 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         _ => Replay::default(),
     };
     secure(&env, &directory, &replay)?;
-    // 3. A new directory.
-    if !directory.has_catalog() {
-        adopt::make_directory(&env, &directory)?;
-    }
-    // 4. The partitions.
+    // 3. and 4. A new directory, and the partitions.
     let poison = Arc::new(Poison::new());
     let shared = Shared::new(env.clone(), Arc::clone(&poison), shared_options(&options));
-    let mut opener = Opener::new(&env, &shared, &directory, &replay)?;
-    let metadata = opener.open(adopt::metadata_id()?, &adopt::metadata_config()?)?;
-    refuse_damaged_catalog(&metadata)?;
-    let mut catalog = adopt::read_catalog(&env, &metadata)?;
-    let first_records = match metadata.end_offset() {
-        0 => adopt::first_records(&env, &mut catalog, &directory)?,
-        _ => Vec::new(),
-    };
-    let topics = open_topics(&mut opener, &env, &catalog, &directory)?;
-    let mut report = opener.finish(catalog.removed())?;
-    // 5. The session.
-    let (journal, control) = (journal_options(&options), control_of(&directory));
-    let committer = Committer::new(&env, Arc::clone(&poison), journal, control)?;
-    begin(&env, &committer, &metadata, &topics, &mut report)?;
-    // 6. What was left undone.
-    if !first_records.is_empty() {
-        adopt::write_first_records(&committer, &metadata, first_records)?;
+    let mut opened = open_partitions(&env, shared, &directory, &replay)?;
+    if read_only.is_none() {
+        read_only = keep_refused_batches(&options, &env, &mut opened.report)?;
     }
-    let mut state = CatalogState { catalog, metadata, place: adopt::place(&env)? };
-    state.mend(&env, &committer)?;
-    adopt::remove_deleted(&env, &committer, &state, &directory, &mut report)?;
-    if report.foreign {
-        finish_transactions(&env, &committer, &topics, &mut report)?;
+    let keeps_journal = opened.report.batches_refused > 0 && !options.adopt;
+    // 5. and 6. The session, and what was left undone.
+    let control = control_of(&directory);
+    let wall_ms_max = control.wall_ms_max;
+    let committer = Committer::new(&env, poison, journal_options(&options), control)?;
+    if !keeps_journal {
+        begin(&env, &committer, &mut opened)?;
     }
+    let state = finish_undone(&env, &committer, &directory, &mut opened, keeps_journal)?;
+    let mut report = opened.report;
     report.read_only_because = read_only.clone().filter(|_| !options.read_only);
     report.duration = env.clock.monotonic().saturating_sub(started);
-    let map = TopicMap::default();
-    map.put(&topics);
+    let topics = TopicMap::default();
+    topics.put(&opened.topics);
+    let maintenance = Maintenance::new(&env, options.checkpoint_interval, wall_ms_max);
     Ok(Engine {
-        maintenance: Mutex::new(Maintenance::new(&env, options.checkpoint_interval)),
+        maintenance: Mutex::new(maintenance),
         committer: Arc::new(committer),
-        shared,
-        topics: map,
+        shared: opened.shared,
+        topics,
         catalog: Mutex::new(state),
         producers: Mutex::default(),
         background: Mutex::default(),
@@ -148,24 +146,91 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     })
 }
 
-/// Makes the partitions known to the committer and begins its session; on a directory that was
-/// closed cleanly the first write does that.
-fn begin(
+/// Steps 3 and 4.
+fn open_partitions(
+    env: &Env,
+    shared: Arc<Shared>,
+    directory: &Directory,
+    replay: &Replay,
+) -> Result<Opened> {
+    if !directory.has_catalog() {
+        adopt::make_directory(env, directory)?;
+    }
+    let mut opener = Opener::new(env, &shared, directory, replay)?;
+    let metadata = opener.open(adopt::metadata_id()?, &adopt::metadata_config()?)?;
+    refuse_damaged_catalog(&metadata)?;
+    let mut catalog = adopt::read_catalog(env, &metadata)?;
+    let first_records = match metadata.end_offset() {
+        0 => adopt::first_records(env, &mut catalog, directory)?,
+        _ => Vec::new(),
+    };
+    let topics = open_topics(&mut opener, env, &catalog, directory)?;
+    let report = opener.finish(catalog.removed())?;
+    Ok(Opened { shared, metadata, catalog, first_records, topics, report })
+}
+
+/// The journal may hold the only copy of batches that a damaged partition could not take. As long
+/// as no session begins it stays as it is, and once the partition is mended the next open applies
+/// it; so the broker is read-only, and this says why. Whoever wants to go on without those batches
+/// says so, and the journal is set aside.
+fn keep_refused_batches(
+    options: &BrokerOptions,
+    env: &Env,
+    report: &mut RecoveryReport,
+) -> Result<Option<String>> {
+    if report.batches_refused == 0 {
+        return Ok(None);
+    }
+    if options.adopt {
+        report.quarantined = set_leftovers_aside(env)?;
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "the commit journal holds {} batches that a damaged partition cannot take; mend the \
+         partition, or open with adopt(true) to set them aside",
+        report.batches_refused
+    )))
+}
+
+/// Step 6.
+fn finish_undone(
     env: &Env,
     committer: &Committer,
-    metadata: &Arc<Partition>,
-    topics: &[Arc<TopicHandle>],
-    report: &mut RecoveryReport,
-) -> Result<()> {
+    directory: &Directory,
+    opened: &mut Opened,
+    keeps_journal: bool,
+) -> Result<CatalogState> {
+    let catalog = std::mem::take(&mut opened.catalog);
+    let metadata = Arc::clone(&opened.metadata);
+    let mut state = CatalogState { catalog, metadata, place: adopt::place(env)? };
+    if keeps_journal {
+        return Ok(state);
+    }
+    let first_records = std::mem::take(&mut opened.first_records);
+    if !first_records.is_empty() {
+        adopt::write_first_records(committer, &opened.metadata, first_records)?;
+    }
+    state.mend(env, committer)?;
+    adopt::remove_deleted(env, committer, &state, directory, &mut opened.report)?;
+    if opened.report.foreign {
+        finish_transactions(env, committer, &opened.topics, &mut opened.report)?;
+    }
+    Ok(state)
+}
+
+/// Makes the partitions known to the committer and begins its session; on a directory that was
+/// closed cleanly the first write does that.
+fn begin(env: &Env, committer: &Committer, opened: &mut Opened) -> Result<()> {
     // All at once: the list is copied each time.
-    let mut partitions = vec![Arc::clone(metadata)];
-    partitions.extend(topics.iter().flat_map(|topic| topic.partitions.iter().cloned()));
+    let mut partitions = vec![Arc::clone(&opened.metadata)];
+    partitions.extend(opened.topics.iter().flat_map(|topic| topic.partitions.iter().cloned()));
     committer.register(&partitions);
-    if report.clean {
-        report.quarantined = set_leftovers_aside(env)?;
+    if opened.report.clean {
+        opened.report.quarantined = set_leftovers_aside(env)?;
         return take_open_mark_away(env);
     }
-    committer.put_states(healthy_states(metadata, topics));
+    let healthy = partitions.iter().filter(|partition| partition.damage().is_none());
+    committer.put_states(healthy.map(|partition| partition.state()).collect());
     committer.begin_session()
 }
 
@@ -249,15 +314,6 @@ fn control_of(directory: &Directory) -> ControlFile {
 /// Without the catalog nobody can say what the folders are: its damage is the whole directory's.
 fn refuse_damaged_catalog(metadata: &Partition) -> Result<()> {
     metadata.damage().map_or(Ok(()), |damage| Err(damage.clone()))
-}
-
-fn healthy_states(
-    metadata: &Partition,
-    topics: &[Arc<TopicHandle>],
-) -> Vec<crate::format::control_file::PartitionState> {
-    let all = std::iter::once(metadata)
-        .chain(topics.iter().flat_map(|topic| topic.partitions.iter().map(|p| &**p)));
-    all.filter(|partition| partition.damage().is_none()).map(Partition::state).collect()
 }
 
 /// Opens the partitions of every topic of the catalog.

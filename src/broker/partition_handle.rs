@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::batch::builder::{BatchBuilder, BatchOptions};
+use crate::batch::entry::Entry;
 use crate::batch::message::Message;
 use crate::batch::topic_rules::TopicRules;
 use crate::broker::topics::{partition_of, unknown_topic};
 use crate::broker::{Broker, Engine};
 use crate::catalog::topic_handle::Topics;
 use crate::config::acks::Acks;
-use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
 use crate::partition::Partition;
@@ -161,25 +161,22 @@ impl PartitionHandle {
         self.engine.check_writable()?;
         // Whole segments go only below the durable recovery point.
         self.engine.committer.checkpoint()?;
-        let planned = self.partition.delete_records(offset)?;
-        let log_start_offset = planned.log_start_offset;
-        if planted!("unlinked_before_log_start") {
-            self.partition.delete_below(log_start_offset)?;
-        }
-        self.engine.committer.plan(planned)?;
-        self.partition.delete_below(log_start_offset)?;
-        Ok(log_start_offset)
+        let partition = &self.partition;
+        let plan = || partition.delete_records(offset).map(Some);
+        let carry_out = |log_start| partition.delete_below(log_start).map(|_| log_start);
+        let moved = self.engine.committer.move_log_start(partition, plan, carry_out)?;
+        Ok(moved.unwrap_or_else(|| self.log_start_offset()))
     }
 
-    /// Cuts off all records from `offset` on: the next record gets that offset. Whole batches go:
-    /// if `offset` lies within one, that one goes, too, and leaves a gap.
+    /// Cuts off all records from `offset` on: the next record gets that offset. Batches go whole:
+    /// if `offset` lies within one, the log ends where that one began. Returns the new end.
     ///
     /// # Durability
     /// When it returns `Ok` the records do not come back.
     ///
     /// # Errors
     /// `OffsetOutOfRange` outside of what the partition holds; if the disk refuses.
-    pub fn truncate_to(&self, offset: i64) -> Result<()> {
+    pub fn truncate_to(&self, offset: i64) -> Result<i64> {
         self.engine.check_writable()?;
         let held = self.log_start_offset()..=self.end_offset();
         if !held.contains(&offset) {
@@ -187,7 +184,19 @@ impl PartitionHandle {
             let message = format!("cannot cut at the offset {offset}: there are {start} to {end}");
             return Err(self.named(Error::new(ErrorKind::OffsetOutOfRange, message)));
         }
-        self.engine.committer.truncate(&self.partition, offset)
+        let offset = self.batch_start(offset)?;
+        self.engine.committer.truncate(&self.partition, offset)?;
+        Ok(offset)
+    }
+
+    /// The base offset of the batch that holds `offset`, or `offset` if none does.
+    fn batch_start(&self, offset: i64) -> Result<i64> {
+        let mut buffer = Vec::new();
+        let (range, _) = self.read(offset, 1, &mut buffer)?;
+        if range.is_empty() {
+            return Ok(offset);
+        }
+        Ok(Entry::decode_first(&buffer[range])?.base_offset().min(offset))
     }
 
     /// The record with the greatest timestamp: its offset (that of the last record of its batch)

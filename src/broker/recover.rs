@@ -117,8 +117,10 @@ impl<'a> Opener<'a> {
         let now_ms = self.env.clock.wall_ms();
         let mut recovery = Partition::start_recovery(self.shared, id, config, known, now_ms)?;
         for entry in entries {
-            if recovery.apply(entry.base_offset, entry.batch)? == Applied::Written {
-                self.report.batches_replayed += 1;
+            match recovery.apply(entry.base_offset, entry.batch)? {
+                Applied::Written => self.report.batches_replayed += 1,
+                Applied::Refused => self.report.batches_refused += 1,
+                Applied::Skipped => {}
             }
         }
         let (partition, report) = recovery.finish()?;

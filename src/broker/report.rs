@@ -26,6 +26,8 @@ pub struct RecoveryReport {
     pub batches_replayed: u64,
     /// Batches of the journal that belonged to topics deleted since.
     pub batches_dropped: u64,
+    /// Batches of the journal that damaged partitions could not take; the journal is kept.
+    pub batches_refused: u64,
     /// Partitions that had to be looked at, with what was found.
     pub partitions: Vec<(TopicPartition, PartitionReport)>,
     /// Partitions that cannot be written, and why.
@@ -65,6 +67,7 @@ impl fmt::Display for RecoveryReport {
             (self.frames_replayed, "journal frames replayed"),
             (self.batches_replayed, "batches written again"),
             (self.batches_dropped, "batches of deleted topics dropped"),
+            (self.batches_refused, "batches kept in the journal"),
             (self.bytes_scanned(), "bytes scanned"),
             (self.bytes_cut(), "bytes cut"),
             (self.damaged.len() as u64, "partitions damaged"),

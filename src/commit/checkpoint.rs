@@ -95,7 +95,7 @@ impl Committer {
     /// The checkpoint itself; `applied` was noted before anything that follows.
     pub(crate) fn checkpoint_now(&self, applied: JournalPosition) -> Result<()> {
         let _one_at_a_time = self.checkpointing.lock();
-        self.poison.check()?;
+        self.refuse_if_finished()?;
         let mut parts = Vec::new();
         for partition in self.partitions.load().iter().filter(|p| p.is_dirty()) {
             parts.push((partition.clone(), partition.checkpoint_begin()?));
@@ -121,18 +121,40 @@ impl Committer {
         Ok(())
     }
 
-    /// Makes a planned state of one partition durable, before the plan is carried out: a log start
-    /// before anything below it is unlinked, an end before the log is cut.
+    /// Moves a partition's log start: plans it, makes the plan durable, carries it out, while no
+    /// other plan, truncation or checkpoint can put an older state over it.
+    ///
+    /// 1. `plan` says what is to hold. *If we stop here* nothing was changed.
+    /// 2. The control file says so. *If we stop here*, segments lie below the log start, which the
+    ///    next open removes.
+    /// 3. `carry_out` lets go of what lies below the new log start.
     ///
     /// # Errors
-    /// If the control file cannot be replaced; nothing was changed then.
-    pub(crate) fn plan(&self, state: PartitionState) -> Result<()> {
+    /// Of the two, and if the control file cannot be replaced: then the plan is taken back.
+    pub(crate) fn move_log_start<T>(
+        &self,
+        partition: &Partition,
+        plan: impl FnOnce() -> Result<Option<PartitionState>>,
+        carry_out: impl FnOnce(i64) -> Result<T>,
+    ) -> Result<Option<T>> {
         self.begin_write()?;
         let _one_at_a_time = self.checkpointing.lock();
-        self.rewrite_control(|control| control.put(state))
+        self.refuse_if_finished()?;
+        let Some(planned) = plan()? else { return Ok(None) };
+        let log_start = planned.log_start_offset;
+        if planted!("unlinked_before_log_start") {
+            let done = carry_out(log_start)?;
+            return self.rewrite_control(|control| control.put(planned)).map(|()| Some(done));
+        }
+        if let Err(error) = self.rewrite_control(|control| control.put(planned)) {
+            partition.take_plan_back();
+            self.control.lock().put(partition.state());
+            return Err(error);
+        }
+        carry_out(log_start).map(Some)
     }
 
-    /// Cuts the end of a partition off, so that its next offset is `offset`.
+    /// Cuts the end of a partition off, so that its next offset is `offset`, where a batch begins.
     ///
     /// # Durability
     /// When it returns `Ok` the records do not come back.
@@ -147,6 +169,7 @@ impl Committer {
         //    If we stop here: nothing was cut.
         self.checkpoint_now(journal.position())?;
         let _one_at_a_time = self.checkpointing.lock();
+        self.refuse_if_finished()?;
         // 2. The control file says where the log will end.
         //    If we stop here: the log is longer, as after any crash, and is kept so.
         let planned = partition.truncation_state(offset)?;

@@ -25,8 +25,9 @@ use crate::commit::Committer;
 use crate::commit::journal::{Journal, Room};
 use crate::commit::ticket::{OnOutcome, Outcome, Part, Ticket, Woken};
 use crate::env::planted::planted;
+use crate::env::poison::Poison;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES};
+use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES, padded};
 use crate::partition::Partition;
 use crate::partition::writer::{Appended, Staged, Writer};
 
@@ -117,7 +118,7 @@ impl Committer {
     fn lead(&self, own: &Arc<Ticket>) {
         let mut journal = self.leader.lock();
         loop {
-            let group = self.next_group();
+            let group = self.next_group(journal.frame_bytes_max());
             self.commit_group(&mut journal, &group);
             let handed = own.is_decided() && self.hand_over();
             self.tell(group, own);
@@ -129,13 +130,15 @@ impl Committer {
         }
     }
 
-    fn next_group(&self) -> Vec<Arc<Ticket>> {
+    /// What is queued, as far as it fits into one frame.
+    fn next_group(&self, frame_bytes_max: u64) -> Vec<Arc<Ticket>> {
+        let limit = GROUP_BYTES.min(frame_bytes_max);
         let mut queue = self.queue.lock();
         let mut group = Vec::new();
-        let mut bytes = 0;
+        let mut bytes = FRAME_HEADER_BYTES as u64;
         while let Some(next) = queue.pending.front() {
-            bytes += next.bytes;
-            if !group.is_empty() && bytes > GROUP_BYTES {
+            bytes += next.bytes + (next.parts * ENTRY_HEADER_BYTES) as u64;
+            if !group.is_empty() && padded(bytes) > limit {
                 break;
             }
             group.extend(queue.pending.pop_front());
@@ -219,12 +222,16 @@ impl Committer {
         if members.iter().all(|member| member.parts.is_empty()) {
             return Ok(());
         }
-        if self.finished.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
-        }
-        self.make_room(journal, members)?;
+        self.refuse_if_finished()?;
+        self.make_room(journal, members).inspect_err(|error| {
+            if error.kind() == ErrorKind::Poisoned {
+                self.poison.set(error);
+            }
+        })?;
         let partitions = distinct_partitions(members);
         let mut writers: Vec<Writer<'_>> = partitions.iter().map(|p| p.lock()).collect();
+        // A panic must poison before the partitions are unlocked: what is staged is half there.
+        let _poison_first = PoisonOnPanic(&self.poison);
 
         // 1. Offsets and space, ticket by ticket: one that fails leaves no trace of itself.
         let ready: Vec<Result<()>> = writers.iter_mut().map(make_ready).collect();
@@ -430,6 +437,23 @@ impl Drop for CallingGuard<'_> {
     }
 }
 
+/// Poisons when a panic passes by.
+struct PoisonOnPanic<'a>(&'a Poison);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set(&interrupted());
+        }
+    }
+}
+
+fn interrupted() -> Error {
+    let message =
+        "a panic interrupted a commit; its outcome is unknown until the directory is opened anew";
+    Error::new(ErrorKind::Poisoned, message)
+}
+
 /// A leader that panics leaves a journal and segments that nobody can vouch for: poison, and tell
 /// everybody who waits.
 struct PanicGuard<'a> {
@@ -439,11 +463,7 @@ struct PanicGuard<'a> {
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
-        let error = Error::new(
-            ErrorKind::Poisoned,
-            "a panic interrupted a commit; its outcome is unknown until the directory is opened \
-             anew",
-        );
+        let error = interrupted();
         self.committer.poison.set(&error);
         let queued = {
             let mut queue = self.committer.queue.lock();

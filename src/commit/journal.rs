@@ -227,9 +227,9 @@ impl Journal {
             position += piece as u64;
         }
         // 1. The zeros: a frame that is acked must not depend on a length that is not durable.
-        file.sync_data().map_err(|e| failed(e, &slot.name))?;
+        file.sync_data().map_err(|e| final_failure(&e, &slot.name))?;
         // 2. The name: a journal that is not there after a crash replays nothing.
-        self.env.vfs.sync_dir("").map_err(|e| failed(e, &slot.name))?;
+        self.env.vfs.sync_dir("").map_err(|e| final_failure(&e, &slot.name))?;
         slot.length = wanted;
         Ok(())
     }
@@ -349,6 +349,12 @@ impl Journal {
         self.current = None;
         Ok(())
     }
+}
+
+/// A sync that failed, of whatever kind: a second one that succeeds would prove nothing.
+fn final_failure(error: &std::io::Error, name: &str) -> Error {
+    let message = format!("cannot sync a new journal file: {error}");
+    Error::new(ErrorKind::Poisoned, message).at_file(name)
 }
 
 /// Overwrites the header of a journal file, unless there is none.

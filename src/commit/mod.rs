@@ -5,7 +5,7 @@
 //! (make the journal recyclable), `session` (the first write, the close), `replay` (reading a
 //! journal that was left behind), `journal` (the files), `ends` (publishing several ends at once).
 //!
-//! Lock order: `checkpointing`, then `leader`, then partitions in the order of their ids, then
+//! Lock order: `leader`, then `checkpointing`, then partitions in the order of their ids, then
 //! `queue`, `control`, `applied` (none of these three while taking another of them).
 
 pub(crate) mod checkpoint;
@@ -140,6 +140,20 @@ impl Committer {
     /// Reads several ends as of one moment: `collect` runs again if a commit published meanwhile.
     pub(crate) fn read_section(&self, collect: &mut dyn FnMut()) {
         self.ends.read(collect);
+    }
+
+    /// Whether the segments are being closed, or were: nothing is written any more.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
+    /// What is asked under `leader` or `checkpointing`, which the close holds until its end: after
+    /// it the directory may belong to somebody else.
+    fn refuse_if_finished(&self) -> Result<()> {
+        if self.is_finished() {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
+        self.poison.check()
     }
 
     fn refuse_if_closed(&self) -> Result<()> {

@@ -48,6 +48,7 @@ impl Replay {
     pub(crate) fn read(env: &Env, start: JournalPosition) -> Result<Replay> {
         let files = read_files(env)?;
         let mut replay = Replay { files, frames: Vec::new() };
+        replay.refuse_missing_file(start)?;
         let expected = replay.follow(start);
         replay.refuse_synced_frames_behind(start.salt, expected)?;
         Ok(replay)
@@ -106,7 +107,7 @@ impl Replay {
     /// Collects the frames that follow each other; returns the LSN of the first missing one.
     fn follow(&mut self, start: JournalPosition) -> u64 {
         let mut next = start;
-        let mut file = self.file_numbered(start.salt, start.file);
+        let mut file = self.file_of(&next);
         while let Some(index) = file {
             let at = usize::try_from(next.position).unwrap_or(usize::MAX);
             if let Some(header) = self.frame_at(index, at, &next) {
@@ -119,11 +120,44 @@ impl Replay {
             // The file may have been full: the next frame is then the first of the next file.
             next.file += 1;
             next.position = BLOCK_BYTES as u64;
-            file = self.file_numbered(start.salt, next.file).filter(|&index| {
-                self.files[index].header.is_some_and(|header| header.first_lsn == next.lsn)
+            file = self.file_of(&next).filter(|&index| {
+                self.files[index].header.is_none_or(|header| header.first_lsn == next.lsn)
             });
         }
         next.lsn
+    }
+
+    /// The file that the next frame should be in: by its header, or, if that is damaged, by the
+    /// frame itself, which fits nowhere else.
+    fn file_of(&self, next: &JournalPosition) -> Option<usize> {
+        let at = usize::try_from(next.position).unwrap_or(usize::MAX);
+        let holds_it = |index: &usize| {
+            self.files[*index].header.is_none() && self.frame_at(*index, at, next).is_some()
+        };
+        self.file_numbered(next.salt, next.file).or_else(|| (0..self.files.len()).find(holds_it))
+    }
+
+    /// Once a session has committed something, the file that it goes on in is durable.
+    fn refuse_missing_file(&self, start: JournalPosition) -> Result<()> {
+        if start.lsn <= 1 || self.file_of(&start).is_some() {
+            return Ok(());
+        }
+        // A file whose header alone is gone, and in which no frame follows, is not missing.
+        let is_there = |file: &JournalFile| {
+            let frames = (BLOCK_BYTES..file.bytes.len()).step_by(BLOCK_BYTES);
+            frames
+                .filter_map(|at| FrameHeader::decode(&file.bytes[at..]))
+                .any(|header| header.salt == start.salt && header.lsn < start.lsn)
+        };
+        if self.files.iter().any(|file| file.header.is_none() && is_there(file)) {
+            return Ok(());
+        }
+        let message = format!(
+            "file {} of the commit journal is missing: records acked with acks=all may be lost, so \
+             nothing was changed: put the ottla-*.journal files back",
+            start.file
+        );
+        Err(Error::new(ErrorKind::Corrupt, message))
     }
 
     fn file_numbered(&self, salt: u64, number: u64) -> Option<usize> {

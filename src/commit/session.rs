@@ -35,7 +35,7 @@ impl Committer {
         if self.started.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.poison.check()?;
+        self.refuse_if_finished()?;
         let vfs = &self.env.vfs;
         let failed = |e, name: &str| {
             Error::io(e, "cannot mark the directory as open").at_file(vfs.describe(name))
@@ -52,9 +52,7 @@ impl Committer {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             removed => removed.map_err(|e| failed(e, CLEAN_SHUTDOWN))?,
         }
-        vfs.sync_dir("")
-            .map_err(|e| failed(e, ""))
-            .inspect_err(|error| self.poison_unless_full(error))?;
+        vfs.sync_dir("").map_err(|e| failed(e, "")).inspect_err(|error| self.poison.set(error))?;
         // 3. A fresh salt: no frame of an earlier session can be taken for one of this session.
         //    If we stop here: there is no frame with this salt, nothing is replayed.
         let position = journal.begin_session(self.env.random.next_u64());
@@ -82,12 +80,13 @@ impl Committer {
     pub(crate) fn close(&self, broker_epoch: i64) -> Result<()> {
         self.closed.store(true, Ordering::Release);
         self.settle();
+        // Whoever was late to see that the broker is closed is refused by the leader, or by the
+        // lock that it waits for; a session can no longer begin.
+        let mut journal = self.leader.lock();
+        self.finished.store(true, Ordering::Release);
         if !self.started.load(Ordering::Acquire) {
             return Ok(());
         }
-        // Whoever was late to see that the broker is closed is refused by the leader.
-        let mut journal = self.leader.lock();
-        self.finished.store(true, Ordering::Release);
         let _no_checkpoint = self.checkpointing.lock();
         self.poison.check()?;
         let nonce = self.env.random.next_u64();
@@ -158,6 +157,10 @@ impl Committer {
     pub(crate) fn abandon(&self) {
         self.closed.store(true, Ordering::Release);
         self.poison.set(&Error::new(ErrorKind::Closed, "the broker was abandoned"));
+        // A commit or a checkpoint that is under way ends before somebody else may open.
+        let _leader = self.leader.lock();
+        self.finished.store(true, Ordering::Release);
+        let _checkpoint = self.checkpointing.lock();
     }
 }
 

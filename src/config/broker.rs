@@ -18,7 +18,9 @@ pub struct BrokerOptions {
     /// Opens for reading only: writes nothing, and works on a directory without write permission.
     /// Default: false. `ottla.read.only`
     pub read_only: bool,
-    /// Opens a directory for writing although its replicas or voters are not this node alone.
+    /// Opens a directory for writing although its replicas or voters are not this node alone, or
+    /// although its journal holds batches that a damaged partition cannot take: those are set
+    /// aside then.
     /// Default: false. `ottla.adopt`
     pub adopt: bool,
     /// Whether a maintenance thread runs; without it `tick` is the caller's duty. Default: true.

@@ -130,6 +130,8 @@ impl Partition {
     /// The topic was deleted: nothing is read or written any more, and no file is touched by
     /// name, because another partition may get that name.
     pub(crate) fn mark_deleted(&self) {
+        // A writer that is in the middle of something, a roll for instance, ends it first.
+        let _writer = self.writer.lock();
         self.deleted.store(true, Ordering::Release);
         self.folder.give_away();
         self.waiters.wake_all();

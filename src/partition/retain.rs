@@ -138,6 +138,12 @@ impl Partition {
         self.state_of(&writer.state)
     }
 
+    /// Forgets a plan that could not be made durable.
+    pub(crate) fn take_plan_back(&self) {
+        let mut writer = self.lock();
+        writer.state.planned_log_start = self.log_start_offset();
+    }
+
     /// Lets go of all segments below `log_start`, which is durable in the control file.
     ///
     /// # Errors

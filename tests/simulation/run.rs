@@ -460,7 +460,7 @@ impl Run {
         let mut span = Span::begun(begun);
         let end = handle.end_offset();
         match handle.truncate_to(offset) {
-            Ok(()) => {
+            Ok(_) => {
                 span.acked = Some(self.at());
                 self.model.sync_all(self.at());
             }

@@ -1,5 +1,7 @@
 //! The engine on a directory in memory: what is written is there, also after a reopen.
 
+mod attacks;
+
 use std::sync::Arc;
 
 use crate::batch::message::Message;
