@@ -40,8 +40,9 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 15] = [
+const GROUPS: [Group; 16] = [
     ("append-1000x100", append::thousand_small),
+    ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
     ("append-100x100", append::hundred_small),
     ("append-1x100", append::single),

@@ -67,7 +67,7 @@ impl Broker {
 }
 
 /// The maintenance thread starts to sync when this part of the bound on unsynced bytes is there.
-const EARLY_SYNC_PART: u64 = 8;
+const EARLY_SYNC_PART: u64 = 4;
 
 impl Engine {
     /// Appends a finished batch; returns its place and the buffer.

@@ -73,9 +73,11 @@ impl Committer {
         self.checkpoint_now(applied)
     }
 
-    /// Asks the maintenance thread for a checkpoint, once until it begins.
+    /// Asks the maintenance thread for a checkpoint, once until it begins. While one is under way
+    /// there is nothing to ask for: who still sees much that is unsynced when it ends asks then.
     pub(crate) fn want_checkpoint(&self) {
         let already = self.checkpoint_wanted.load(Ordering::Relaxed)
+            || self.checkpointing.is_locked()
             || self.checkpoint_wanted.swap(true, Ordering::AcqRel);
         if !already {
             self.wake_background();

@@ -47,7 +47,7 @@ pub struct BrokerOptions {
     /// 256 MiB. `ottla.quarantine.bytes.max`
     pub quarantine_bytes_max: u64,
     /// How many bytes written with `acks=1` a partition may hold unsynced: the writer that meets
-    /// the bound syncs them, the maintenance thread begins at an eighth of it. Default: 256 MiB,
+    /// the bound syncs them, the maintenance thread begins at a quarter of it. Default: 256 MiB,
     /// at least 64 KiB. `ottla.unsynced.bytes.max`
     pub unsynced_bytes_max: u64,
     /// How many partitions a topic is created with that does not say. Default: 1.
