@@ -99,7 +99,8 @@ impl Broker {
     /// crash left. [`recovery_report`](Self::recovery_report) tells what was found.
     ///
     /// # Errors
-    /// `Locked` if another program or another handle has it open; `Corrupt` if committed records
+    /// `Locked` if another program or another handle has it open, be it for reading: one program
+    /// at a time writes a directory, others read while nobody writes. `Corrupt` if committed records
     /// are missing from the journal (damage of one partition makes only that one read-only);
     /// `Unsupported` for a newer format; `Io` and `NoSpace`.
     pub fn open(directory: impl AsRef<Path>) -> Result<Broker> {

@@ -124,6 +124,11 @@ fn alter(broker: &Broker, arguments: &TopicAlter) -> Result<(), Failure> {
     let set = arguments.configs.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
     let reset = arguments.delete_configs.iter().map(|name| (name.as_str(), None));
     let changes: Vec<(&str, Option<&str>)> = set.chain(reset).collect();
+    // What can be refused is looked at before anything is changed.
+    let there = broker.describe_topic(&arguments.name)?.partitions.len();
+    if let Some(total) = arguments.partitions.filter(|&total| i64::from(total) <= there as i64) {
+        broker.add_partitions(&arguments.name, total)?;
+    }
     if !changes.is_empty() {
         broker.alter_topic(&arguments.name, &changes)?;
     }

@@ -100,7 +100,7 @@ fn a_missing_journal_file_is_named_and_a_damaged_header_is_read_past() {
     assert!(error.to_string().contains("journal"), "{error}");
 
     let rotten = left();
-    rotten.disk.rot(&journal, 20, 1);
+    rotten.disk.rot(&journal, 20, 1).unwrap();
     let mended = open_sim(&rotten).unwrap();
     assert_eq!(mended.partition("t", 0).unwrap().end_offset(), 2);
     broker.abandon();
