@@ -35,7 +35,7 @@ pub fn single(settings: &Settings) -> Vec<Row> {
 pub fn sustained(settings: &Settings) -> Vec<Row> {
     let mut rows = append(settings, 1000, 100, settings.round_bytes * 4, None);
     for row in &mut rows {
-        row.work = format!("  the same, {} MiB on end", settings.round_bytes * 4 >> 20);
+        row.work = format!("  the same, {} MiB on end", (settings.round_bytes * 4) >> 20);
     }
     rows
 }
