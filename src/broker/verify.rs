@@ -10,9 +10,11 @@ use crate::config::broker::BrokerOptions;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
+use crate::format::clean_shutdown::CleanShutdown;
+use crate::format::control_file::ControlFile;
 use crate::format::file_names::{
-    CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, META_PROPERTIES, PARTITION_METADATA,
-    RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
+    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, META_PROPERTIES, OTTLA_CONTROL,
+    PARTITION_METADATA, RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
 };
 use crate::format::meta_properties::MetaProperties;
 use crate::format::{checkpoint, partition_metadata};
@@ -181,6 +183,21 @@ fn verify_small_files(env: &Env, report: &mut VerifyReport) {
         report.errors.extend(check_file(env, name, checkpoint::decode).err());
     }
     report.errors.extend(check_file(env, META_PROPERTIES, MetaProperties::decode).err());
+    match check_file(env, OTTLA_CONTROL, ControlFile::decode) {
+        Ok(None) => report.errors.extend(lost_control(env)),
+        Ok(Some(_)) => {}
+        // What kept the directory from being opened was said already.
+        Err(error) if report.errors.iter().any(|other| other.file() == error.file()) => {}
+        Err(error) => report.errors.push(error),
+    }
+}
+
+/// A marker of ours without a control file: that was there when the marker was written.
+fn lost_control(env: &Env) -> Option<Error> {
+    let marker = check_file(env, CLEAN_SHUTDOWN, |bytes| Ok(CleanShutdown::decode(bytes)));
+    marker.ok().flatten()?.nonce?;
+    let message = "the control file is missing; no record is lost, it is made anew from the log";
+    Some(Error::new(ErrorKind::Corrupt, message).at_file(env.vfs.describe(OTTLA_CONTROL)))
 }
 
 /// Decodes a small file if it is there.

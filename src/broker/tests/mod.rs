@@ -373,3 +373,24 @@ fn an_altered_setting_holds_at_once_for_handles_that_were_there() {
     let record = crate::producer::record::Record::new("orders", "no key");
     assert_eq!(producer.send(record).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
+
+#[test]
+fn verify_names_a_control_file_that_is_damaged_or_gone() {
+    use crate::env::vfs::{OpenHow, write_all_at};
+
+    let env = memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    broker.partition("orders", 0).unwrap().append(&[Message::new("a")], Acks::All).unwrap();
+    broker.close().unwrap();
+    drop(broker);
+    let verified = || verify_in(&env, &VerifyOptions::new()).unwrap();
+    assert!(verified().is_sound(), "{:?}", verified());
+    let control = env.vfs.open("ottla.control", OpenHow::Write).unwrap();
+    write_all_at(&*control, b"x", 30).unwrap();
+    assert_eq!(verified().all_errors().count(), 1, "{:?}", verified());
+    env.vfs.remove_file("ottla.control").unwrap();
+    assert_eq!(verified().all_errors().count(), 1, "{:?}", verified());
+    let broker = options().open_in(env.clone()).unwrap();
+    assert_eq!(values(&broker, "orders", 0), ["a"]);
+}
