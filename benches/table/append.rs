@@ -88,9 +88,13 @@ fn append_ours(settings: &Settings, calls: &[&[&[u8]]], call_count: u64, things:
     let mut appender = broker.partition("bench", 0).expect("partition").appender(Acks::Leader);
     let messages: Vec<Vec<Message<'_>>> =
         calls.iter().map(|call| call.iter().map(Message::new).collect()).collect();
-    rate_of(things, || {
+    let rate = rate_of(things, || {
         for call in 0..call_count as usize {
             appender.append(&messages[call % messages.len()]).expect("append");
         }
-    })
+    });
+    drop(appender);
+    // Not timed; without it the maintenance thread may still write while the directory goes.
+    broker.close().expect("close");
+    rate
 }
