@@ -31,7 +31,7 @@ fn scenario(world: &SimEnv, mut run: Run, operations: &[Operation]) -> Result<()
         })?;
     }
     world.disk.heal();
-    if let Some(broker) = &run.broker {
+    if let Some(broker) = run.broker.as_ref().filter(|_| !run.cache_reverts) {
         let seen = read_all(broker).map_err(|broken| format!("reads go on: {broken}"))?;
         let at = run.at();
         // A poisoned broker may have committed what it could not show any more.
@@ -95,7 +95,9 @@ fn fail_each_call(workload: &Workload, extent: &Extent) -> u64 {
         for persistent in [false, true] {
             for nth in (1 + number as u64 % extent.stride..).step_by(extent.stride as usize) {
                 let world = SimEnv::new(1);
-                let run = prepare(&world);
+                let mut run = prepare(&world);
+                run.cache_reverts = *effect == Effect::SyncFails(CacheAfterFailedSync::Reverts);
+                let crashes = nth.is_multiple_of(extent.explored_one_in) && !run.cache_reverts;
                 let fault = Fault::new(*effect).nth(nth);
                 world.disk.plan(if persistent { fault.from_then_on() } else { fault });
                 scenario(&world, run, &workload.operations).unwrap_or_else(|broken| {
@@ -106,7 +108,7 @@ fn fail_each_call(workload: &Workload, extent: &Extent) -> u64 {
                     break;
                 }
                 runs += 1;
-                if nth.is_multiple_of(extent.explored_one_in) {
+                if crashes {
                     crash_after(workload, *effect, nth);
                 }
             }

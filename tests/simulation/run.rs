@@ -28,6 +28,8 @@ pub(crate) struct Run {
     written: u32,
     /// Calls fail on purpose.
     pub(crate) faulty: bool,
+    /// A failed sync may have put the old bytes back: what was not synced may be gone already.
+    pub(crate) cache_reverts: bool,
     /// The broker has said that nothing is written any more.
     pub(crate) poisoned: bool,
     /// The last failure.
@@ -70,6 +72,7 @@ impl Run {
             written: 0,
             faulty,
             poisoned: false,
+            cache_reverts: false,
             failure: None,
         }
     }
@@ -86,7 +89,7 @@ impl Run {
     /// Opens the directory, holds the laws against what it shows, and takes that for the truth.
     pub(crate) fn open(&mut self) -> Result<(), String> {
         let began = self.at();
-        let lost_power = !self.eras.is_empty() && began == 0;
+        let lost_power = self.cache_reverts || (!self.eras.is_empty() && began == 0);
         let broker = match options().open_in(self.world.env()) {
             Ok(broker) => broker,
             Err(error) if self.faulty => {
@@ -106,6 +109,9 @@ impl Run {
             Err(broken) => return Err(broken),
         };
         laws::hold(&self.model, began, lost_power, &seen)?;
+        if self.cache_reverts {
+            self.model = self.model.after_power_loss(began);
+        }
         self.model.settle(&seen, self.at());
         self.broker = Some(broker);
         Ok(())
