@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 
-use crate::report::{Figure, Row, cells, markdown};
+use crate::report::{Figure, Row, cells, markdown, short};
 
 const WIDTH: f64 = 860.0;
 const LABELS: f64 = 390.0;
@@ -75,7 +75,7 @@ fn bar(text: &mut String, top: f64, row: &Row) {
             (median.median, *goal, format!("{ratio}  ({ours})"))
         }
         Figure::Limit { ours: value, limit, unit, .. } => {
-            (value / limit, Some(1.0), format!("{ours} of {limit} {unit}"))
+            (value / limit, Some(1.0), format!("{ours} of {} {unit}", short(*limit)))
         }
     };
     let class = if row.figure.meets_goal() { "met" } else { "missed" };

@@ -53,7 +53,7 @@ pub fn cells(row: &Row) -> [String; 7] {
     }
 }
 
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     if value >= 100.0 || value.fract() == 0.0 {
         format!("{value:.0}")
     } else {

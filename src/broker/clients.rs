@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::broker::{Broker, Engine};
+use crate::broker::{Broker, Engine, Held};
 use crate::commit::ticket::Part;
 use crate::config::acks::Acks;
 use crate::consumer::builder::ConsumerBuilder;
@@ -125,7 +125,7 @@ fn single((outcome, parts): (Result<Vec<Appended>>, Vec<Part>)) -> (Result<Appen
     (outcome.and_then(|appended| appended.first().copied().ok_or_else(lost)), batch)
 }
 
-impl Sink for Engine {
+impl Sink for Held {
     fn submit(&self, partition: &Arc<Partition>, batch: Vec<u8>, acks: Acks, on_done: OnDone) {
         if let Err(error) = self.check_writable() {
             return on_done(Err(error), batch);

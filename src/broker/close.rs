@@ -60,10 +60,3 @@ impl Engine {
         self.lock.lock().take();
     }
 }
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // Whoever wants to know how it went calls `close`.
-        let _ = self.close();
-    }
-}

@@ -61,7 +61,33 @@ use crate::producer::accumulator::Accumulator;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Broker {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) engine: Arc<Held>,
+}
+
+/// What every handle of a user holds. The last one that goes closes the directory, on the thread
+/// that lets go of it: the maintenance thread, which holds the engine alone, never does.
+#[derive(Debug)]
+pub(crate) struct Held(Arc<Engine>);
+
+impl Held {
+    pub(crate) fn new(engine: Arc<Engine>) -> Held {
+        Held(engine)
+    }
+}
+
+impl std::ops::Deref for Held {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Whoever wants to know how it went calls `close`.
+        let _ = self.0.close();
+    }
 }
 
 /// What all handles of one open directory share.

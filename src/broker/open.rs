@@ -31,7 +31,7 @@ use crate::broker::maintenance::Maintenance;
 use crate::broker::recover::Opener;
 use crate::broker::report::RecoveryReport;
 use crate::broker::topics::TopicMap;
-use crate::broker::{Broker, Engine, adopt};
+use crate::broker::{Broker, Engine, Held, adopt};
 use crate::catalog::Catalog;
 use crate::catalog::topic_handle::TopicHandle;
 use crate::commit::Committer;
@@ -74,7 +74,7 @@ impl BrokerOptions {
         if background && engine.read_only.is_none() {
             engine.start_background()?;
         }
-        Ok(Broker { engine })
+        Ok(Broker { engine: Arc::new(Held::new(engine)) })
     }
 }
 

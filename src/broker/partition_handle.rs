@@ -8,7 +8,7 @@ use crate::batch::entry::Entry;
 use crate::batch::message::Message;
 use crate::batch::topic_rules::TopicRules;
 use crate::broker::topics::{partition_of, unknown_topic};
-use crate::broker::{Broker, Engine};
+use crate::broker::{Broker, Held};
 use crate::catalog::topic_handle::Topics;
 use crate::config::acks::Acks;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +21,7 @@ use crate::topic::TopicPartition;
 /// A partition of an open topic. Cheap to clone, usable from any thread.
 #[derive(Clone)]
 pub struct PartitionHandle {
-    engine: Arc<Engine>,
+    engine: Arc<Held>,
     partition: Arc<Partition>,
     rules: Arc<TopicRules>,
     /// The version of the topics that `rules` are of.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use crate::broker::Engine;
+use crate::broker::Held;
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::consumer::source::Source;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +75,7 @@ pub(crate) fn partition_of(topic: &TopicHandle, partition: i32) -> Result<&Arc<P
     })
 }
 
-impl Topics for Engine {
+impl Topics for Held {
     fn topic(&self, name: &str) -> Result<Arc<TopicHandle>> {
         self.topics.get(name).ok_or_else(|| unknown_topic(name))
     }
@@ -85,7 +85,7 @@ impl Topics for Engine {
     }
 }
 
-impl Source for Engine {
+impl Source for Held {
     fn read_section(&self, collect: &mut dyn FnMut()) {
         self.committer.read_section(collect);
     }

@@ -7,6 +7,7 @@ use super::{memory, options, values};
 use crate::batch::message::Message;
 use crate::broker::Broker;
 use crate::config::acks::Acks;
+use crate::config::broker::BrokerOptions;
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
 use crate::env::sim::SimEnv;
@@ -255,4 +256,23 @@ fn commits_within_the_limit_do_not_fail_for_coming_together() {
         }
     });
     assert_eq!(broker.partition("t", 0).unwrap().end_offset(), 30);
+}
+
+/// The maintenance thread held the engine when the last handle went, and closed the directory
+/// later: opening it again at once found it locked.
+#[test]
+fn a_dropped_broker_has_let_go_of_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let broker = BrokerOptions::new().open(directory.path()).unwrap();
+        broker.ensure_topic("t", TopicConfig::new()).unwrap();
+        // The thread is woken to commit what nobody waits for.
+        let producer = broker.producer().linger(std::time::Duration::ZERO).build().unwrap();
+        let _ = producer.send(crate::producer::record::Record::new("t", "a")).unwrap();
+        drop(broker);
+        drop(producer);
+        let again = options().open(directory.path()).unwrap();
+        assert!(again.recovery_report().clean);
+        assert_eq!(again.partition("t", 0).unwrap().end_offset(), round + 1);
+    }
 }
