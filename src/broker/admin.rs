@@ -228,11 +228,12 @@ impl Engine {
         // 1. The record: from here on the topic is gone, whatever lies in the folders.
         state.commit(&self.env, &self.committer, &records)?;
         self.topics.remove(name);
-        for partition in &topic.partitions {
-            partition.mark_deleted();
-        }
-        // 2. The folders. If we stop here: the next open removes them.
+        // 2. The partitions, when no checkpoint is in the middle of one of them, and their folders.
+        //    If we stop here: the next open removes them.
         self.committer.unregister(topic.id, || {
+            for partition in &topic.partitions {
+                partition.mark_deleted();
+            }
             let folders = topic.partitions.iter().map(|p| (p.id().clone(), p.id().directory()));
             remove_folders(&self.env, folders.collect())
                 .inspect_err(|error| self.committer.poison_unless_full(error))

@@ -204,6 +204,8 @@ impl Engine {
             for partition in &topic.partitions {
                 match self.retain(partition, now_ms) {
                     Ok(outcome) => outcomes.extend(outcome),
+                    // Deleted since the list was taken: there is nothing left to retain.
+                    Err(_) if partition.is_deleted() => {}
                     Err(error) => failure = failure.and(Err(error)),
                 }
             }

@@ -335,6 +335,7 @@ fn topics_are_deleted_while_checkpoints_run() {
         scope.spawn(|| {
             for _ in 0..200 {
                 broker.checkpoint().unwrap();
+                broker.run_retention().unwrap();
             }
         });
     });
