@@ -108,7 +108,9 @@ impl Replay {
     fn follow(&mut self, start: JournalPosition) -> u64 {
         let mut next = start;
         let mut file = self.file_of(&next);
-        while let Some(index) = file {
+        // Every frame has its own place and LSN, so there is an end; a bound costs nothing.
+        let frames_max: usize = self.files.iter().map(|file| file.bytes.len() / BLOCK_BYTES).sum();
+        while let Some(index) = file.filter(|_| self.frames.len() < frames_max) {
             let at = usize::try_from(next.position).unwrap_or(usize::MAX);
             if let Some(header) = self.frame_at(index, at, &next) {
                 self.frames.push(FrameAt { file: index, start: at, header });
