@@ -7,7 +7,7 @@ use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::batch::entry::Entry;
 use crate::batch::message::Message;
 use crate::batch::topic_rules::TopicRules;
-use crate::broker::topics::{partition_of, unknown_topic};
+use crate::broker::topics::partition_of;
 use crate::broker::{Broker, Held};
 use crate::catalog::topic_handle::Topics;
 use crate::config::acks::Acks;
@@ -51,7 +51,7 @@ impl Broker {
     /// `UnknownTopicOrPartition`.
     pub fn partition(&self, topic: &str, partition: i32) -> Result<PartitionHandle> {
         let version = self.engine.version();
-        let topic = self.engine.topics.get(topic).ok_or_else(|| unknown_topic(topic))?;
+        let topic = self.engine.topic(topic)?;
         Ok(PartitionHandle {
             engine: Arc::clone(&self.engine),
             partition: Arc::clone(partition_of(&topic, partition)?),

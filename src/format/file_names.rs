@@ -35,9 +35,6 @@ pub const REMOTE_LOG_INDEX_CACHE: &str = "remote-log-index-cache";
 pub const OTTLA_CONTROL: &str = "ottla.control";
 /// An empty folder that exists while the directory is not cleanly closed: no broker starts on it.
 pub const OTTLA_OPEN: &str = "ottla.open";
-
-/// A file that is being written and will be renamed over the one without this suffix.
-pub const TEMPORARY_SUFFIX: &str = ".tmp";
 /// A file that will be removed shortly.
 pub const DELETED_SUFFIX: &str = ".deleted";
 /// Output of compaction that is being written; worthless after a crash.

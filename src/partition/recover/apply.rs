@@ -10,18 +10,13 @@
 //! A sound but different batch in the way was written by somebody else: damage. Behind a batch
 //! that was written, the log may go on with batches that were acked with `acks=1`.
 
-use std::sync::Arc;
-
 use super::scan_tail::{Stop, read_exact};
 use super::{Applied, Recovery, Tail};
 use crate::batch::entry::Entry;
 use crate::env::vfs::{OpenHow, write_all_at};
 use crate::error::Result;
 use crate::format::file_names;
-use crate::segment::indexes::Indexes;
 use crate::segment::scan::{Scanned, Scanner};
-use crate::segment::tally::Tally;
-use crate::segment::{Segment, empty_state};
 
 /// Where the comparison of entries with the log stands. Entries come in order, so each batch is
 /// read once.
@@ -226,17 +221,7 @@ impl Recovery {
             .vfs
             .open(&self.folder.path(&name), OpenHow::CreateOrWrite)
             .map_err(|error| self.io(error, "cannot make a segment", &name))?;
-        let segment = Arc::new(Segment::new(&self.folder, empty_state(base_offset), 0, None));
-        let indexes = Arc::new(Indexes::growing());
-        segment.set_indexes(Some(Arc::clone(&indexes)));
-        self.tails.push(Tail {
-            segment,
-            indexes,
-            tally: Tally::new(base_offset),
-            start: 0,
-            unsynced_from: 0,
-            file_bytes: 0,
-        });
+        self.tails.push(Tail::unlisted(&self.folder, base_offset, 0));
         Ok(())
     }
 }

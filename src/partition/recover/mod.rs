@@ -29,10 +29,10 @@ use super::shared::Shared;
 use crate::config::topic::TopicConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{PartitionState, SegmentState};
-use crate::segment::Segment;
 use crate::segment::indexes::Indexes;
 use crate::segment::log_file::Folder;
 use crate::segment::tally::Tally;
+use crate::segment::{Segment, empty_state};
 use apply::Cursor;
 use leftovers::Found;
 
@@ -76,6 +76,17 @@ struct Tail {
     unsynced_from: u64,
     /// The length of the file now.
     file_bytes: u64,
+}
+
+impl Tail {
+    /// A segment that the state does not list: all of it has to be looked at.
+    fn unlisted(folder: &Arc<Folder>, base_offset: i64, file_bytes: u64) -> Tail {
+        let segment = Arc::new(Segment::new(folder, empty_state(base_offset), 0, None));
+        let indexes = Arc::new(Indexes::growing());
+        segment.set_indexes(Some(Arc::clone(&indexes)));
+        let tally = Tally::new(base_offset);
+        Tail { segment, indexes, tally, start: 0, unsynced_from: 0, file_bytes }
+    }
 }
 
 /// A partition that is being recovered.

@@ -23,7 +23,6 @@ use crate::format::file_names;
 use crate::segment::indexes::Indexes;
 use crate::segment::rebuild::{self, facts_of};
 use crate::segment::scan::{Scanned, Scanner};
-use crate::segment::tally::Tally;
 use crate::segment::{Segment, empty_state};
 
 /// Why a walk ended.
@@ -133,17 +132,7 @@ impl Recovery {
         self.end = base_offset;
         let has_snapshot = base_offset == 0 || self.found.snapshots.contains(&base_offset);
         self.base_snapshot = (!has_snapshot).then(|| (base_offset, self.producers.clone()));
-        let segment = Arc::new(Segment::new(&self.folder, empty_state(base_offset), 0, None));
-        let indexes = Arc::new(Indexes::growing());
-        segment.set_indexes(Some(Arc::clone(&indexes)));
-        self.tails.push(Tail {
-            segment,
-            indexes,
-            tally: Tally::new(base_offset),
-            start: 0,
-            unsynced_from: 0,
-            file_bytes,
-        });
+        self.tails.push(Tail::unlisted(&self.folder, base_offset, file_bytes));
         Ok(true)
     }
 
