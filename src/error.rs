@@ -44,6 +44,16 @@ pub enum ErrorKind {
     Timeout,
     /// The bounded memory of the producer is full; try again later.
     BufferFull,
+    /// Somebody newer took this handle's place: a member that its group no longer counts, a static
+    /// member whose name another one uses, a producer whose epoch is over. Make a new handle.
+    Fenced,
+    /// A batch of an idempotent producer does not follow the one before it: an earlier one is
+    /// missing. It was not written.
+    OutOfOrderSequence,
+    /// No such consumer group.
+    UnknownGroup,
+    /// The consumer group has members: close them first.
+    GroupNotEmpty,
 }
 
 /// An error of the library. Cheap to move; its [`Display`](fmt::Display) is a sentence.
@@ -172,7 +182,11 @@ impl Error {
             ErrorKind::Limit => Some(10),
             ErrorKind::TopicExists => Some(36),
             ErrorKind::InvalidInput => Some(42),
+            ErrorKind::OutOfOrderSequence => Some(45),
             ErrorKind::Io | ErrorKind::NoSpace | ErrorKind::Poisoned => Some(56),
+            ErrorKind::GroupNotEmpty => Some(68),
+            ErrorKind::UnknownGroup => Some(69),
+            ErrorKind::Fenced => Some(90),
             _ => None,
         }
     }

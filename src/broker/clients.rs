@@ -1,13 +1,13 @@
 //! What producers and consumers are handed of the engine, and how they are made.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine, Held};
 use crate::commit::ticket::Part;
 use crate::config::acks::Acks;
 use crate::consumer::builder::ConsumerBuilder;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 use crate::partition::writer::Appended;

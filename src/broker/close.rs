@@ -1,9 +1,9 @@
 //! Closing: everything is flushed, the directory becomes a cleanly closed Kafka log directory.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine};
+use crate::env::sync::atomic::Ordering;
 use crate::error::Result;
 
 /// How long a close waits for producers to hand over what they hold.

@@ -3,10 +3,10 @@
 //! thread is a loop around it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine};
+use crate::env::sync::atomic::Ordering;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, Result};
 use crate::partition::Partition;

@@ -23,9 +23,6 @@ pub(crate) mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use parking_lot::Mutex;
 
 use crate::broker::admin::CatalogState;
 use crate::broker::maintenance::Maintenance;
@@ -35,6 +32,8 @@ use crate::commit::Committer;
 use crate::config::broker::BrokerOptions;
 use crate::env::Env;
 use crate::env::dir_lock::DirLock;
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::AtomicBool;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::shared::Shared;

@@ -20,9 +20,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use parking_lot::Mutex;
 
 use crate::broker::admin::{CatalogState, topic_handle};
 use crate::broker::directory::{Directory, Left};
@@ -42,6 +39,8 @@ use crate::env::Env;
 use crate::env::overlay::OverlayVfs;
 use crate::env::planted::planted;
 use crate::env::poison::Poison;
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::AtomicBool;
 use crate::env::vfs::LockMode;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::ControlFile;

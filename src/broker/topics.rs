@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
 use crate::broker::Held;
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::consumer::source::Source;
+use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 

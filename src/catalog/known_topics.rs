@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use crate::batch::entry::Entry;
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
 use crate::env::poison::Poison;
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::env::vfs::{OpenHow, read_exact_at, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::file_names::log_file;

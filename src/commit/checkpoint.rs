@@ -12,11 +12,11 @@
 //! `ottla.open/` keeps every other reader of them away.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use crate::commit::Committer;
 use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{ControlFile, JournalPosition, PartitionState};
 use crate::format::file_names::OTTLA_CONTROL;

@@ -4,7 +4,7 @@
 //! several ends inside [`Ends::read`] sees all of a commit's ends or none. A single end needs no
 //! section: it is one atomic.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::env::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Odd while a commit publishes.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Ends {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicI64;
+    use crate::env::sync::atomic::AtomicI64;
 
     use super::*;
 

@@ -19,13 +19,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::commit::Committer;
 use crate::commit::journal::{Journal, Room};
 use crate::commit::ticket::{OnOutcome, Outcome, Part, Ticket, Woken};
 use crate::env::planted::planted;
 use crate::env::poison::Poison;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES, padded};
 use crate::partition::Partition;

@@ -11,10 +11,10 @@
 //! it unnecessary.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::env::Env;
 use crate::env::planted::planted;
+use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::JournalPosition;

@@ -4,12 +4,12 @@
 //! the directory stops being a cleanly closed one; after the last it becomes one again.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::commit::Committer;
 use crate::commit::checkpoint::Control;
 use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checkpoint::{self, PartitionOffset};
 use crate::format::clean_shutdown::CleanShutdown;

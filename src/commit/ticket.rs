@@ -1,11 +1,10 @@
 //! One writer's place in the queue of a commit group.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::Thread;
 
-use parking_lot::Mutex;
-
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::{AtomicU8, Ordering};
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::partition::writer::Appended;

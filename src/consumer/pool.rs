@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::piece::Slot;
+use crate::env::sync::Mutex;
 
 /// More of either kind are not kept.
 const SPARE_MAX: usize = 32;

@@ -17,6 +17,7 @@ pub mod random;
 pub mod replace_file;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub(crate) mod sync;
 pub mod threads;
 mod tree;
 pub mod vfs;

@@ -115,7 +115,7 @@ impl Partition {
             state.epochs.set_changed(false);
         }
         if state.changes == part.changes {
-            self.dirty.store(false, std::sync::atomic::Ordering::Release);
+            self.dirty.store(false, crate::env::sync::atomic::Ordering::Release);
             // The descriptor is clean: the cache may close it now.
             if let Some(active) = &mut state.active {
                 active.open = None;

@@ -31,7 +31,7 @@ impl Partition {
         }
         let state = self.state_of(&writer.state);
         drop(writer);
-        self.dirty.store(false, std::sync::atomic::Ordering::Release);
+        self.dirty.store(false, crate::env::sync::atomic::Ordering::Release);
         Ok(state)
     }
 

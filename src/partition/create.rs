@@ -4,10 +4,8 @@
 //! was closed cleanly has the lengths that were remembered, or it is damaged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use super::Partition;
 use super::id::PartitionId;
@@ -20,6 +18,8 @@ use super::waiters::Waiters;
 use super::watermarks::Watermarks;
 use super::writer::WriterState;
 use crate::config::topic::TopicConfig;
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{PartitionState, SegmentState};
 use crate::format::file_names;

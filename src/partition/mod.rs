@@ -33,12 +33,12 @@ mod watermarks;
 pub(crate) mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use crate::config::topic::TopicConfig;
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::segment::log_file::Folder;

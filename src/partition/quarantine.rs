@@ -5,11 +5,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use crate::env::planted::planted;
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::env::vfs::{OpenHow, Vfs, VfsFile, write_all_at};
 use crate::format::file_names;
 use crate::segment::log_file::LogFile;

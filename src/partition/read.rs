@@ -7,9 +7,8 @@
 //! Neither index nor remembered position is trusted: what lies there must fit the offsets. Holes
 //! between batches are normal, they come from compaction.
 
-use std::sync::atomic::Ordering;
-
 use super::Partition;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::fetch::{Fetch, FetchRequest, Fetched};
 

@@ -4,12 +4,11 @@
 //! Loading takes the newest snapshot that is not above the recovery point and reads the batches
 //! behind it. A snapshot that cannot be read is passed over for an older one.
 
-use std::sync::atomic::Ordering;
-
 use super::Partition;
 use super::producers::{NONE_UNSTABLE, ProducerSlot, ProducerUndo, Producers, UNKNOWN_UNSTABLE};
 use super::writer::{Writer, WriterState};
 use crate::batch::entry::Entry;
+use crate::env::sync::atomic::Ordering;
 use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
 use crate::error::{Error, Result};
 use crate::format::file_names::{self, Suffix};

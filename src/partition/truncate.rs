@@ -5,13 +5,13 @@
 //! is longer than the control file says, which is the ordinary case for recovery.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Partition;
 use super::producers::ProducerSlot;
 use super::segments::Segments;
 use super::writer::{Active, Writer};
 use crate::env::planted::planted;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::format::file_names::{self, Suffix};

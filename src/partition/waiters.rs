@@ -4,10 +4,10 @@
 //! registers first and looks at the end afterwards never misses a publish.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use crate::env::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::env::sync::{Condvar, Mutex};
 
 /// Somebody who waits, maybe for several partitions at once.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 //! The invariant: whoever reads the end sees all that lies below it, because it is stored after
 //! the lengths of the logs were.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use crate::env::sync::atomic::{AtomicI64, Ordering};
 
 /// First and last offset that readers may see.
 #[derive(Debug)]

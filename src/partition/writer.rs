@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-
 use super::Partition;
 use super::leader_epochs::LeaderEpochs;
 use super::producers::{ProducerSlot, ProducerUndo};
 use super::settings::Settings;
+use crate::env::sync::MutexGuard;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::Segment;
 use crate::segment::indexes::Indexes;
@@ -160,7 +159,7 @@ impl<'a> Writer<'a> {
     pub(super) fn note_change(&mut self) {
         self.state.changes += 1;
         self.state.unclosed = true;
-        self.partition.dirty.store(true, std::sync::atomic::Ordering::Release);
+        self.partition.dirty.store(true, crate::env::sync::atomic::Ordering::Release);
     }
 
     /// The error of a batch that cannot be appended.

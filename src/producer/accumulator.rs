@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use super::delivery::{Completion, Delivery};
 use super::outlet::Outlet;
@@ -20,6 +19,7 @@ use super::settings::{BatchRules, Settings};
 use super::sink::Sink;
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::env::Env;
+use crate::env::sync::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Gathers a producer's records into batches. Ticked and closed by the broker.

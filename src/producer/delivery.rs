@@ -5,14 +5,13 @@
 //! forward: open, closing, submitted, done.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::queue::PartitionQueue;
 use crate::config::acks::Acks;
+use crate::env::sync::atomic::{AtomicU8, Ordering};
+use crate::env::sync::{Condvar, Mutex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::topic::TopicName;
 

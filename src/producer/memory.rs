@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use crate::env::sync::{Condvar, Mutex};
 
 /// `buffer.memory`, as a count of bytes in use.
 #[derive(Debug)]

@@ -7,14 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::delivery::{Completion, Stage};
 use super::memory::Memory;
 use super::settings::Settings;
 use super::sink::Sink;
 use crate::batch::builder::BatchBuilder;
 use crate::env::Env;
+use crate::env::sync::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 
 /// More spare builders than this are not kept.

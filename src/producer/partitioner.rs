@@ -4,7 +4,7 @@
 //! The sticky partition changes when about one batch of bytes went there, so that batches fill
 //! and, over time, each partition gets the same number of bytes.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::env::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The seed of Kafka's MurmurHash2.
 const SEED: u32 = 0x9747_b28c;

@@ -13,14 +13,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::delivery::{Completion, Delivery, Placed, Stage};
 use super::outlet::Outlet;
 use super::settings::BatchRules;
 use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::batch::message::Message;
 use crate::config::acks::Acks;
+use crate::env::sync::{Mutex, MutexGuard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
 use crate::partition::Partition;

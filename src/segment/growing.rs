@@ -6,7 +6,8 @@
 //! anyway.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::env::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const FIRST_BLOCK_BITS: u32 = 6;
 const BLOCKS: usize = 24;

@@ -5,7 +5,6 @@
 //! rebuilt from the log (`rebuild.rs`); an index is never a reason to refuse data.
 
 use std::io;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::log_file::Folder;
 use super::offset_index::OffsetIndex;
@@ -13,6 +12,7 @@ use super::sparse_index::IndexBytes;
 use super::time_index::TimeIndex;
 use super::txn_index::TxnIndex;
 use crate::env::planted::planted;
+use crate::env::sync::atomic::{AtomicI64, Ordering};
 use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::format::control_file::SegmentState;

@@ -17,11 +17,11 @@ pub(crate) mod time_index;
 pub(crate) mod txn_index;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
 
+use crate::env::sync::Mutex;
+use crate::env::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::format::control_file::SegmentState;
 use crate::format::file_names::Suffix;

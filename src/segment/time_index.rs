@@ -3,9 +3,8 @@
 //! An entry holds the largest timestamp of the segment so far and the last offset of the first
 //! batch that carried it. Not here: when an entry is added (`tally.rs`).
 
-use parking_lot::RwLock;
-
 use super::sparse_index::{IndexBytes, count_not_above};
+use crate::env::sync::RwLock;
 use crate::format::FormatError;
 use crate::format::index_entries::{TIME_INDEX_ENTRY_LEN, TimeIndexEntry};
 

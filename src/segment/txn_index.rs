@@ -1,8 +1,7 @@
 //! The aborted transactions whose marker lies in a segment: `.txnindex`. There are few; they are
 //! kept decoded. Not here: how a transaction comes to be aborted (the producers' state).
 
-use parking_lot::RwLock;
-
+use crate::env::sync::RwLock;
 use crate::format::FormatError;
 use crate::format::index_entries::{ABORTED_TXN_LEN, AbortedTxn};
 

@@ -76,6 +76,8 @@ fn exit_code_of(kind: ErrorKind) -> u8 {
         | ErrorKind::Limit
         | ErrorKind::UnknownTopicOrPartition
         | ErrorKind::TopicExists
+        | ErrorKind::UnknownGroup
+        | ErrorKind::GroupNotEmpty
         | ErrorKind::OffsetOutOfRange => 7,
         _ => 1,
     }

@@ -1,0 +1,3 @@
+//! Consumer groups: which member reads which partition, and how far each group has come.
+
+pub(crate) mod offset;
