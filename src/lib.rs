@@ -80,6 +80,7 @@ pub use consumer::Consumer;
 pub use consumer::builder::ConsumerBuilder;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
 pub use error::{Error, ErrorKind, Result};
+pub use group::assign::{Assignor, MemberSubscription, RangeAssignor, RoundRobinAssignor};
 pub use group::offset::OffsetAndMetadata;
 pub use partition::report::PartitionReport;
 pub use partition::writer::Appended;

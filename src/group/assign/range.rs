@@ -1,0 +1,43 @@
+//! Kafka's `range`: topic by topic, each subscriber gets one run of neighbouring partitions.
+//!
+//! Topics with the same subscribers and the same number of partitions are cut alike, so that
+//! partition 3 of one and partition 3 of the other meet in one member: what joins need.
+
+use std::collections::BTreeMap;
+
+use crate::group::assign::{Assignor, MemberSubscription, ordered, subscribers};
+use crate::topic::{TopicName, TopicPartition};
+
+/// Kafka's `range`, its default: each topic is cut into one run of partitions per subscriber, the
+/// first ones a partition longer where it does not divide evenly.
+///
+/// With many topics of few partitions the first members get the most; the other assignors do not
+/// have that.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RangeAssignor;
+
+impl Assignor for RangeAssignor {
+    fn name(&self) -> &str {
+        "range"
+    }
+
+    fn assign(
+        &self,
+        topics: &BTreeMap<TopicName, i32>,
+        members: &[MemberSubscription],
+    ) -> Vec<Vec<TopicPartition>> {
+        let mut assignment = vec![Vec::new(); members.len()];
+        let order = ordered(members);
+        for (topic, places) in subscribers(topics, members, &order) {
+            let mut numbers = 0..topics[topic];
+            for (rank, &place) in places.iter().enumerate() {
+                // Of the subscribers that are left, the first takes its share, rounded up.
+                let share = numbers.len().div_ceil(places.len() - rank);
+                let run = numbers.by_ref().take(share);
+                let partitions = run.map(|number| TopicPartition::new(topic.clone(), number));
+                assignment[order[place]].extend(partitions);
+            }
+        }
+        assignment
+    }
+}
