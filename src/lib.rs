@@ -80,7 +80,10 @@ pub use consumer::Consumer;
 pub use consumer::builder::ConsumerBuilder;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
 pub use error::{Error, ErrorKind, Result};
-pub use group::assign::{Assignor, MemberSubscription, RangeAssignor, RoundRobinAssignor};
+pub use group::assign::{
+    Assignor, CooperativeStickyAssignor, MemberSubscription, RangeAssignor, RoundRobinAssignor,
+    StickyAssignor,
+};
 pub use group::offset::OffsetAndMetadata;
 pub use partition::report::PartitionReport;
 pub use partition::writer::Appended;

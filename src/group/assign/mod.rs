@@ -4,15 +4,19 @@
 //! group, no lock and no clock; when the target is carried out is the group's affair. The same
 //! input always gives the same target.
 
+mod cooperative_sticky;
 mod range;
 mod round_robin;
+mod sticky;
+mod subscriptions;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use crate::group::assign::cooperative_sticky::CooperativeStickyAssignor;
 pub use crate::group::assign::range::RangeAssignor;
 pub use crate::group::assign::round_robin::RoundRobinAssignor;
+pub use crate::group::assign::sticky::StickyAssignor;
 use crate::topic::{TopicName, TopicPartition};
 
 /// Decides which member of a consumer group reads which partition.
@@ -140,54 +144,13 @@ pub(crate) fn by_name(name: &str) -> Option<Arc<dyn Assignor>> {
     match short {
         "range" | "RangeAssignor" => Some(Arc::new(RangeAssignor)),
         "roundrobin" | "RoundRobinAssignor" => Some(Arc::new(RoundRobinAssignor)),
+        "sticky" | "StickyAssignor" => Some(Arc::new(StickyAssignor)),
+        "cooperative-sticky" | "CooperativeStickyAssignor" => {
+            Some(Arc::new(CooperativeStickyAssignor))
+        }
         _ => None,
     }
 }
 
-/// The order of Java's strings: by UTF-16 code units. It differs from the order of Rust's where a
-/// surrogate pair meets one of U+E000 to U+FFFF.
-fn java_order(left: &str, right: &str) -> Ordering {
-    left.encode_utf16().cmp(right.encode_utf16())
-}
-
-/// Kafka's order of members: static ones first, by instance id; the others by member id.
-fn member_order(left: &MemberSubscription, right: &MemberSubscription) -> Ordering {
-    match (&left.instance_id, &right.instance_id) {
-        (Some(left), Some(right)) => java_order(left, right),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => java_order(&left.member_id, &right.member_id),
-    }
-}
-
-/// The indexes of the members in Kafka's order.
-fn ordered(members: &[MemberSubscription]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..members.len()).collect();
-    // Stable, so that members which claim the same name keep the caller's order.
-    order.sort_by(|&left, &right| member_order(&members[left], &members[right]));
-    order
-}
-
-/// For every topic with partitions, which of `order` subscribed to it: places in `order`,
-/// ascending. Topics without subscribers are left out.
-fn subscribers<'a>(
-    topics: &'a BTreeMap<TopicName, i32>,
-    members: &[MemberSubscription],
-    order: &[usize],
-) -> BTreeMap<&'a TopicName, Vec<usize>> {
-    let mut subscribers: BTreeMap<&TopicName, Vec<usize>> = BTreeMap::new();
-    for (place, &index) in order.iter().enumerate() {
-        for name in &members[index].topics {
-            let Some((topic, &count)) = topics.get_key_value(name) else { continue };
-            if count <= 0 {
-                continue;
-            }
-            let places = subscribers.entry(topic).or_default();
-            // A member may name a topic twice.
-            if places.last() != Some(&place) {
-                places.push(place);
-            }
-        }
-    }
-    subscribers
-}
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::group::assign::{Assignor, MemberSubscription, ordered, subscribers};
+use crate::group::assign::subscriptions::{static_members_first, subscribed_topics};
+use crate::group::assign::{Assignor, MemberSubscription};
 use crate::topic::{TopicName, TopicPartition};
 
 /// Kafka's `range`, its default: each topic is cut into one run of partitions per subscriber, the
@@ -27,14 +28,14 @@ impl Assignor for RangeAssignor {
         members: &[MemberSubscription],
     ) -> Vec<Vec<TopicPartition>> {
         let mut assignment = vec![Vec::new(); members.len()];
-        let order = ordered(members);
-        for (topic, places) in subscribers(topics, members, &order) {
-            let mut numbers = 0..topics[topic];
-            for (rank, &place) in places.iter().enumerate() {
+        let order = static_members_first(members);
+        for topic in subscribed_topics(topics, members, &order) {
+            let mut numbers = 0..topic.partition_count;
+            for (rank, &place) in topic.subscribers.iter().enumerate() {
                 // Of the subscribers that are left, the first takes its share, rounded up.
-                let share = numbers.len().div_ceil(places.len() - rank);
+                let share = numbers.len().div_ceil(topic.subscribers.len() - rank);
                 let run = numbers.by_ref().take(share);
-                let partitions = run.map(|number| TopicPartition::new(topic.clone(), number));
+                let partitions = run.map(|number| TopicPartition::new(topic.name.clone(), number));
                 assignment[order[place]].extend(partitions);
             }
         }

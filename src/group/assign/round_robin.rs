@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::group::assign::{Assignor, MemberSubscription, ordered, subscribers};
+use crate::group::assign::subscriptions::{static_members_first, subscribed_topics};
+use crate::group::assign::{Assignor, MemberSubscription};
 use crate::topic::{TopicName, TopicPartition};
 
 /// Kafka's `roundrobin`: the partitions of all topics, in order, are dealt to the members in
@@ -24,14 +25,14 @@ impl Assignor for RoundRobinAssignor {
         members: &[MemberSubscription],
     ) -> Vec<Vec<TopicPartition>> {
         let mut assignment = vec![Vec::new(); members.len()];
-        let order = ordered(members);
+        let order = static_members_first(members);
         let mut turn = 0;
-        for (topic, places) in subscribers(topics, members, &order) {
-            for number in 0..topics[topic] {
+        for topic in subscribed_topics(topics, members, &order) {
+            for number in 0..topic.partition_count {
                 // The first subscriber at or after the turn; past the end the circle closes.
-                let next = places.partition_point(|&place| place < turn);
-                let place = places[if next < places.len() { next } else { 0 }];
-                assignment[order[place]].push(TopicPartition::new(topic.clone(), number));
+                let next = topic.subscribers.partition_point(|&place| place < turn);
+                let place = *topic.subscribers.get(next).unwrap_or(&topic.subscribers[0]);
+                assignment[order[place]].push(TopicPartition::new(topic.name.clone(), number));
                 turn = place + 1;
             }
         }
