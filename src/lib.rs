@@ -45,6 +45,7 @@
 //!
 //! * `gzip`, `snappy`, `lz4`, `zstd` (default): the codecs.
 //! * `cli`: the command line tool `ottla`.
+//! * `async`: records as a `futures_core::Stream`, on any runtime.
 //! * `sim`: the simulated disk, for tests.
 
 pub mod batch;
@@ -73,12 +74,19 @@ pub use broker::verify::{VerifiedPartition, VerifyOptions, VerifyReport, verify,
 pub use config::acks::Acks;
 pub use config::broker::BrokerOptions;
 pub use config::compression::Compression;
-pub use config::consumer::{AutoOffsetReset, IsolationLevel};
+pub use config::consumer::IsolationLevel;
+pub use config::offset_reset::AutoOffsetReset;
 pub use config::timestamp_type::TimestampType;
 pub use config::topic::{CleanupPolicy, TopicConfig};
 pub use consumer::Consumer;
 pub use consumer::builder::ConsumerBuilder;
+pub use consumer::iterate::ConsumerRecords;
+pub use consumer::lookup::OffsetAndTimestamp;
+pub use consumer::metrics::ConsumerMetrics;
+pub use consumer::named::NamesPartition;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
+#[cfg(feature = "async")]
+pub use consumer::stream::{ConsumerStream, PollFuture};
 pub use error::{Error, ErrorKind, Result};
 pub use group::assign::{
     Assignor, CooperativeStickyAssignor, MemberSubscription, RangeAssignor, RoundRobinAssignor,

@@ -185,3 +185,31 @@ fn a_deleted_topic_ends_its_clients() {
     consumer.assign([("t", 0)]).unwrap();
     assert_eq!(consumer.poll(Duration::from_secs(60)).unwrap().len(), 1);
 }
+
+#[test]
+fn closing_the_broker_ends_polls_that_wait() {
+    let broker = Broker::in_memory().unwrap();
+    broker.create_topic("t", TopicConfig::new()).unwrap();
+    std::thread::scope(|scope| {
+        let nothing: [(&str, i32); 0] = [];
+        let polls = [
+            broker.consumer().assign([("t", 0)]),
+            broker.consumer().assign(nothing),
+            broker.consumer().assign([("t", 0)]).poll_spin(Duration::from_secs(1)),
+        ];
+        let polls = polls.map(|builder| {
+            let mut consumer = builder.build().unwrap();
+            scope.spawn(move || {
+                let result = consumer.poll(Duration::from_secs(600)).map(|records| records.len());
+                (result, consumer.poll(Duration::ZERO).map(|records| records.len()))
+            })
+        });
+        std::thread::sleep(Duration::from_millis(5));
+        broker.close().unwrap();
+        for poll in polls {
+            let (first, second) = poll.join().unwrap();
+            assert_eq!(first.unwrap_err().kind(), ErrorKind::Closed);
+            assert_eq!(second.unwrap_err().kind(), ErrorKind::Closed);
+        }
+    });
+}

@@ -28,6 +28,7 @@ impl Broker {
     /// The next open recovers it. For tests of exactly that.
     pub fn abandon(self) {
         if !self.engine.closed.swap(true, Ordering::AcqRel) {
+            self.engine.closing.wake_all();
             self.engine.committer.abandon();
             self.engine.let_go();
         }
@@ -39,6 +40,7 @@ impl Engine {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.closing.wake_all();
         let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
         let mut flushed = Ok(());
         for producer in producers {

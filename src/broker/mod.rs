@@ -37,6 +37,7 @@ use crate::env::sync::atomic::AtomicBool;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::shared::Shared;
+use crate::partition::waiters::Waiters;
 use crate::producer::accumulator::Accumulator;
 
 /// An open data directory: Kafka's log inside this process. Cheap to clone, usable from any
@@ -108,6 +109,8 @@ pub(crate) struct Engine {
     pub(crate) read_only: Option<String>,
     pub(crate) lock: Mutex<Option<Box<dyn DirLock>>>,
     pub(crate) closed: AtomicBool,
+    /// Consumers that sleep while `closed` is set.
+    pub(crate) closing: Waiters,
 }
 
 impl std::fmt::Debug for Engine {

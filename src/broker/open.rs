@@ -48,6 +48,7 @@ use crate::format::file_names::{OTTLA_OPEN, quarantine_file};
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
 use crate::partition::shared::{Shared, SharedOptions};
+use crate::partition::waiters::Waiters;
 
 /// How much a read-only open may keep in memory of what recovery would have written.
 const OVERLAY_BYTES_MAX: u64 = 1 << 30;
@@ -140,6 +141,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         read_only,
         lock: Mutex::new(Some(lock)),
         closed: AtomicBool::new(false),
+        closing: Waiters::default(),
         options,
         env,
     })

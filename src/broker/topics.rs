@@ -11,6 +11,7 @@ use crate::consumer::source::Source;
 use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
+use crate::partition::waiters::Waiters;
 
 /// Finds open topics without a lock.
 #[derive(Default)]
@@ -88,5 +89,13 @@ impl Topics for Held {
 impl Source for Held {
     fn read_section(&self, collect: &mut dyn FnMut()) {
         self.committer.read_section(collect);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn closing(&self) -> &Waiters {
+        &self.closing
     }
 }

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod compression;
 pub mod consumer;
 mod keys;
+pub mod offset_reset;
 pub mod producer;
 pub mod timestamp_type;
 pub mod topic;

@@ -10,15 +10,18 @@ use super::isolation::AbortedFilter;
 use super::piece::{Fetched, Piece};
 use super::pool::Pool;
 use super::records::Run;
-use crate::config::consumer::{AutoOffsetReset, IsolationLevel};
+use crate::config::consumer::IsolationLevel;
+use crate::config::offset_reset::AutoOffsetReset;
+use crate::env::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 use crate::partition::read::{ReadPosition, ReadRequest};
 use crate::topic::TopicPartition;
 
 /// How a partition is to be fetched.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FetchRules {
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) reset: AutoOffsetReset,
     pub(super) isolation: IsolationLevel,
     pub(super) check_crcs: bool,
@@ -36,6 +39,8 @@ pub(super) struct Assigned {
     next_slot: usize,
     /// Where the reader stands in the log's files.
     read_position: ReadPosition,
+    /// Polls pass it by.
+    paused: bool,
 }
 
 impl Assigned {
@@ -48,6 +53,7 @@ impl Assigned {
             piece: None,
             next_slot: 0,
             read_position: ReadPosition::default(),
+            paused: false,
         }
     }
 
@@ -72,9 +78,37 @@ impl Assigned {
 
     /// Whether there is nothing to read now, and nothing to complain about.
     pub(super) fn is_idle(&self, isolation: IsolationLevel) -> bool {
+        if self.paused {
+            return true;
+        }
         let end = self.readable_end(self.partition.end_offset(), isolation);
         !self.partition.is_deleted()
             && end.is_ok_and(|end| self.position.is_some_and(|position| position >= end))
+    }
+
+    /// About how many bytes a fetch would find, and no fewer.
+    ///
+    /// # Errors
+    /// What the fetch would say.
+    pub(super) fn waiting_bytes(&self, rules: &FetchRules) -> Result<u64> {
+        if self.paused {
+            return Ok(0);
+        }
+        let end = self.readable_end(self.partition.end_offset(), rules.isolation)?;
+        let position = self.position(rules, end)?;
+        if position >= end {
+            return Ok(0);
+        }
+        self.partition.bytes_from(position, &self.read_position)
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Polls pass it by, or do not any more. What was fetched stays.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     /// The position, if there is one yet.
@@ -93,12 +127,12 @@ impl Assigned {
         self.position = Some(offset);
     }
 
-    /// The position; where there is none, or none that exists, where `reset` says to go. `end` is
+    /// The position; where there is none, or none that exists, where the rules say to go. `end` is
     /// the end of what may be read.
     ///
     /// # Errors
-    /// [`ErrorKind::OffsetOutOfRange`] if `reset` says none.
-    pub(super) fn position(&self, reset: AutoOffsetReset, end: i64) -> Result<i64> {
+    /// [`ErrorKind::OffsetOutOfRange`] if they say nowhere; those of the disk.
+    pub(super) fn position(&self, rules: &FetchRules, end: i64) -> Result<i64> {
         let start = self.partition.log_start_offset();
         if let Some(position) = self.position
             && position >= start
@@ -106,16 +140,22 @@ impl Assigned {
         {
             return Ok(position);
         }
-        match reset {
+        match rules.reset {
             AutoOffsetReset::Earliest => Ok(start),
             AutoOffsetReset::Latest => Ok(end.max(start)),
-            _ => Err(self.out_of_range(start)),
+            AutoOffsetReset::ByDuration(age) => {
+                let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                let since = rules.clock.wall_ms().saturating_sub(age_ms).max(0);
+                let found = self.partition.offset_for_timestamp(since, end)?;
+                Ok(found.map_or(end.max(start), |(offset, _)| offset))
+            }
+            AutoOffsetReset::None => Err(self.out_of_range(start)),
         }
     }
 
     /// Goes to the [`position`](Self::position), which exists from now on.
-    fn resolve(&mut self, reset: AutoOffsetReset, end: i64) -> Result<i64> {
-        let position = self.position(reset, end)?;
+    fn resolve(&mut self, rules: &FetchRules, end: i64) -> Result<i64> {
+        let position = self.position(rules, end)?;
         self.position = Some(position);
         Ok(position)
     }
@@ -184,7 +224,7 @@ impl Assigned {
     }
 
     /// Reads from the position on, up to the published `end` and about `bytes_max` bytes, at
-    /// least one batch. Says whether there was something.
+    /// least one batch. Returns how many bytes there were.
     ///
     /// # Errors
     /// What reading says; it names the partition, the file and the place in it.
@@ -194,15 +234,15 @@ impl Assigned {
         bytes_max: usize,
         rules: &FetchRules,
         pool: &Pool,
-    ) -> Result<bool> {
+    ) -> Result<usize> {
         if self.partition.is_deleted() {
             let message = "the topic was deleted";
             return Err(self.named(Error::new(ErrorKind::UnknownTopicOrPartition, message)));
         }
         let end = self.readable_end(end, rules.isolation)?;
-        let from = self.resolve(rules.reset, end)?;
+        let from = self.resolve(rules, end)?;
         if from >= end {
-            return Ok(false);
+            return Ok(0);
         }
         let mut request = ReadRequest { from, end, bytes_max, check: rules.check_crcs };
         let mut buffer = pool.take_bytes();
@@ -217,20 +257,20 @@ impl Assigned {
                 let aborted = self.aborted(from, outcome.next_offset, rules.isolation)?;
                 let range = outcome.start..outcome.start.saturating_add(outcome.bytes);
                 self.fetched = Some(Fetched::new(buffer, range, aborted));
-                Ok(true)
+                Ok(outcome.bytes)
             }
             Ok(outcome) => {
                 // Nothing but a hole up to there.
                 pool.keep_bytes(Arc::new(buffer));
                 self.position = Some(from.max(outcome.next_offset));
-                Ok(false)
+                Ok(0)
             }
             Err(error) => {
                 pool.keep_bytes(Arc::new(buffer));
                 if error.kind() == ErrorKind::OffsetOutOfRange {
                     // Records were deleted between looking at the start and reading.
-                    self.resolve(rules.reset, end)?;
-                    return Ok(false);
+                    self.resolve(rules, end)?;
+                    return Ok(0);
                 }
                 Err(self.named(error))
             }

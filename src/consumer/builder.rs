@@ -1,10 +1,13 @@
 //! Making a consumer: its settings, typed and under Kafka's names, and what it reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Consumer;
+use super::named::NamesPartition;
 use super::source::Source;
-use crate::config::consumer::{AutoOffsetReset, ConsumerConfig, IsolationLevel};
+use crate::config::consumer::{ConsumerConfig, IsolationLevel};
+use crate::config::offset_reset::AutoOffsetReset;
 use crate::env::Env;
 use crate::error::{Error, Result};
 
@@ -38,12 +41,13 @@ impl ConsumerBuilder {
     }
 
     /// The partitions to read. They must exist when the consumer is built.
-    pub fn assign<T: Into<String>>(
+    pub fn assign(
         mut self,
-        partitions: impl IntoIterator<Item = (T, i32)>,
+        partitions: impl IntoIterator<Item: NamesPartition>,
     ) -> ConsumerBuilder {
-        self.assignment =
-            partitions.into_iter().map(|(topic, partition)| (topic.into(), partition)).collect();
+        let owned =
+            |partition: &dyn NamesPartition| (partition.topic().to_owned(), partition.partition());
+        self.assignment = partitions.into_iter().map(|partition| owned(&partition)).collect();
         self
     }
 
@@ -63,6 +67,13 @@ impl ConsumerBuilder {
     /// What is seen of transactions that Kafka wrote. Default: everything.
     pub fn isolation_level(mut self, level: IsolationLevel) -> ConsumerBuilder {
         self.config.isolation_level = level;
+        self
+    }
+
+    /// A poll that finds nothing looks again and again for so long before it sleeps. Default:
+    /// not at all.
+    pub fn poll_spin(mut self, spin: Duration) -> ConsumerBuilder {
+        self.config.poll_spin_us = u32::try_from(spin.as_micros()).unwrap_or(u32::MAX);
         self
     }
 
@@ -86,7 +97,7 @@ impl ConsumerBuilder {
             return Err(error);
         }
         self.config.validate()?;
-        let mut consumer = Consumer::new(self.source, self.env, &self.config);
+        let mut consumer = Consumer::new(self.source, &self.env, &self.config);
         consumer.assign(self.assignment)?;
         Ok(consumer)
     }

@@ -1,7 +1,7 @@
-//! One poll: hand out what is ready, fetch where nothing is, wait where there is nothing.
+//! One round of a poll: hand out what is ready, and fetch where nothing is.
 //!
-//! Fairness: a poll starts behind the partition that the last one ended with. All fetches of one
-//! round end at ends of one moment.
+//! Fairness: a round starts behind the partition that the last one ended with. All fetches of one
+//! round end at ends of one moment. Not here: waiting (`poll.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,18 @@ use super::source::Source;
 use crate::config::consumer::ConsumerConfig;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::partition::waiters::Wake;
 
 /// What a consumer reads, and how.
 pub(super) struct Fetcher {
     source: Arc<dyn Source>,
-    env: Env,
     rules: FetchRules,
     fetch_bytes_max: usize,
     partition_bytes_max: usize,
-    records_max: usize,
+    /// Kafka's `fetch.min.bytes` and `fetch.max.wait.ms`.
+    fetch_bytes_min: u64,
+    wait_max: Duration,
+    /// Since when fewer bytes than `fetch_bytes_min` are there.
+    held_since: Option<Duration>,
     pub(super) assigned: Vec<Assigned>,
     pub(super) pool: Arc<Pool>,
     /// The partition to start the next round with.
@@ -31,29 +33,41 @@ pub(super) struct Fetcher {
     ends: Vec<i64>,
     /// An error that is told by the next poll, because this one has records to return.
     error: Option<Error>,
-    wake: Arc<Wake>,
+    /// The bytes of all batches that were fetched.
+    pub(super) fetched_bytes: u64,
+}
+
+/// What is known once per round, when the first partition has nothing left.
+#[derive(Clone, Copy)]
+enum Round {
+    /// So many bytes are ready in all partitions.
+    Ready(usize),
+    /// Too few bytes are there to fetch them already.
+    Held,
 }
 
 impl Fetcher {
-    pub(super) fn new(source: Arc<dyn Source>, env: Env, config: &ConsumerConfig) -> Fetcher {
+    pub(super) fn new(source: Arc<dyn Source>, env: &Env, config: &ConsumerConfig) -> Fetcher {
         let bytes = |of: u32| usize::try_from(of).unwrap_or(usize::MAX).max(1);
         Fetcher {
             source,
-            env,
             rules: FetchRules {
+                clock: Arc::clone(&env.clock),
                 reset: config.auto_offset_reset,
                 isolation: config.isolation_level,
                 check_crcs: config.check_crcs,
             },
             fetch_bytes_max: bytes(config.fetch_max_bytes),
             partition_bytes_max: bytes(config.max_partition_fetch_bytes),
-            records_max: bytes(config.max_poll_records),
+            fetch_bytes_min: u64::from(config.fetch_min_bytes),
+            wait_max: config.fetch_max_wait,
+            held_since: None,
             assigned: Vec::new(),
             pool: Arc::default(),
             next: 0,
             ends: Vec::new(),
             error: None,
-            wake: Wake::new(),
+            fetched_bytes: 0,
         }
     }
 
@@ -61,8 +75,8 @@ impl Fetcher {
         &self.source
     }
 
-    pub(super) fn rules(&self) -> FetchRules {
-        self.rules
+    pub(super) fn rules(&self) -> &FetchRules {
+        &self.rules
     }
 
     /// Reads these partitions from now on.
@@ -77,32 +91,29 @@ impl Fetcher {
         self.error = None;
     }
 
-    pub(super) fn poll(&mut self, timeout: Duration) -> Result<Records> {
-        let give_up_at = self.env.clock.monotonic().saturating_add(timeout);
-        loop {
-            if let Some(error) = self.error.take() {
-                return Err(error);
+    /// The next records, at most so many; none if there are none now.
+    ///
+    /// # Errors
+    /// The first of an earlier round that had records to return, else the first of this one.
+    pub(super) fn round(&mut self, records_max: usize) -> Result<Records> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let records = self.gather(records_max);
+        match self.error.take() {
+            Some(error) if records.is_empty() => Err(error),
+            error => {
+                self.error = error;
+                Ok(records)
             }
-            let records = self.gather();
-            if !records.is_empty() {
-                return Ok(records);
-            }
-            if let Some(error) = self.error.take() {
-                return Err(error);
-            }
-            let left = give_up_at.saturating_sub(self.env.clock.monotonic());
-            if left.is_zero() {
-                return Ok(records);
-            }
-            self.wait(left);
         }
     }
 
     /// One round over all partitions. Errors are noted.
-    fn gather(&mut self) -> Records {
+    fn gather(&mut self, records_max: usize) -> Records {
         let mut records = Records::new(Arc::clone(&self.pool));
-        let mut quota = self.records_max;
-        let mut ready: Option<usize> = None;
+        let mut quota = records_max;
+        let mut round: Option<Round> = None;
         let count = self.assigned.len();
         let start = self.next;
         for step in 0..count {
@@ -110,6 +121,9 @@ impl Fetcher {
             let mut fetched_at = None;
             while quota > 0 {
                 let Some(assigned) = self.assigned.get_mut(index) else { break };
+                if assigned.is_paused() {
+                    break;
+                }
                 match assigned.take(quota, &self.pool) {
                     Ok(Some(run)) => {
                         quota -= run.len();
@@ -131,7 +145,9 @@ impl Fetcher {
                 }
                 fetched_at = Some(at);
                 // Counted and looked up once per round, and only if something has to be fetched.
-                let ready = ready.get_or_insert_with(|| self.prepare());
+                let Round::Ready(ready) = round.get_or_insert_with(|| self.prepare()) else {
+                    break;
+                };
                 match self.fetch(index, *ready) {
                     Ok(0) => break,
                     Ok(bytes) => *ready = ready.saturating_add(bytes),
@@ -145,14 +161,55 @@ impl Fetcher {
         records
     }
 
-    /// Takes all ends at one moment; returns the bytes that are ready in all partitions.
-    fn prepare(&mut self) -> usize {
+    /// Takes all ends at one moment; counts the bytes that are ready in all partitions.
+    fn prepare(&mut self) -> Round {
+        if self.fetch_bytes_min > 1 && self.hold_back() {
+            return Round::Held;
+        }
+        self.held_since = None;
         let Fetcher { source, assigned, ends, .. } = self;
         source.read_section(&mut || {
             ends.clear();
             ends.extend(assigned.iter().map(|assigned| assigned.partition().end_offset()));
         });
-        assigned.iter().map(Assigned::ready_bytes).sum()
+        Round::Ready(assigned.iter().map(Assigned::ready_bytes).sum())
+    }
+
+    /// Whether to wait for more bytes. Notes since when.
+    fn hold_back(&mut self) -> bool {
+        match self.waiting_bytes() {
+            Ok(0) => false,
+            Ok(bytes) if bytes < self.fetch_bytes_min => {
+                let now = self.rules.clock.monotonic();
+                let since = *self.held_since.get_or_insert(now);
+                now.saturating_sub(since) < self.wait_max
+            }
+            // The fetch will say what is wrong.
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// About how many bytes could be fetched from partitions that have none ready.
+    fn waiting_bytes(&self) -> Result<u64> {
+        let mut sum: u64 = 0;
+        for assigned in self.assigned.iter().filter(|assigned| assigned.ready_bytes() == 0) {
+            sum = sum.saturating_add(assigned.waiting_bytes(&self.rules)?);
+        }
+        Ok(sum)
+    }
+
+    /// Whether a round would find something: to be asked after a round that found nothing.
+    pub(super) fn has_news(&self) -> bool {
+        let isolation = self.rules.isolation;
+        if self.held_since.is_some() {
+            return !self.waiting_bytes().is_ok_and(|bytes| bytes < self.fetch_bytes_min);
+        }
+        !self.assigned.iter().all(|assigned| assigned.is_idle(isolation))
+    }
+
+    /// When bytes that wait for others are fetched whatever their number.
+    pub(super) fn held_until(&self) -> Option<Duration> {
+        self.held_since.map(|since| since.saturating_add(self.wait_max))
     }
 
     /// Fetches from one partition, within the bounds that all share. Returns the bytes.
@@ -167,28 +224,12 @@ impl Fetcher {
             return Ok(0);
         }
         let bytes_max = left.min(self.partition_bytes_max);
-        let some = assigned.fetch(end, bytes_max, &self.rules, &self.pool)?;
-        Ok(if some { assigned.ready_bytes() } else { 0 })
+        let bytes = assigned.fetch(end, bytes_max, &self.rules, &self.pool)?;
+        self.fetched_bytes = self.fetched_bytes.saturating_add(bytes as u64);
+        Ok(bytes)
     }
 
     fn note(&mut self, error: Error) {
         self.error.get_or_insert(error);
-    }
-
-    /// Waits until the end of one of the partitions moves, at most so long.
-    fn wait(&mut self, at_most: Duration) {
-        for assigned in &self.assigned {
-            assigned.partition().waiters().register(&self.wake);
-        }
-        // Looked at after registering: what is published from now on wakes.
-        let isolation = self.rules.isolation;
-        let is_idle = |assigned: &Assigned| assigned.is_idle(isolation);
-        if self.assigned.iter().all(is_idle) {
-            self.wake.wait(at_most);
-        }
-        for assigned in &self.assigned {
-            assigned.partition().waiters().deregister(&self.wake);
-        }
-        self.wake.take();
     }
 }

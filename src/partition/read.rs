@@ -107,6 +107,30 @@ impl Partition {
         Ok(ReadOutcome { start: 0, bytes: 0, next_offset: end })
     }
 
+    /// About how many bytes lie from the offset `from` to the published end, and no fewer: exact
+    /// if `position` is that of the offset, else up to an index interval more.
+    ///
+    /// # Errors
+    /// Those of the disk, where an index has to be read first.
+    pub(crate) fn bytes_from(&self, from: i64, position: &ReadPosition) -> Result<u64> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let segments = self.segments.load();
+        let Some(behind) = segments.as_slice().get(segments.floor(from)..) else { return Ok(0) };
+        let Some(first) = behind.first() else { return Ok(0) };
+        let start = match position.for_offset(from, generation) {
+            Some((segment, at)) if segment == first.base_offset => at,
+            _ => {
+                let relative = from.saturating_sub(first.base_offset);
+                let relative =
+                    u32::try_from(relative).unwrap_or(if relative < 0 { 0 } else { u32::MAX });
+                let indexes = first.indexes(self.interval_bytes());
+                indexes.map_err(|error| self.name(error))?.offset.lookup(relative).position()
+            }
+        };
+        let bytes: u64 = behind.iter().map(|segment| segment.published()).sum();
+        Ok(bytes.saturating_sub(start))
+    }
+
     #[cold]
     fn out_of_range(&self, offset: i64) -> Error {
         let (start, end) = (self.log_start_offset(), self.end_offset());

@@ -1,19 +1,28 @@
 //! Readers that wait for the end of a partition to move.
 //!
-//! Publishing costs a fence and one look at a counter while nobody waits. The invariant: whoever
-//! registers first and looks at the end afterwards never misses a publish.
+//! Publishing costs a fence and one look at a counter while nobody waits. A registration is good
+//! for one wake: while a sleeper is on its way, publishing is as cheap as without one. The
+//! invariant: whoever registers first and looks at the end afterwards never misses a publish.
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::env::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::env::sync::{Condvar, Mutex};
 
-/// Somebody who waits, maybe for several partitions at once.
+/// Somebody who waits, maybe for several partitions at once: a thread, or a task.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
-    woken: Mutex<bool>,
+    state: Mutex<WakeState>,
     condition: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct WakeState {
+    woken: bool,
+    /// The task to tell, once.
+    waker: Option<Waker>,
 }
 
 impl Wake {
@@ -23,20 +32,41 @@ impl Wake {
 
     /// Wakes the waiter, or lets its next wait return at once.
     pub(crate) fn wake(&self) {
-        *self.woken.lock() = true;
+        let waker = {
+            let mut state = self.state.lock();
+            if std::mem::replace(&mut state.woken, true) {
+                return;
+            }
+            state.waker.take()
+        };
         self.condition.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Waits until woken, at most so long; true if it was woken. Takes the mark back.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
-        let mut woken = self.woken.lock();
-        self.condition.wait_while_for(&mut woken, |woken| !*woken, timeout);
-        std::mem::take(&mut woken)
+        let mut state = self.state.lock();
+        self.condition.wait_while_for(&mut state, |state| !state.woken, timeout);
+        std::mem::take(&mut state.woken)
     }
 
-    /// Takes the mark back without waiting; true if it was set.
+    /// Takes the mark back without waiting, and forgets the task; true if it was set.
     pub(crate) fn take(&self) -> bool {
-        std::mem::take(&mut self.woken.lock())
+        std::mem::take(&mut *self.state.lock()).woken
+    }
+
+    /// The task to tell at the next wake, instead of the one before; `false` if that wake came
+    /// already, and nobody is told: the mark is taken back.
+    #[cfg(feature = "async")]
+    pub(crate) fn set_waker(&self, waker: &Waker) -> bool {
+        let mut state = self.state.lock();
+        if std::mem::take(&mut state.woken) {
+            return false;
+        }
+        state.waker = Some(waker.clone());
+        true
     }
 }
 
@@ -48,7 +78,7 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// From now on every publish wakes `wake`. Look at the end after this, not before.
+    /// The next publish wakes `wake`. Look at the end after this, not before.
     pub(crate) fn register(&self, wake: &Arc<Wake>) {
         let mut list = self.list.lock();
         list.push(Arc::clone(wake));
@@ -58,7 +88,7 @@ impl Waiters {
         fence(Ordering::SeqCst);
     }
 
-    /// Takes back one registration.
+    /// Takes back one registration, if no publish used it up.
     pub(crate) fn deregister(&self, wake: &Arc<Wake>) {
         let mut list = self.list.lock();
         if let Some(index) = list.iter().position(|other| Arc::ptr_eq(other, wake)) {
@@ -78,7 +108,13 @@ impl Waiters {
 
     #[cold]
     fn wake_registered(&self) {
-        for wake in self.list.lock().iter() {
+        let registered = {
+            let mut list = self.list.lock();
+            self.count.store(0, Ordering::SeqCst);
+            std::mem::take(&mut *list)
+        };
+        // Under no lock: what a task's waker does is not known here.
+        for wake in registered {
             wake.wake();
         }
     }
@@ -97,8 +133,21 @@ mod tests {
         waiters.wake_all();
         assert!(wake.wait(Duration::ZERO));
         assert!(!wake.wait(Duration::ZERO));
+        waiters.register(&wake);
         waiters.deregister(&wake);
         waiters.wake_all();
         assert!(!wake.take());
+    }
+
+    #[test]
+    fn a_registration_is_good_for_one_wake() {
+        let (waiters, wake) = (Waiters::default(), Wake::new());
+        waiters.register(&wake);
+        waiters.wake_all();
+        assert_eq!(waiters.count.load(Ordering::SeqCst), 0);
+        assert!(wake.take());
+        waiters.wake_all();
+        assert!(!wake.take());
+        waiters.deregister(&wake);
     }
 }

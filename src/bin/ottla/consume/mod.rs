@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ottla::Broker;
 use ottla::PartitionHandle;
-use ottla::config::consumer::{AutoOffsetReset, IsolationLevel};
+use ottla::config::consumer::IsolationLevel;
+use ottla::config::offset_reset::AutoOffsetReset;
 use ottla::error::{Error, ErrorKind};
 use ottla::{Consumer, ConsumerRecord};
 

@@ -3,35 +3,44 @@
 //! Goal: every record that is there is returned once and in order, whatever the limits, the codecs
 //! and the gaps; nothing that is bad is returned, nor hides what is good.
 
-use std::sync::Arc;
+mod model;
+mod offsets;
+mod slots;
+mod waiting;
+
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Consumer;
 use super::builder::ConsumerBuilder;
-use super::isolation::AbortedFilter;
-use super::piece::Fetched;
-use super::pool::Pool;
 use super::records::{OwnedRecord, Records};
 use super::source::Source;
 use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
-use crate::batch::compression::DecodeLimits;
-use crate::batch::entry::Entry;
 use crate::batch::message::Message;
 use crate::catalog::known_topics::{KnownTopics, append};
 use crate::catalog::topic_handle::TopicHandle;
 use crate::config::compression::Compression;
-use crate::config::consumer::AutoOffsetReset;
+use crate::config::offset_reset::AutoOffsetReset;
 use crate::config::topic::TopicConfig;
 use crate::error::{ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
-use crate::format::index_entries::AbortedTxn;
 use crate::partition::Partition;
+use crate::partition::waiters::Waiters;
 
 impl Source for KnownTopics {
     fn read_section(&self, collect: &mut dyn FnMut()) {
         // A broker may have to run it again.
         collect();
         collect();
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn closing(&self) -> &Waiters {
+        static NOBODY: OnceLock<Waiters> = OnceLock::new();
+        NOBODY.get_or_init(Waiters::default)
     }
 }
 
@@ -361,215 +370,4 @@ fn assignments_are_checked_and_positions_survive_them() {
     let nothing: [(&str, i32); 0] = [];
     consumer.assign(nothing).unwrap();
     assert!(consumer.poll(Duration::from_millis(1)).unwrap().is_empty());
-    assert_eq!(kind(world.builder().set("group.id", "g").build()), ErrorKind::InvalidInput);
-}
-
-/// Kafka's batches and messages of all versions, codecs and kinds: the slots say what the
-/// decoder says.
-#[test]
-fn slots_agree_with_the_decoder_on_all_vectors() {
-    let texts = [
-        include_str!("../../tests/vectors/batches.json"),
-        include_str!("../../tests/vectors/legacy.json"),
-    ];
-    let (mut vectors, mut records_seen) = (0, 0);
-    for text in texts {
-        let all: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
-        for vector in &all {
-            records_seen += check_vector(vector);
-            vectors += 1;
-        }
-    }
-    assert!(vectors >= 60 && records_seen >= 200, "{vectors} vectors, {records_seen} records");
-}
-
-fn check_vector(vector: &serde_json::Value) -> usize {
-    let hex = vector["hex"].as_str().unwrap();
-    let bytes: Vec<u8> = (0..hex.len() / 2)
-        .map(|index| u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap())
-        .collect();
-    let mut expected = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let entry = Entry::decode_first(&bytes[at..]).unwrap();
-        at += entry.bytes().len();
-        if entry.is_control() {
-            continue;
-        }
-        let mut scratch = Vec::new();
-        for record in entry.records(&DecodeLimits::default(), &mut scratch).unwrap() {
-            let r = record.unwrap();
-            let headers = r.headers.map(|h| (h.name_bytes.to_vec(), h.value.map(<[u8]>::to_vec)));
-            expected.push((
-                (r.offset, r.timestamp, r.timestamp_type),
-                (r.key.map(<[u8]>::to_vec), r.value.map(<[u8]>::to_vec)),
-                headers.collect::<Vec<_>>(),
-            ));
-        }
-    }
-    // The bytes lie somewhere in the buffer.
-    let start = 3;
-    let mut buffer = vec![0xee; start];
-    buffer.extend_from_slice(&bytes);
-    buffer.extend_from_slice(&[0xee; 50]);
-    let range = start..start + bytes.len();
-    let pool = Arc::new(Pool::default());
-    let mut fetched = Fetched::new(buffer, range, AbortedFilter::default());
-    let (mut position, mut seen) = (0, Records::new(Arc::clone(&pool)));
-    while !fetched.is_done() {
-        let piece = fetched.decode(position, 10, &pool).unwrap();
-        position = piece.next_offset;
-        seen.push(super::records::Run {
-            partition: Arc::new(crate::topic::TopicPartition::new(
-                crate::topic::TopicName::new("t").unwrap(),
-                0,
-            )),
-            from: 0,
-            to: piece.slots.len(),
-            bytes: piece.bytes,
-            slots: piece.slots,
-        });
-    }
-    let seen: Vec<_> = seen
-        .iter()
-        .map(|r| {
-            let headers = r.headers().map(|h| (h.name_bytes.to_vec(), h.value.map(<[u8]>::to_vec)));
-            (
-                (r.offset(), r.timestamp(), r.timestamp_type()),
-                (r.key().map(<[u8]>::to_vec), r.value().map(<[u8]>::to_vec)),
-                headers.collect::<Vec<_>>(),
-            )
-        })
-        .collect();
-    assert_eq!(seen, expected, "{}", vector["name"]);
-    seen.len()
-}
-
-#[test]
-fn aborted_transactions_are_hidden_up_to_their_marker() {
-    let of = |id| Some(BatchProducer { id, epoch: 0, base_sequence: 0 });
-    let batch = |offset: i64, id: i64, control: bool, transactional: bool| {
-        let mut builder = BatchBuilder::new();
-        builder.start(&BatchOptions {
-            base_offset: offset,
-            control,
-            transactional,
-            producer: of(id),
-            ..BatchOptions::default()
-        });
-        builder.push(0, Some(&[0, 0, 0, 0]), Some(&[0; 6]), &[]).unwrap();
-        builder.take().unwrap()
-    };
-    let aborted = |producer_id, first_offset, last_offset| AbortedTxn {
-        producer_id,
-        first_offset,
-        last_offset,
-        last_stable_offset: 100,
-    };
-    let mut filter = AbortedFilter::new(&[aborted(1, 2, 5), aborted(2, 9, 12), aborted(1, 7, 8)]);
-    let mut hides = |offset, id, control, transactional| {
-        let bytes = batch(offset, id, control, transactional);
-        let entry = Entry::decode(&bytes).unwrap();
-        let first = filter.hides(&entry).unwrap();
-        assert_eq!(filter.hides(&entry).unwrap(), first, "asking twice is fine");
-        first
-    };
-    assert!(!hides(1, 1, false, true), "an earlier transaction, committed");
-    assert!(hides(2, 1, false, true));
-    assert!(!hides(3, 2, false, true), "another producer");
-    assert!(!hides(4, 1, false, false), "not part of the transaction");
-    assert!(!hides(5, 1, true, true), "the marker itself is no record");
-    assert!(!hides(6, 1, false, true), "the next transaction of the producer");
-    assert!(hides(7, 1, false, true));
-    assert!(!hides(8, 1, true, true));
-    assert!(hides(9, 2, false, true));
-}
-
-/// Random appends, polls and seeks on two partitions against plain lists of values.
-#[test]
-fn polls_agree_with_a_model() {
-    let seed = std::env::var("OTTLA_SEED").ok().and_then(|seed| seed.parse().ok());
-    let first = seed.unwrap_or_else(|| fastrand::u64(..u64::MAX - 100));
-    let count = if seed.is_some() { 1 } else { 30 };
-    for seed in first..first + count {
-        println!("OTTLA_SEED={seed}");
-        check_model(seed);
-    }
-}
-
-fn check_model(seed: u64) {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let world = World::new(2);
-    let mut builder = world.builder().max_poll_records(random.usize(1..40));
-    builder = builder.set("max.partition.fetch.bytes", &random.usize(1..3000).to_string());
-    let mut consumer = builder.build().unwrap();
-    // Offset and value of each record, and the end of each partition.
-    let mut model: [(Vec<(i64, usize)>, i64); 2] = Default::default();
-    let mut positions = [0i64; 2];
-    for _ in 0..200 {
-        let partition = random.usize(0..2);
-        match random.u32(0..10) {
-            0..4 => append_random(&world, partition, &mut model[partition], &mut random),
-            4..9 => {
-                let records = consumer.poll(NOW).unwrap();
-                for record in &records {
-                    let index = record.partition() as usize;
-                    let (all, end) = &model[index];
-                    let next = all.iter().find(|(offset, _)| *offset >= positions[index]).unwrap();
-                    let value = std::str::from_utf8(record.value().unwrap()).unwrap();
-                    assert_eq!((record.offset(), value), (next.0, next.1.to_string().as_str()));
-                    assert!(record.offset() < *end);
-                    positions[index] = record.offset() + 1;
-                }
-                for index in 0..2 {
-                    // It may be further: behind offsets without a record.
-                    let position = consumer.position("t", index as i32).unwrap();
-                    let hidden = positions[index]..position;
-                    assert!(!model[index].0.iter().any(|(offset, _)| hidden.contains(offset)));
-                    positions[index] = position;
-                }
-                if records.is_empty() {
-                    assert_eq!(positions, [model[0].1, model[1].1], "it stopped too early");
-                }
-            }
-            _ => {
-                let offset = random.i64(0..=model[partition].1);
-                consumer.seek("t", partition as i32, offset).unwrap();
-                positions[partition] = offset;
-            }
-        }
-    }
-}
-
-fn append_random(
-    world: &World,
-    partition: usize,
-    (all, end): &mut (Vec<(i64, usize)>, i64),
-    random: &mut fastrand::Rng,
-) {
-    let values = random.usize(1..30);
-    let mut delta = 0;
-    let mut builder = BatchBuilder::new();
-    let codec = Compression::ALL[random.usize(0..5)];
-    let gap = if random.bool() { 0 } else { random.i32(0..20) };
-    let mut records = Vec::new();
-    for _ in 0..values {
-        records.push((delta, random.usize(..)));
-        delta += if random.u32(0..5) == 0 { random.i32(1..4) } else { 1 };
-    }
-    let last = records[records.len() - 1].0 + gap;
-    builder.start(&BatchOptions {
-        compression: codec,
-        last_offset_delta: Some(last),
-        ..BatchOptions::default()
-    });
-    for (delta, value) in &records {
-        use crate::format::record::HeaderList;
-        let text = value.to_string();
-        let headers = HeaderList::Pairs(&[]);
-        builder.push_at(*delta, 0, None, Some(text.as_bytes()), headers).unwrap();
-        all.push((*end + i64::from(*delta), *value));
-    }
-    append(world.partition(partition), builder.finish().unwrap()).unwrap();
-    *end += i64::from(last) + 1;
 }

@@ -1,0 +1,116 @@
+//! Polling: a round, and where it finds nothing, waiting until another may find something.
+//!
+//! A waiting consumer sleeps until something is published, its group changes, or the broker is
+//! closed; it never looks in intervals. With `ottla.poll.spin.us` it looks without sleeping first.
+
+use std::time::Duration;
+
+use super::Consumer;
+use super::records::Records;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many looks a spinning poll takes between two at the clock.
+const LOOKS_PER_CLOCK: u32 = 64;
+
+impl Consumer {
+    /// Returns the next records: at once if there are any, else as soon as some are published, or
+    /// without any when `timeout` has passed. Those of one partition come in order, at most
+    /// `max.poll.records` of all. With `fetch.min.bytes`, fewer bytes wait for more to come,
+    /// though no longer than `fetch.max.wait.ms`.
+    ///
+    /// # Errors
+    /// What reading says; the error names the partition, whose position is not moved. Records of
+    /// other partitions are not lost: they come with this poll, and the error with the next, or
+    /// with the next poll. [`ErrorKind::OffsetOutOfRange`] if a position does not exist and
+    /// `auto.offset.reset` is none. [`ErrorKind::Closed`] when the broker is closed, also
+    /// meanwhile.
+    pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
+        self.poll_for(timeout, self.records_max)
+    }
+
+    /// As [`poll`](Consumer::poll), with another bound on the records.
+    pub(super) fn poll_for(&mut self, timeout: Duration, records_max: usize) -> Result<Records> {
+        self.counters.polls += 1;
+        let mut give_up_at = None;
+        loop {
+            let records = self.round(records_max)?;
+            if !records.is_empty() || timeout.is_zero() {
+                return Ok(records);
+            }
+            let now = self.clock.monotonic();
+            let give_up_at = *give_up_at.get_or_insert(now.saturating_add(timeout));
+            if now >= give_up_at {
+                return Ok(records);
+            }
+            self.wait(now, give_up_at);
+        }
+    }
+
+    /// What there is now, without waiting.
+    pub(super) fn round(&mut self, records_max: usize) -> Result<Records> {
+        self.check_open()?;
+        let records = self.fetcher.round(records_max)?;
+        self.counters.records += records.len() as u64;
+        Ok(records)
+    }
+
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.fetcher.source().is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
+        Ok(())
+    }
+
+    /// Waits until a round may find something, at most until `give_up_at`.
+    fn wait(&mut self, now: Duration, give_up_at: Duration) {
+        let wake_at = self.fetcher.held_until().map_or(give_up_at, |held| held.min(give_up_at));
+        if !self.spin(now, wake_at) {
+            self.register();
+            // Looked at after registering: whatever happens from now on wakes.
+            if !self.has_news() {
+                self.wake.wait(wake_at.saturating_sub(self.clock.monotonic()));
+            }
+            self.deregister();
+        }
+        let blocked = self.clock.monotonic().saturating_sub(now);
+        self.counters.time_blocked = self.counters.time_blocked.saturating_add(blocked);
+    }
+
+    /// Looks again and again for a while, if the settings say so; true if that helped.
+    fn spin(&self, now: Duration, wake_at: Duration) -> bool {
+        if self.spin.is_zero() {
+            return false;
+        }
+        let until = now.saturating_add(self.spin).min(wake_at);
+        while self.clock.monotonic() < until {
+            for _ in 0..LOOKS_PER_CLOCK {
+                if self.has_news() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+        }
+        until >= wake_at
+    }
+
+    /// Whether a round may find something that the last one did not.
+    pub(super) fn has_news(&self) -> bool {
+        self.fetcher.has_news() || self.fetcher.source().is_closed()
+    }
+
+    /// From now on, whatever is news wakes, once.
+    pub(super) fn register(&self) {
+        self.fetcher.source().closing().register(&self.wake);
+        for assigned in self.fetcher.assigned.iter().filter(|assigned| !assigned.is_paused()) {
+            assigned.partition().waiters().register(&self.wake);
+        }
+    }
+
+    pub(super) fn deregister(&self) {
+        self.fetcher.source().closing().deregister(&self.wake);
+        for assigned in &self.fetcher.assigned {
+            assigned.partition().waiters().deregister(&self.wake);
+        }
+        self.wake.take();
+    }
+}

@@ -1,0 +1,123 @@
+//! A consumer in async code: a stream of records, and a poll that can be awaited. Any runtime.
+//!
+//! There is no thread and no timer behind it: whoever publishes a record wakes the task. What
+//! needs a timer does not happen here: `fetch.min.bytes` is not waited for.
+//!
+//! The invariant: while a call is pending, the consumer's waiter is registered with all that it
+//! waits for; dropping the call takes that back.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::Consumer;
+use super::records::{OwnedRecord, Records};
+use crate::error::Result;
+
+/// The consumer, as long as a task may wait for it.
+#[derive(Debug)]
+struct Pending<'a> {
+    consumer: &'a mut Consumer,
+    is_registered: bool,
+}
+
+impl Pending<'_> {
+    fn poll(&mut self, context: &Context<'_>, records_max: usize) -> Poll<Result<Records>> {
+        loop {
+            self.deregister();
+            let records = self.consumer.round(records_max)?;
+            if !records.is_empty() {
+                return Poll::Ready(Ok(records));
+            }
+            self.consumer.register();
+            self.is_registered = true;
+            // Looked at after registering: whatever happens from now on wakes.
+            if !self.consumer.has_news() && self.consumer.wake.set_waker(context.waker()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn deregister(&mut self) {
+        if std::mem::take(&mut self.is_registered) {
+            self.consumer.deregister();
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+/// An endless stream over the records of a consumer. See [`Consumer::stream`].
+#[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct ConsumerStream<'a> {
+    pending: Pending<'a>,
+}
+
+impl ConsumerStream<'_> {
+    /// The consumer, for calls between two records: to commit, to seek, to pause.
+    pub fn consumer(&mut self) -> &mut Consumer {
+        self.pending.deregister();
+        self.pending.consumer
+    }
+}
+
+impl Stream for ConsumerStream<'_> {
+    type Item = Result<OwnedRecord>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<OwnedRecord>>> {
+        let records = ready!(self.pending.poll(context, 1));
+        Poll::Ready(match records {
+            Ok(records) => records.iter().next().map(|record| Ok(record.to_owned())),
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+/// What [`Consumer::poll_async`] returns: resolves to the next records, at least one.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct PollFuture<'a> {
+    pending: Pending<'a>,
+}
+
+impl Future for PollFuture<'_> {
+    type Output = Result<Records>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Records>> {
+        let records_max = self.pending.consumer.records_max;
+        self.pending.poll(context, records_max)
+    }
+}
+
+impl Consumer {
+    /// All records from the positions on, one by one and each with its own bytes; the task is
+    /// woken when there are more. Never ends by itself. Position and commits are as with
+    /// [`records`](Consumer::records). Works on any runtime; feature `async`.
+    ///
+    /// # Cancel safety
+    /// Dropping the stream loses no record.
+    pub fn stream(&mut self) -> ConsumerStream<'_> {
+        self.counters.polls += 1;
+        ConsumerStream { pending: Pending { consumer: self, is_registered: false } }
+    }
+
+    /// As [`poll`](Consumer::poll) without a timeout, to be awaited: the next records, at least
+    /// one. Works on any runtime; feature `async`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no record.
+    pub fn poll_async(&mut self) -> PollFuture<'_> {
+        self.counters.polls += 1;
+        PollFuture { pending: Pending { consumer: self, is_registered: false } }
+    }
+}
