@@ -1,5 +1,7 @@
 //! Polls that wait: for records, for enough of them, for paused partitions, and in async code.
 
+#![expect(clippy::disallowed_methods, reason = "what waits in real time is tested in real time")]
+
 use std::time::{Duration, Instant};
 
 use super::{NOW, World, drain, numbers};
