@@ -92,6 +92,9 @@ pub use group::assign::{
     Assignor, CooperativeStickyAssignor, MemberSubscription, RangeAssignor, RoundRobinAssignor,
     StickyAssignor,
 };
+pub use group::coordinator::live_group::GroupCounters;
+pub use group::coordinator::stalls::StalledMember;
+pub use group::membership::GroupState;
 pub use group::offset::OffsetAndMetadata;
 pub use partition::report::PartitionReport;
 pub use partition::writer::Appended;

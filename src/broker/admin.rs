@@ -228,6 +228,7 @@ impl Engine {
         // 1. The record: from here on the topic is gone, whatever lies in the folders.
         state.commit(&self.env, &self.committer, &records)?;
         self.topics.remove(name);
+        self.groups.topic_deleted(&topic.name);
         // 2. The partitions, when no checkpoint is in the middle of one of them, and their folders.
         //    If we stop here: the next open removes them.
         self.committer.unregister(topic.id, || {
@@ -285,6 +286,7 @@ impl Engine {
         self.committer.register(&partitions[first..]);
         let topic = topic_handle(entry, partitions, config);
         self.topics.put(&[Arc::clone(&topic)]);
+        self.groups.topics_changed(&self.topics.partition_counts());
         Ok(self.describe(&topic))
     }
 

@@ -29,6 +29,7 @@ impl Broker {
     pub fn abandon(self) {
         if !self.engine.closed.swap(true, Ordering::AcqRel) {
             self.engine.closing.wake_all();
+            self.engine.groups.close();
             self.engine.committer.abandon();
             self.engine.let_go();
         }
@@ -41,6 +42,8 @@ impl Engine {
             return Ok(());
         }
         self.closing.wake_all();
+        // Members end their polls and go; what they commit from now on is refused.
+        self.groups.close();
         let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
         let mut flushed = Ok(());
         for producer in producers {

@@ -36,6 +36,7 @@ use crate::env::sync::Mutex;
 use crate::env::sync::atomic::AtomicBool;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, ErrorKind, Result};
+use crate::group::coordinator::Coordinator;
 use crate::partition::shared::Shared;
 use crate::partition::waiters::Waiters;
 use crate::producer::accumulator::Accumulator;
@@ -99,6 +100,8 @@ pub(crate) struct Engine {
     pub(crate) topics: TopicMap,
     /// Held while the catalog changes.
     pub(crate) catalog: Mutex<CatalogState>,
+    /// The consumer groups.
+    pub(crate) groups: Arc<Coordinator>,
     /// Producers that want ticks and have to be flushed before the close.
     pub(crate) producers: Mutex<Vec<std::sync::Weak<Accumulator>>>,
     pub(crate) maintenance: Mutex<Maintenance>,

@@ -45,6 +45,7 @@ use crate::env::vfs::LockMode;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::ControlFile;
 use crate::format::file_names::{OTTLA_OPEN, quarantine_file};
+use crate::group::coordinator::Coordinator;
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
 use crate::partition::shared::{Shared, SharedOptions};
@@ -134,6 +135,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         shared: opened.shared,
         topics,
         catalog: Mutex::new(state),
+        groups: Coordinator::new(&env),
         producers: Mutex::default(),
         background: Mutex::default(),
         has_background: AtomicBool::new(false),

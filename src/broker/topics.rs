@@ -10,6 +10,8 @@ use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::consumer::source::Source;
 use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group::coordinator::GroupHost;
+use crate::group::subscription::PartitionCounts;
 use crate::partition::Partition;
 use crate::partition::waiters::Waiters;
 
@@ -46,6 +48,13 @@ impl TopicMap {
     /// The topic of that name, if there is one.
     pub(crate) fn get(&self, name: &str) -> Option<Arc<TopicHandle>> {
         self.map.load().get(name).cloned()
+    }
+
+    /// All topics and how many partitions each has.
+    pub(crate) fn partition_counts(&self) -> PartitionCounts {
+        let count = |topic: &TopicHandle| i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let map = self.map.load();
+        map.values().map(|topic| (topic.name.clone(), count(topic))).collect()
     }
 
     /// All topics, by name.
@@ -97,5 +106,11 @@ impl Source for Held {
 
     fn closing(&self) -> &Waiters {
         &self.closing
+    }
+}
+
+impl GroupHost for Held {
+    fn partition_counts(&self) -> PartitionCounts {
+        self.topics.partition_counts()
     }
 }

@@ -1,0 +1,148 @@
+//! Committing offsets: of a member, for what it owns; from outside, while there are no members.
+//!
+//! A member's commit is begun under the group's lock, where it is checked that the partitions are
+//! its own, and ended when its outcome is known. In between the partitions stay out of others'
+//! hands, even if the member lets go of them, is evicted or replaced: whatever it was about to
+//! write is in the log before a new owner can take them. Nobody waits for that; the new owner
+//! finds the partition free a little later.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::group::coordinator::live_group::LiveGroup;
+use crate::group::coordinator::{Coordinator, GroupHost, OnCommitted};
+use crate::group::membership::MemberSlot;
+use crate::group::offset::OffsetAndMetadata;
+use crate::topic::TopicPartition;
+
+/// A commit that was begun. Dropping it says that its outcome is known.
+pub(crate) struct CommitUnderWay {
+    group: Arc<LiveGroup>,
+    slot: MemberSlot,
+    partitions: Vec<TopicPartition>,
+    generation: i32,
+}
+
+impl CommitUnderWay {
+    /// Begins a commit of offsets of these partitions.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`](crate::error::ErrorKind::InvalidInput) if the member does not own
+    /// one of them; [`ErrorKind::Fenced`](crate::error::ErrorKind::Fenced) if it is none.
+    pub(crate) fn begin(
+        group: &Arc<LiveGroup>,
+        slot: MemberSlot,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<CommitUnderWay> {
+        let partitions = offsets.iter().map(|(partition, _)| partition);
+        let generation =
+            group.with(|state| state.membership.begin_commit(slot, partitions.clone()))?;
+        Ok(CommitUnderWay {
+            group: Arc::clone(group),
+            slot,
+            partitions: partitions.cloned().collect(),
+            generation,
+        })
+    }
+}
+
+impl Drop for CommitUnderWay {
+    fn drop(&mut self) {
+        self.group.with(|state| {
+            let affected = state.membership.end_commit(self.slot, self.partitions.iter());
+            state.tell(&affected);
+            state.call_somebody();
+        });
+    }
+}
+
+impl Coordinator {
+    /// Carries out a member's commit.
+    pub(crate) fn commit(
+        &self,
+        _host: &dyn GroupHost,
+        under_way: &CommitUnderWay,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<()> {
+        self.store.commit(under_way.group.name(), offsets)
+    }
+
+    /// The same without waiting.
+    pub(crate) fn commit_async(
+        &self,
+        _host: &dyn GroupHost,
+        under_way: CommitUnderWay,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+        on_done: OnCommitted,
+    ) {
+        let outcome = self.store.commit(under_way.group.name(), offsets);
+        drop(under_way);
+        on_done(outcome);
+    }
+
+    /// Commits offsets of a group that has no members, for a consumer that assigns itself.
+    ///
+    /// # Durability
+    /// When it returns `Ok`, the offsets survive power loss.
+    ///
+    /// # Errors
+    /// [`ErrorKind::GroupNotEmpty`] while the group has members; [`ErrorKind::Closed`]; what the
+    /// commit says.
+    pub(crate) fn commit_standalone(
+        &self,
+        _host: &dyn GroupHost,
+        group: &str,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<()> {
+        let _hold = self.hold_empty(group)?;
+        self.store.commit(group, offsets)
+    }
+
+    /// The same without waiting; `on_done` gets the outcome.
+    pub(crate) fn commit_standalone_async(
+        &self,
+        _host: &dyn GroupHost,
+        group: &str,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+        on_done: OnCommitted,
+    ) {
+        let outcome = self.hold_empty(group).and_then(|_hold| self.store.commit(group, offsets));
+        on_done(outcome);
+    }
+
+    /// What a group committed, in the order of `partitions`.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub(crate) fn committed(
+        &self,
+        _host: &dyn GroupHost,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<OffsetAndMetadata>>> {
+        Ok(partitions.iter().map(|partition| self.store.committed(group, partition)).collect())
+    }
+
+    /// While the returned value lives, members that join the group take no partition: its offsets
+    /// may be changed from outside.
+    ///
+    /// # Errors
+    /// [`ErrorKind::GroupNotEmpty`] if it has members; [`ErrorKind::Closed`].
+    pub(crate) fn hold_empty(&self, group: &str) -> Result<EmptyHold> {
+        let group = self.group(group)?;
+        group.with(|state| state.membership.hold())?;
+        Ok(EmptyHold(group))
+    }
+}
+
+/// See [`Coordinator::hold_empty`].
+pub(crate) struct EmptyHold(Arc<LiveGroup>);
+
+impl Drop for EmptyHold {
+    fn drop(&mut self) {
+        self.0.with(|state| {
+            let affected = state.membership.unhold();
+            state.tell(&affected);
+        });
+    }
+}

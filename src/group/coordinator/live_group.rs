@@ -1,0 +1,239 @@
+//! One group: its members behind a lock, and who is told when something changed.
+//!
+//! Every change of the membership is followed by [`State::tell`], under the same lock: so a
+//! member's mark says what the membership says. A member is woken only if there is something for
+//! it; a stale target wakes one of those who wait, which computes the new one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::env::sync::Mutex;
+use crate::error::{Error, ErrorKind, Result};
+use crate::group::coordinator::presence::{Presence, Standing};
+use crate::group::coordinator::stalls::OnStall;
+use crate::group::coordinator::{GroupHost, Join};
+use crate::group::membership::rebalance::Installed;
+use crate::group::membership::{MemberSlot, Membership, NewMember};
+use crate::group::subscription::PartitionCounts;
+use crate::topic::TopicName;
+
+/// While members come and go faster than an assignor answers, one look tries so often to keep up.
+const PLANS_MAX: usize = 8;
+
+/// One group in memory.
+pub(crate) struct LiveGroup {
+    name: String,
+    state: Mutex<State>,
+}
+
+/// What the group's lock guards.
+pub(crate) struct State {
+    pub(crate) membership: Membership,
+    pub(super) seats: BTreeMap<MemberSlot, Seat>,
+    pub(super) counters: GroupCounters,
+    /// The broker was closed: every member's mark stays.
+    closed: bool,
+}
+
+/// A member, as the coordinator keeps it.
+pub(super) struct Seat {
+    pub(super) presence: Arc<Presence>,
+    pub(super) max_poll_interval: Duration,
+    pub(super) evict: bool,
+    pub(super) on_stall: Option<OnStall>,
+    /// This stall was reported.
+    pub(super) is_reported: bool,
+}
+
+/// What happened in a group since the broker was opened.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupCounters {
+    /// How often it was decided anew who reads what.
+    pub rebalances: u64,
+    /// How often a member did not poll for longer than `max.poll.interval.ms`.
+    pub stalls: u64,
+    /// How many of these members were put out.
+    pub evictions: u64,
+}
+
+impl LiveGroup {
+    pub(super) fn new(name: &str, generation: i32) -> LiveGroup {
+        LiveGroup {
+            name: name.to_owned(),
+            state: Mutex::new(State {
+                membership: Membership::new(generation),
+                seats: BTreeMap::new(),
+                counters: GroupCounters::default(),
+                closed: false,
+            }),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `look` under the group's lock.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock())
+    }
+
+    pub(super) fn join(
+        &self,
+        join: Join,
+        member_id: String,
+        now: Duration,
+    ) -> Result<Arc<Presence>> {
+        let new = NewMember {
+            member_id: member_id.clone(),
+            instance_id: join.instance_id,
+            client_id: join.client_id,
+            subscription: join.subscription,
+            assignors: join.assignors,
+            session_timeout: join.session_timeout,
+        };
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
+        let joined = state.membership.join(new)?;
+        let presence = Arc::new(Presence::new(joined.slot, member_id, join.wake, now));
+        if let Some(fenced) = joined.fenced {
+            state.fence(fenced, Standing::Replaced);
+        }
+        let seat = Seat {
+            presence: Arc::clone(&presence),
+            max_poll_interval: join.max_poll_interval,
+            evict: join.evict,
+            on_stall: join.on_stall,
+            is_reported: false,
+        };
+        state.seats.insert(joined.slot, seat);
+        state.tell(&joined.affected);
+        Ok(presence)
+    }
+
+    pub(super) fn topics_changed(&self, topics: &PartitionCounts) {
+        let mut state = self.state.lock();
+        if state.membership.topics_changed(topics) {
+            state.tell(&[]);
+            state.call_somebody();
+        }
+    }
+
+    pub(super) fn topic_deleted(&self, topic: &TopicName) {
+        let mut state = self.state.lock();
+        let affected = state.membership.topic_deleted(topic);
+        state.tell(&affected);
+        state.call_somebody();
+    }
+
+    /// Tells every member that the broker was closed.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        for seat in state.seats.values() {
+            seat.presence.alert();
+        }
+    }
+
+    /// A member goes, one way or another.
+    pub(crate) fn remove(&self, slot: MemberSlot, go: impl FnOnce(&mut State) -> Vec<MemberSlot>) {
+        let mut state = self.state.lock();
+        state.seats.remove(&slot);
+        let affected = go(&mut state);
+        state.tell(&affected);
+        state.call_somebody();
+    }
+
+    /// Computes the target if it is stale and nobody does so already. Whoever comes meanwhile goes
+    /// on with the old one.
+    pub(crate) fn look(&self, host: &dyn GroupHost) {
+        for _ in 0..PLANS_MAX {
+            let plan = {
+                let mut state = self.state.lock();
+                if !state.membership.wants_plan() {
+                    return;
+                }
+                state.membership.plan(&host.partition_counts())
+            };
+            let Some(plan) = plan else { return };
+            let planned = plan.run();
+            let mut state = self.state.lock();
+            match state.membership.install(planned) {
+                Installed::Target(affected) => {
+                    state.counters.rebalances += 1;
+                    state.refresh_all();
+                    state.tell(&affected);
+                }
+                Installed::Refused => {
+                    for seat in state.seats.values() {
+                        seat.presence.alert();
+                    }
+                    return;
+                }
+                Installed::Outdated => {}
+            }
+        }
+    }
+
+    /// A member ends its poll and did not see to the stale target: another one that waits does.
+    #[cold]
+    pub(crate) fn pass_on(&self) {
+        self.state.lock().call_somebody();
+    }
+}
+
+impl State {
+    /// Marks those who have something to do, and wakes them; after every change.
+    pub(crate) fn tell(&self, affected: &[MemberSlot]) {
+        for slot in affected {
+            if let Some(seat) = self.seats.get(slot)
+                && self.membership.is_pending(*slot)
+            {
+                seat.presence.alert();
+            }
+        }
+        if self.membership.wants_plan() {
+            for seat in self.seats.values() {
+                seat.presence.set_pending(true);
+            }
+        }
+    }
+
+    /// If the target is stale, wakes one of those who wait: it computes the new one. Where nobody
+    /// waits the next poll does.
+    pub(super) fn call_somebody(&self) {
+        if !self.membership.wants_plan() {
+            return;
+        }
+        let mut seats = self.seats.values();
+        if let Some(seat) = seats.find(|seat| seat.presence.is_waiting()) {
+            seat.presence.wake();
+        }
+    }
+
+    /// Takes back the mark of a member that has nothing to do.
+    pub(crate) fn refresh(&self, slot: MemberSlot) {
+        if let Some(seat) = self.seats.get(&slot) {
+            let pending =
+                self.closed || self.membership.wants_plan() || self.membership.is_pending(slot);
+            seat.presence.set_pending(pending);
+        }
+    }
+
+    fn refresh_all(&self) {
+        for slot in self.seats.keys() {
+            self.refresh(*slot);
+        }
+    }
+
+    /// The handle of a member stands for nobody any more.
+    pub(super) fn fence(&mut self, slot: MemberSlot, standing: Standing) {
+        if let Some(seat) = self.seats.remove(&slot) {
+            seat.presence.fence(standing);
+        }
+    }
+}

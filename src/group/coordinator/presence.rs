@@ -1,0 +1,143 @@
+//! What a member and its group tell each other without the group's lock: whether there is
+//! something to do, and when the member last polled.
+//!
+//! The marks are written under the group's lock, but for those of polling and waiting, which are
+//! the member's own. The invariant: whoever says that it waits and looks at the mark afterwards
+//! never misses something to do; who marks first and looks for waiters afterwards finds one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::env::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use crate::group::membership::MemberSlot;
+use crate::partition::waiters::Wake;
+
+/// Stands for "it is in a poll now".
+const POLLING: u64 = u64::MAX;
+
+/// Whether a handle still stands for a member of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does.
+    Member,
+    /// It was put out because it did not poll for too long: it may join anew.
+    Evicted,
+    /// Another member uses its instance id now.
+    Replaced,
+}
+
+/// One member, as both sides see it.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    slot: MemberSlot,
+    member_id: String,
+    wake: Arc<Wake>,
+    /// There may be something to do: look under the lock.
+    pending: AtomicBool,
+    /// It is about to wait, or waits.
+    waiting: AtomicBool,
+    /// When its last poll ended, in nanoseconds, or [`POLLING`].
+    polled: AtomicU64,
+    standing: AtomicU8,
+}
+
+impl Presence {
+    pub(super) fn new(slot: MemberSlot, member_id: String, wake: Arc<Wake>, now: Duration) -> Self {
+        Presence {
+            slot,
+            member_id,
+            wake,
+            pending: AtomicBool::new(true),
+            waiting: AtomicBool::new(false),
+            polled: AtomicU64::new(nanos(now)),
+            standing: AtomicU8::new(0),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> MemberSlot {
+        self.slot
+    }
+
+    pub(crate) fn member_id(&self) -> &str {
+        &self.member_id
+    }
+
+    #[inline]
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_pending(&self, pending: bool) {
+        self.pending.store(pending, Ordering::SeqCst);
+    }
+
+    /// Tells the member that there is something for it, and wakes it if it waits.
+    pub(crate) fn alert(&self) {
+        self.set_pending(true);
+        self.wake.wake();
+    }
+
+    pub(super) fn wake(&self) {
+        self.wake.wake();
+    }
+
+    #[inline]
+    pub(crate) fn begin_poll(&self) -> bool {
+        self.polled.store(POLLING, Ordering::Relaxed);
+        self.is_pending()
+    }
+
+    #[inline]
+    pub(crate) fn end_poll(&self, now: Duration) {
+        self.polled.store(nanos(now), Ordering::Relaxed);
+    }
+
+    /// How long the member has not been in a poll.
+    pub(crate) fn away_from_poll(&self, now: Duration) -> Duration {
+        match self.polled.load(Ordering::Relaxed) {
+            POLLING => Duration::ZERO,
+            polled => now.saturating_sub(Duration::from_nanos(polled)),
+        }
+    }
+
+    /// Says that it is going to wait; false if there is something to do instead.
+    pub(crate) fn begin_wait(&self) -> bool {
+        self.waiting.store(true, Ordering::SeqCst);
+        let may_wait = !self.is_pending();
+        if !may_wait {
+            self.end_wait();
+        }
+        may_wait
+    }
+
+    pub(crate) fn end_wait(&self) {
+        self.waiting.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Acquire) {
+            0 => Standing::Member,
+            1 => Standing::Evicted,
+            _ => Standing::Replaced,
+        }
+    }
+
+    /// The handle stands for nobody from now on, and is told so.
+    pub(super) fn fence(&self, standing: Standing) {
+        let mark = match standing {
+            Standing::Member => 0,
+            Standing::Evicted => 1,
+            Standing::Replaced => 2,
+        };
+        self.standing.store(mark, Ordering::Release);
+        self.alert();
+    }
+}
+
+fn nanos(of: Duration) -> u64 {
+    u64::try_from(of.as_nanos()).unwrap_or(POLLING - 1).min(POLLING - 1)
+}
