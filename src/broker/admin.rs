@@ -13,7 +13,7 @@ use crate::catalog::create::NewTopic;
 use crate::catalog::topic_handle::TopicHandle;
 use crate::catalog::{self, Catalog, Place, TopicEntry};
 use crate::commit::Committer;
-use crate::commit::ticket::Part;
+use crate::commit::ticket::{Effect, Part};
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
 use crate::env::planted::planted;
@@ -160,7 +160,11 @@ impl Broker {
 }
 
 impl Engine {
-    fn create_topic(&self, name: &str, config: &TopicConfig) -> Result<TopicDescription> {
+    pub(super) fn create_topic(
+        &self,
+        name: &str,
+        config: &TopicConfig,
+    ) -> Result<TopicDescription> {
         self.check_writable()?;
         config.validate()?;
         let name = TopicName::new(name)?;
@@ -185,6 +189,8 @@ impl Engine {
         let mut state = self.catalog.lock();
         let topic = state.catalog.topic(name)?;
         let (name, id) = (topic.name.clone(), topic.id);
+        // Where the records of a group or a transaction are depends on the count.
+        refuse_internal(&name, "given partitions")?;
         let there = topic.partitions.len();
         let records = state.catalog.add_partitions(name.as_str(), total, state.place)?;
         self.committer.begin_write()?;
@@ -222,11 +228,14 @@ impl Engine {
         self.check_writable()?;
         let mut state = self.catalog.lock();
         let topic = self.topics.get(name).ok_or_else(|| unknown_topic(name))?;
-        refuse_internal(&topic.name)?;
+        refuse_internal(&topic.name, "deleted")?;
         let records = state.catalog.delete_topic(name)?;
         self.committer.begin_write()?;
-        // 1. The record: from here on the topic is gone, whatever lies in the folders.
-        state.commit(&self.env, &self.committer, &records)?;
+        // 1. The record: from here on the topic is gone, whatever lies in the folders, and with it
+        //    the offsets that groups committed, in the same frame.
+        let mut offsets = self.offsets.begin_topic_deletion(self, &topic.name, topic.id)?;
+        let (parts, effect) = offsets.take();
+        state.commit_with(&self.env, &self.committer, &records, parts, effect)?;
         self.topics.remove(name);
         self.groups.topic_deleted(&topic.name);
         // 2. The partitions, when no checkpoint is in the middle of one of them, and their folders.
@@ -338,14 +347,30 @@ impl CatalogState {
         committer: &Committer,
         records: &[Vec<u8>],
     ) -> Result<()> {
+        self.commit_with(env, committer, records, Vec::new(), None)
+    }
+
+    /// As [`commit`](Self::commit), together with batches for other partitions.
+    ///
+    /// # Durability
+    /// As [`commit`](Self::commit); all or nothing.
+    pub(crate) fn commit_with(
+        &mut self,
+        env: &Env,
+        committer: &Committer,
+        records: &[Vec<u8>],
+        others: Vec<Part>,
+        effect: Option<Box<dyn Effect>>,
+    ) -> Result<()> {
         if records.is_empty() {
             return Ok(());
         }
         let batch = catalog::batch_of(records, env.clock.wall_ms())?;
-        let part = Part { partition: Arc::clone(&self.metadata), batch };
-        let (outcome, parts) = committer.commit(vec![part]);
+        let mut parts = others;
+        parts.push(Part { partition: Arc::clone(&self.metadata), batch });
+        let (outcome, parts) = committer.commit_with(parts, effect);
         outcome?;
-        parts.iter().try_for_each(|part| self.catalog.replay(&part.batch))
+        parts.last().map_or(Ok(()), |part| self.catalog.replay(&part.batch))
     }
 }
 
@@ -354,11 +379,11 @@ pub(crate) fn config_of(topic: &TopicEntry) -> TopicConfig {
     TopicConfig::from_overrides(&topic.overrides)
 }
 
-fn refuse_internal(name: &TopicName) -> Result<()> {
+fn refuse_internal(name: &TopicName, what: &str) -> Result<()> {
     if !name.is_internal() {
         return Ok(());
     }
-    let message = format!("topic {name} is kept for Kafka's own records and cannot be deleted");
+    let message = format!("topic {name} is kept for Kafka's own records and cannot be {what}");
     Err(Error::new(ErrorKind::InvalidInput, message))
 }
 

@@ -51,7 +51,12 @@ impl Engine {
         }
         let closed = match self.read_only {
             Some(_) => Ok(()),
-            None => self.committer.close(self.catalog.lock().broker_epoch()),
+            None => {
+                // What is owed about groups is written while the log still takes it. A failure
+                // leaves older generations behind, and no close depends on that.
+                let _ = self.offsets.write_owed(self);
+                self.committer.close(self.catalog.lock().broker_epoch())
+            }
         };
         self.let_go();
         flushed.and(closed)

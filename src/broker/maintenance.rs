@@ -1,11 +1,12 @@
 //! What has to be done now and then: commit what nobody waits for, close lingering batches,
-//! checkpoint, delete what retention gives up. [`Broker::tick`] does it once; the maintenance
+//! checkpoint, delete what retention gives up, let offsets expire. [`Broker::tick`] does it once; the maintenance
 //! thread is a loop around it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine};
+use crate::config::broker::BrokerOptions;
 use crate::env::sync::atomic::Ordering;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ const YEARS_AWAY_MS: i64 = 2 * 366 * 24 * 60 * 60 * 1000;
 pub(crate) struct Maintenance {
     next_checkpoint: Duration,
     next_retention: Duration,
+    next_offsets_check: Duration,
     /// The earliest moment at which a producer wants a tick.
     next_linger: Option<Duration>,
     /// The wall clock less the monotonic clock when the broker was opened.
@@ -52,14 +54,15 @@ pub struct RetentionOutcome {
 impl Maintenance {
     pub(crate) fn new(
         env: &crate::env::Env,
-        checkpoint: Duration,
+        options: &BrokerOptions,
         wall_ms_max: i64,
     ) -> Maintenance {
         let now = env.clock.monotonic();
         Maintenance {
-            next_checkpoint: now + checkpoint,
+            next_checkpoint: now + options.checkpoint_interval,
             // Kafka waits 30 s before the first look, too: opening is busy enough.
             next_retention: now + Duration::from_secs(30),
+            next_offsets_check: now.saturating_add(options.offsets_retention_check_interval),
             next_linger: None,
             wall_offset_ms: wall_offset(env),
             opened_in_the_future: wall_ms_max > 0
@@ -122,9 +125,13 @@ impl Engine {
         if self.take_due_retention(now) {
             outcome = outcome.and(self.run_retention().map(drop));
         }
+        if self.take_due_offsets_check(now) {
+            outcome = outcome.and(self.expire_offsets().map(drop));
+        }
         let mut maintenance = self.maintenance.lock();
         maintenance.next_linger = linger;
         let next = maintenance.next_checkpoint.min(maintenance.next_retention);
+        let next = next.min(maintenance.next_offsets_check);
         let next = linger.map_or(next, |linger| linger.min(next));
         outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
     }
@@ -150,6 +157,16 @@ impl Engine {
         let due = maintenance.next_retention <= now;
         if due {
             maintenance.next_retention = now + self.options.retention_check_interval;
+        }
+        due && self.read_only.is_none()
+    }
+
+    fn take_due_offsets_check(&self, now: Duration) -> bool {
+        let mut maintenance = self.maintenance.lock();
+        let due = maintenance.next_offsets_check <= now;
+        if due {
+            let interval = self.options.offsets_retention_check_interval;
+            maintenance.next_offsets_check = now.saturating_add(interval);
         }
         due && self.read_only.is_none()
     }

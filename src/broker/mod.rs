@@ -11,7 +11,9 @@ pub(crate) mod clients;
 pub(crate) mod close;
 pub(crate) mod directory;
 pub(crate) mod finish_transactions;
+pub(crate) mod group_admin;
 pub(crate) mod maintenance;
+pub(crate) mod offsets;
 pub(crate) mod open;
 pub(crate) mod partition_handle;
 pub(crate) mod recover;
@@ -37,6 +39,7 @@ use crate::env::sync::atomic::AtomicBool;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::Coordinator;
+use crate::group::offsets::OffsetStore;
 use crate::partition::shared::Shared;
 use crate::partition::waiters::Waiters;
 use crate::producer::accumulator::Accumulator;
@@ -105,6 +108,8 @@ pub(crate) struct Engine {
     /// Producers that want ticks and have to be flushed before the close.
     pub(crate) producers: Mutex<Vec<std::sync::Weak<Accumulator>>>,
     pub(crate) maintenance: Mutex<Maintenance>,
+    /// The committed offsets of all groups.
+    pub(crate) offsets: Arc<OffsetStore>,
     /// The maintenance thread, if there is one.
     pub(crate) background: Mutex<Option<PeriodicLoop>>,
     pub(crate) has_background: AtomicBool,

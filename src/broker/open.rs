@@ -13,6 +13,9 @@
 //!    write, so that opening and closing changes nothing.
 //! 6. What earlier sessions left undone is finished: deleted topics leave, transactions of other
 //!    programs are decided.
+//! 7. After an end that was not clean the committed offsets are read and held against the ends of
+//!    the partitions. *If we stop here* the next open does it again. After a clean close they are
+//!    read when somebody asks for them.
 //!
 //! Opening for reading does all of this, too, on a layer over the directory that keeps every
 //! change in memory.
@@ -25,6 +28,7 @@ use crate::broker::admin::{CatalogState, topic_handle};
 use crate::broker::directory::{Directory, Left};
 use crate::broker::finish_transactions::finish_transactions;
 use crate::broker::maintenance::Maintenance;
+use crate::broker::offsets::offsets_options;
 use crate::broker::recover::Opener;
 use crate::broker::report::RecoveryReport;
 use crate::broker::topics::TopicMap;
@@ -46,6 +50,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::ControlFile;
 use crate::format::file_names::{OTTLA_OPEN, quarantine_file};
 use crate::group::coordinator::Coordinator;
+use crate::group::offsets::OffsetStore;
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
 use crate::partition::shared::{Shared, SharedOptions};
@@ -125,12 +130,12 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let state = finish_undone(&env, &committer, &directory, &mut opened, keeps_journal)?;
     let mut report = opened.report;
     report.read_only_because = read_only.clone().filter(|_| !options.read_only);
-    report.duration = env.clock.monotonic().saturating_sub(started);
     let topics = TopicMap::default();
     topics.put(&opened.topics);
-    let maintenance = Maintenance::new(&env, options.checkpoint_interval, wall_ms_max);
-    Ok(Engine {
+    let maintenance = Maintenance::new(&env, &options, wall_ms_max);
+    let mut engine = Engine {
         maintenance: Mutex::new(maintenance),
+        offsets: Arc::new(OffsetStore::new(&env, offsets_options(&options))),
         committer: Arc::new(committer),
         shared: opened.shared,
         topics,
@@ -146,7 +151,11 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         closing: Waiters::default(),
         options,
         env,
-    })
+    };
+    // 7. The groups.
+    engine.load_offsets_after_unclean_end();
+    engine.report.duration = engine.env.clock.monotonic().saturating_sub(started);
+    Ok(engine)
 }
 
 /// Steps 3 and 4.

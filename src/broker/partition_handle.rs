@@ -170,14 +170,20 @@ impl PartitionHandle {
 
     /// Cuts off all records from `offset` on: the next record gets that offset. Batches go whole:
     /// if `offset` lies within one, the log ends where that one began. Returns the new end.
+    /// Offsets that groups committed behind it are set back to it before.
     ///
     /// # Durability
     /// When it returns `Ok` the records do not come back.
     ///
     /// # Errors
-    /// `OffsetOutOfRange` outside of what the partition holds; if the disk refuses.
+    /// `OffsetOutOfRange` outside of what the partition holds; `InvalidInput` for a topic that Kafka
+    /// keeps for itself; if the disk refuses.
     pub fn truncate_to(&self, offset: i64) -> Result<i64> {
         self.engine.check_writable()?;
+        if self.partition.id().topic().is_internal() {
+            let message = "what Kafka keeps for itself is not cut off";
+            return Err(self.named(Error::new(ErrorKind::InvalidInput, message)));
+        }
         let held = self.log_start_offset()..=self.end_offset();
         if !held.contains(&offset) {
             let (start, end) = held.into_inner();
@@ -185,7 +191,9 @@ impl PartitionHandle {
             return Err(self.named(Error::new(ErrorKind::OffsetOutOfRange, message)));
         }
         let offset = self.batch_start(offset)?;
-        self.engine.committer.truncate(&self.partition, offset)?;
+        let engine = &self.engine;
+        let cut = || engine.committer.truncate(&self.partition, offset);
+        engine.offsets.while_cutting(&**engine, &self.partition, offset, cut)?;
         Ok(offset)
     }
 

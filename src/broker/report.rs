@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::group::offsets::ClampedOffset;
 use crate::partition::report::PartitionReport;
 use crate::topic::TopicPartition;
 
@@ -34,6 +35,13 @@ pub struct RecoveryReport {
     pub damaged: Vec<(TopicPartition, Error)>,
     /// Transactions of other programs that were finished: partition, producer id, committed.
     pub transactions_finished: Vec<(TopicPartition, i64, bool)>,
+    /// Committed offsets that lay beyond the end of their partition because records were lost to
+    /// damage: they were set to the end, durably.
+    pub offsets_clamped: Vec<ClampedOffset>,
+    /// Committed offsets of topics that are not there any more, taken back.
+    pub offsets_dropped: u64,
+    /// Records in the topic of committed offsets that are none, or of an unknown kind.
+    pub offset_records_skipped: u64,
     /// Folders and links that do not belong here, left alone.
     pub unknown: Vec<String>,
     /// Journal files that should have been empty, set aside.
@@ -72,6 +80,9 @@ impl fmt::Display for RecoveryReport {
             (self.bytes_cut(), "bytes cut"),
             (self.damaged.len() as u64, "partitions damaged"),
             (self.transactions_finished.len() as u64, "transactions finished"),
+            (self.offsets_clamped.len() as u64, "committed offsets set back to the end"),
+            (self.offsets_dropped, "committed offsets of deleted topics dropped"),
+            (self.offset_records_skipped, "records of offsets not understood"),
         ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::broker::Held;
+use crate::broker::{Engine, Held};
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::consumer::source::Source;
 use crate::env::sync::atomic::{AtomicU64, Ordering};
@@ -85,13 +85,23 @@ pub(crate) fn partition_of(topic: &TopicHandle, partition: i32) -> Result<&Arc<P
     })
 }
 
-impl Topics for Held {
+impl Topics for Engine {
     fn topic(&self, name: &str) -> Result<Arc<TopicHandle>> {
         self.topics.get(name).ok_or_else(|| unknown_topic(name))
     }
 
     fn version(&self) -> u64 {
         self.topics.version.load(Ordering::Acquire)
+    }
+}
+
+impl Topics for Held {
+    fn topic(&self, name: &str) -> Result<Arc<TopicHandle>> {
+        Engine::topic(self, name)
+    }
+
+    fn version(&self) -> u64 {
+        Engine::version(self)
     }
 }
 

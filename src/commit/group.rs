@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::commit::Committer;
 use crate::commit::journal::{Journal, Room};
-use crate::commit::ticket::{OnOutcome, Outcome, Part, Ticket, Woken};
+use crate::commit::ticket::{Effect, OnOutcome, Outcome, Part, Ticket, Woken};
 use crate::env::planted::planted;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::Ordering;
@@ -52,6 +52,7 @@ pub(crate) struct Completions {
 struct Member<'a> {
     ticket: &'a Ticket,
     parts: Vec<Part>,
+    effect: Option<Box<dyn Effect>>,
     /// Where each part goes; empty if the ticket failed.
     staged: Vec<(usize, Staged)>,
     failure: Option<Error>,
@@ -67,20 +68,48 @@ impl Committer {
     /// `Poisoned` means that the outcome is unknown until the directory is opened anew; after any
     /// other error nothing was written.
     pub(crate) fn commit(&self, parts: Vec<Part>) -> Outcome {
+        self.commit_with(parts, None)
+    }
+
+    /// As [`commit`](Self::commit), if the effect's condition holds; the effect is seen with the
+    /// batches.
+    ///
+    /// # Durability
+    /// As [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit), and what the condition answers.
+    pub(crate) fn commit_with(&self, parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Outcome {
         if let Err(error) = self.begin_write() {
             return (Err(error), parts);
         }
-        self.wait_for(&Ticket::waited_for(parts))
+        self.wait_for(&Ticket::waited_for(parts, effect))
     }
 
     /// Queues `parts` for the next group without waiting; the callback gets the outcome.
     pub(crate) fn enqueue(&self, parts: Vec<Part>, on_outcome: OnOutcome) {
+        self.enqueue_with(parts, None, on_outcome);
+    }
+
+    /// As [`enqueue`](Self::enqueue), with an effect.
+    pub(crate) fn enqueue_with(
+        &self,
+        parts: Vec<Part>,
+        effect: Option<Box<dyn Effect>>,
+        on_outcome: OnOutcome,
+    ) {
         if let Err(error) = self.begin_write() {
             on_outcome((Err(error), parts));
             return;
         }
-        self.queue.lock().pending.push_back(Ticket::called_back(parts, on_outcome));
+        self.queue.lock().pending.push_back(Ticket::called_back(parts, effect, on_outcome));
         self.wake_background();
+    }
+
+    /// Returns when no group is being committed whose conditions were asked before the call: all
+    /// its effects are there.
+    pub(crate) fn pass_leader(&self) {
+        drop(self.leader.lock());
     }
 
     /// Returns when everything that was queued before is decided and told.
@@ -88,12 +117,13 @@ impl Committer {
         let (told, all_told) = std::sync::mpsc::sync_channel(1);
         let marker = Ticket::called_back(
             Vec::new(),
+            None,
             Box::new(move |_| {
                 let _ = told.send(());
             }),
         );
         self.queue.lock().pending.push_back(marker);
-        let _ = self.wait_for(&Ticket::waited_for(Vec::new()));
+        let _ = self.wait_for(&Ticket::waited_for(Vec::new(), None));
         let _ = all_told.recv();
     }
 
@@ -197,15 +227,7 @@ impl Committer {
     /// Steps 1 to 5 for one group. Every ticket of it is decided afterwards.
     fn commit_group(&self, journal: &mut Journal, group: &[Arc<Ticket>]) {
         let panicking = PanicGuard { committer: self, group };
-        let mut members: Vec<Member<'_>> = group
-            .iter()
-            .map(|ticket| Member {
-                ticket,
-                parts: ticket.take_parts(),
-                staged: Vec::new(),
-                failure: None,
-            })
-            .collect();
+        let mut members: Vec<Member<'_>> = group.iter().map(|ticket| Member::of(ticket)).collect();
         if let Err(error) = self.commit_members(journal, &mut members) {
             for member in &mut members {
                 member.failure.get_or_insert_with(|| error.clone());
@@ -223,6 +245,10 @@ impl Committer {
             return Ok(());
         }
         self.refuse_if_finished()?;
+        // What a ticket asks for holds from here on: what could break it needs the leader's lock.
+        for member in members.iter_mut() {
+            member.failure = member.effect.as_mut().and_then(|effect| effect.check().err());
+        }
         self.make_room(journal, members).inspect_err(|error| {
             if error.kind() == ErrorKind::Poisoned {
                 self.poison.set(error);
@@ -275,6 +301,7 @@ impl Committer {
             for writer in &mut writers {
                 writer.publish();
             }
+            members.iter_mut().for_each(Member::publish);
         });
         *self.applied.lock() = journal.position();
         Ok(())
@@ -324,7 +351,19 @@ impl Committer {
     }
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    fn of(ticket: &'a Ticket) -> Member<'a> {
+        let (parts, effect) = ticket.take_parts();
+        Member { ticket, parts, effect, staged: Vec::new(), failure: None }
+    }
+
+    /// Shows what goes with the batches.
+    fn publish(&mut self) {
+        if let Some(effect) = self.effect.as_mut().filter(|_| self.failure.is_none()) {
+            effect.publish(&places(&self.staged));
+        }
+    }
+
     /// Stages every part, or none of them and notes why.
     fn stage(
         &mut self,
@@ -362,17 +401,18 @@ impl Member<'_> {
     fn decide(self) {
         let outcome = match self.failure {
             Some(error) => Err(error),
-            None => Ok(self
-                .staged
-                .iter()
-                .map(|(_, staged)| Appended {
-                    base_offset: staged.base_offset,
-                    last_offset: staged.last_offset,
-                })
-                .collect()),
+            None => Ok(places(&self.staged)),
         };
         self.ticket.decide(outcome, self.parts);
     }
+}
+
+fn places(staged: &[(usize, Staged)]) -> Vec<Appended> {
+    let place = |staged: &Staged| Appended {
+        base_offset: staged.base_offset,
+        last_offset: staged.last_offset,
+    };
+    staged.iter().map(|(_, staged)| place(staged)).collect()
 }
 
 fn frame_bytes(members: &[Member<'_>]) -> u64 {

@@ -22,6 +22,23 @@ pub(crate) type Outcome = (Result<Vec<Appended>>, Vec<Part>);
 /// Called once with the outcome, under no lock.
 pub(crate) type OnOutcome = Box<dyn FnOnce(Outcome) + Send>;
 
+/// What goes with the batches of a ticket: a condition of the commit, and something in memory that
+/// is to be seen with its batches and not before.
+///
+/// Both are called by the leader under its lock, so that tickets are asked and shown in the order
+/// of their frames, and no partition is cut off in between. They may take the locks of partitions
+/// (only `check` may) or small ones of their own, and must not commit anything.
+pub(crate) trait Effect: Send {
+    /// Whether the ticket may be committed at all, now; asked before its offsets are assigned.
+    ///
+    /// # Errors
+    /// The outcome of the ticket: nothing of it is written then.
+    fn check(&mut self) -> Result<()>;
+
+    /// Its batches are durable and being shown to readers at these offsets.
+    fn publish(&mut self, appended: &[Appended]);
+}
+
 const WAITING: u8 = 0;
 const LEADING: u8 = 1;
 const DONE: u8 = 2;
@@ -48,26 +65,36 @@ pub(crate) struct Ticket {
 
 struct Contents {
     parts: Vec<Part>,
+    effect: Option<Box<dyn Effect>>,
     outcome: Option<Result<Vec<Appended>>>,
     on_outcome: Option<OnOutcome>,
 }
 
 impl Ticket {
     /// A ticket for which the calling thread will wait.
-    pub(crate) fn waited_for(parts: Vec<Part>) -> Arc<Ticket> {
-        Ticket::new(parts, Some(std::thread::current()), None)
+    pub(crate) fn waited_for(parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Arc<Ticket> {
+        Ticket::new(parts, effect, Some(std::thread::current()), None)
     }
 
     /// A ticket whose outcome goes to a callback.
-    pub(crate) fn called_back(parts: Vec<Part>, on_outcome: OnOutcome) -> Arc<Ticket> {
-        Ticket::new(parts, None, Some(on_outcome))
+    pub(crate) fn called_back(
+        parts: Vec<Part>,
+        effect: Option<Box<dyn Effect>>,
+        on_outcome: OnOutcome,
+    ) -> Arc<Ticket> {
+        Ticket::new(parts, effect, None, Some(on_outcome))
     }
 
-    fn new(parts: Vec<Part>, waiter: Option<Thread>, on_outcome: Option<OnOutcome>) -> Arc<Ticket> {
+    fn new(
+        parts: Vec<Part>,
+        effect: Option<Box<dyn Effect>>,
+        waiter: Option<Thread>,
+        on_outcome: Option<OnOutcome>,
+    ) -> Arc<Ticket> {
         Arc::new(Ticket {
             bytes: parts.iter().map(|part| part.batch.len() as u64).sum(),
             parts: parts.len(),
-            contents: Mutex::new(Contents { parts, outcome: None, on_outcome }),
+            contents: Mutex::new(Contents { parts, effect, outcome: None, on_outcome }),
             state: AtomicU8::new(WAITING),
             waiter,
         })
@@ -78,9 +105,10 @@ impl Ticket {
         self.waiter.is_some()
     }
 
-    /// The leader takes the batches to write them.
-    pub(crate) fn take_parts(&self) -> Vec<Part> {
-        std::mem::take(&mut self.contents.lock().parts)
+    /// The leader takes the batches to write them, and what goes with them.
+    pub(crate) fn take_parts(&self) -> (Vec<Part>, Option<Box<dyn Effect>>) {
+        let mut contents = self.contents.lock();
+        (std::mem::take(&mut contents.parts), contents.effect.take())
     }
 
     /// The leader notes the outcome and gives the buffers back. Nobody is told yet.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::keys::{INT_MAX, Key, Keys, LONG_MAX, Refused, boolean, duration_key, integer, key};
+use super::keys::{
+    INT_MAX, Key, Keys, LONG_MAX, Refused, boolean, duration_key, integer, key, minutes_key,
+};
 use super::topic::TOPIC_PARTITIONS_MAX;
 use crate::error::Result;
 
@@ -53,6 +55,21 @@ pub struct BrokerOptions {
     /// How many partitions a topic is created with that does not say. Default: 1.
     /// `num.partitions`
     pub num_partitions: i32,
+    /// How many partitions the topic of committed offsets is created with. Default: 1 (Kafka: 50).
+    /// `offsets.topic.num.partitions`
+    pub offsets_topic_partitions: i32,
+    /// The length of a segment of the topic of committed offsets, when it is created. Bytes.
+    /// Default: 100 MiB. `offsets.topic.segment.bytes`
+    pub offsets_topic_segment_bytes: u32,
+    /// How long the offsets of a group without members are kept; only time counts during which
+    /// the directory is open, in one piece. Default: 7 days. `offsets.retention.minutes`
+    pub offsets_retention: Duration,
+    /// How often it is looked for expired offsets. Default: 10 min.
+    /// `offsets.retention.check.interval.ms`
+    pub offsets_retention_check_interval: Duration,
+    /// The longest note that may be committed beside an offset. Bytes. Default: 4096.
+    /// `offset.metadata.max.bytes`
+    pub offset_metadata_bytes_max: u32,
 }
 
 impl Default for BrokerOptions {
@@ -70,6 +87,11 @@ impl Default for BrokerOptions {
             quarantine_bytes_max: 256 << 20,
             unsynced_bytes_max: 256 << 20,
             num_partitions: 1,
+            offsets_topic_partitions: 1,
+            offsets_topic_segment_bytes: 100 << 20,
+            offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            offsets_retention_check_interval: Duration::from_secs(600),
+            offset_metadata_bytes_max: 4096,
         }
     }
 }
@@ -153,6 +175,33 @@ impl BrokerOptions {
         BrokerOptions { num_partitions, ..self }
     }
 
+    /// How many partitions the topic of committed offsets is created with.
+    #[must_use]
+    pub fn offsets_topic_partitions(self, offsets_topic_partitions: i32) -> BrokerOptions {
+        BrokerOptions { offsets_topic_partitions, ..self }
+    }
+
+    /// How long the offsets of a group without members are kept.
+    #[must_use]
+    pub fn offsets_retention(self, offsets_retention: Duration) -> BrokerOptions {
+        BrokerOptions { offsets_retention, ..self }
+    }
+
+    /// How often it is looked for expired offsets.
+    #[must_use]
+    pub fn offsets_retention_check_interval(
+        self,
+        offsets_retention_check_interval: Duration,
+    ) -> BrokerOptions {
+        BrokerOptions { offsets_retention_check_interval, ..self }
+    }
+
+    /// The longest note that may be committed beside an offset, in bytes.
+    #[must_use]
+    pub fn offset_metadata_bytes_max(self, offset_metadata_bytes_max: u32) -> BrokerOptions {
+        BrokerOptions { offset_metadata_bytes_max, ..self }
+    }
+
     /// Sets what is called `name`.
     ///
     /// # Errors
@@ -195,11 +244,19 @@ const ACCEPTED: &[Key<BrokerOptions>] = &[
     key!("ottla.quarantine.bytes.max", quarantine_bytes_max, |text| integer(text, 0, LONG_MAX)),
     key!("ottla.unsynced.bytes.max", unsynced_bytes_max, |text| integer(text, 1 << 16, LONG_MAX)),
     key!("num.partitions", num_partitions, |text| integer(text, 1, TOPIC_PARTITIONS_MAX)),
+    key!("offsets.topic.num.partitions", offsets_topic_partitions, |text| integer(text, 1, TOPIC_PARTITIONS_MAX)),
+    key!("offsets.topic.segment.bytes", offsets_topic_segment_bytes, |text| integer(text, 1 << 20, INT_MAX)),
+    minutes_key!("offsets.retention.minutes", offsets_retention, 1, INT_MAX.into()),
+    duration_key!("offsets.retention.check.interval.ms", offsets_retention_check_interval, 1, LONG_MAX),
+    key!("offset.metadata.max.bytes", offset_metadata_bytes_max, |text| integer(text, 0, METADATA_BYTES_MAX)),
 ];
+
+/// The longest note that the format of a committed offset can hold.
+const METADATA_BYTES_MAX: u32 = i16::MAX as u32;
 
 const NO_DIRECTORY: &str = "the directory is an argument of open";
 const BY_TOPIC: &str = "set it per topic (without the leading log.)";
-const NO_GROUPS: &str = "there are no consumer groups yet";
+const AT_ONCE: &str = "members in one process are rebalanced at once";
 const NO_TRANSACTIONS: &str = "there are no transactions yet";
 const NO_NETWORK: &str = "there is no network between the program and its log";
 
@@ -217,10 +274,9 @@ const REFUSED: &[Refused] = &[
     Refused { name: "log.roll.hours", why: "set segment.ms per topic" },
     Refused { name: "message.max.bytes", why: "set max.message.bytes per topic" },
     Refused { name: "compression.type", why: "set it per topic" },
-    Refused { name: "offsets.topic.num.partitions", why: NO_GROUPS },
-    Refused { name: "offsets.retention.minutes", why: NO_GROUPS },
-    Refused { name: "offset.metadata.max.bytes", why: NO_GROUPS },
-    Refused { name: "group.initial.rebalance.delay.ms", why: NO_GROUPS },
+    Refused { name: "offsets.topic.compression.codec", why: "committed offsets are not compressed" },
+    Refused { name: "offsets.topic.replication.factor", why: "there is one copy, in this directory" },
+    Refused { name: "group.initial.rebalance.delay.ms", why: AT_ONCE },
     Refused { name: "transaction.max.timeout.ms", why: NO_TRANSACTIONS },
     Refused { name: "transactional.id.expiration.ms", why: NO_TRANSACTIONS },
     Refused { name: "listeners", why: NO_NETWORK },

@@ -47,6 +47,22 @@ macro_rules! duration_key {
 }
 pub(super) use duration_key;
 
+/// A [`Key`] of a `Duration`, which Kafka counts in minutes from `$min` to `$max`.
+macro_rules! minutes_key {
+    ($name:literal, $field:ident, $min:expr, $max:expr) => {
+        Key {
+            name: $name,
+            put: |config, text| {
+                let count: u64 = $crate::config::keys::integer(text, $min, $max)?;
+                config.$field = std::time::Duration::from_secs(count * 60);
+                Ok(())
+            },
+            show: |config| (config.$field.as_secs() / 60).to_string(),
+        }
+    };
+}
+pub(super) use minutes_key;
+
 /// The most milliseconds that Kafka's 64-bit settings take.
 pub(crate) const LONG_MAX: u64 = i64::MAX as u64;
 

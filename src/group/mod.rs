@@ -13,5 +13,6 @@ pub(crate) mod member;
 #[allow(dead_code, reason = "the consumer that joins is being built")]
 pub(crate) mod membership;
 pub(crate) mod offset;
+pub(crate) mod offsets;
 #[allow(dead_code, reason = "the consumer that joins is being built")]
 pub(crate) mod subscription;

@@ -24,6 +24,7 @@ impl Writer<'_> {
         if let Err(error) = self.write(&staged, batch) {
             return Err(self.cut_back(&staged, error));
         }
+        self.note_unsynced(staged.base_offset);
         self.state.written_end = staged.last_offset + 1;
         self.state.unsynced_bytes += staged.size as u64;
         self.show();

@@ -92,14 +92,7 @@ impl Partition {
         if part.snapshot.is_some() {
             state.snapshot_offset = end;
         }
-        if end >= state.written_end {
-            state.unsynced_bytes = 0;
-        } else if end > state.synced_end {
-            // What was written while the checkpoint synced is left. (If somebody else synced
-            // meanwhile, these bytes were taken off already.)
-            state.unsynced_bytes = state.unsynced_bytes.saturating_sub(part.unsynced_bytes);
-        }
-        state.synced_end = state.synced_end.max(end);
+        self.note_synced(&mut state, end, part.unsynced_bytes);
         // A roll since then has synced more, and its states say so already.
         if end > state.recovery_point {
             state.recovery_point = end;

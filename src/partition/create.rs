@@ -147,6 +147,7 @@ impl Partition {
             index_interval_bytes: AtomicU64::new(settings.index_interval_bytes),
             dirty: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
+            unsynced_from: AtomicI64::new(i64::MAX),
             damage: parts.damage,
             writer: Mutex::new(writer),
         })

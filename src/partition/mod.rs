@@ -25,6 +25,7 @@ mod roll;
 mod segments;
 mod settings;
 pub(crate) mod shared;
+mod sync_to;
 mod transactions;
 mod truncate;
 pub(crate) mod verify;
@@ -67,6 +68,8 @@ pub(crate) struct Partition {
     /// Something changed since the last checkpoint.
     dirty: AtomicBool,
     deleted: AtomicBool,
+    /// The first offset that a loss of power may take, `i64::MAX` if there is none.
+    unsynced_from: AtomicI64,
     damage: Option<Error>,
     writer: Mutex<WriterState>,
 }

@@ -204,7 +204,7 @@ impl Writer<'_> {
         self.state.recovery_point = offset;
         self.state.written_end = offset;
         self.state.synced_end = offset;
-        self.state.unsynced_bytes = 0;
+        partition.note_synced(&mut self.state, offset, 0);
         self.state.epochs.truncate_from_end(offset);
         partition.remove_snapshots_above(offset)?;
         let producers = partition.producers_at(offset)?;

@@ -149,8 +149,8 @@ impl<'a> Writer<'a> {
             })?;
         }
         // What is staged is not written yet, and may be taken back.
-        self.state.synced_end = self.partition.end_offset();
-        self.state.unsynced_bytes = 0;
+        let covered = self.state.unsynced_bytes;
+        self.partition.note_synced(&mut self.state, self.partition.end_offset(), covered);
         Ok(())
     }
 

@@ -1,0 +1,134 @@
+//! Letting go of the offsets of groups that nobody uses any more.
+//!
+//! | group | its offsets expire |
+//! |---|---|
+//! | without members, had some | `offsets.retention.minutes` after the last one left |
+//! | never had members | each that long after it was committed |
+//! | with members | those of topics that no member subscribes to, that long after the commit |
+//! | of a broker's newer protocol | as one that had members |
+//!
+//! Only time counts during which the directory was open, in one piece: the count begins anew with
+//! every open, on the monotonic clock. So whoever opens a directory after months finds all offsets,
+//! a clock that is set forward deletes nothing, and a program that never runs for the whole time
+//! keeps them for ever. An offset that carries its own time (Kafka's oldest clients set one) is
+//! kept that long instead.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::changes::{Change, What};
+use super::delete::forget_all;
+use super::table::{Group, Metadata, Stored};
+use super::{OffsetStore, OffsetsHost};
+use crate::error::{ErrorKind, Result};
+use crate::topic::{TopicName, TopicPartition};
+
+/// So many groups are looked at and written together.
+const GROUPS_AT_ONCE: usize = 500;
+
+/// What the coordinator knows about a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupActivity {
+    /// It has no members.
+    Empty,
+    /// It has members, which subscribe to these topics.
+    Active(BTreeSet<TopicName>),
+}
+
+impl OffsetStore {
+    /// Takes back what expired; returns how many offsets.
+    ///
+    /// # Durability
+    /// When it returns `Ok` they do not come back after power loss.
+    ///
+    /// # Errors
+    /// Those of reading the log and of a durable append.
+    pub(crate) fn expire(
+        &self,
+        host: &dyn OffsetsHost,
+        activity: &dyn Fn(&str) -> GroupActivity,
+    ) -> Result<u64> {
+        if host.offsets_topic().is_none() {
+            return Ok(0);
+        }
+        self.load(host)?;
+        let names: Vec<Arc<str>> = self.table.read().groups.keys().cloned().collect();
+        let now = self.env.clock.monotonic();
+        let mut expired = 0;
+        for names in names.chunks(GROUPS_AT_ONCE) {
+            let mut changes = Vec::new();
+            let mut unchanged = Vec::new();
+            for name in names {
+                // Asked under no lock: the coordinator may want the table itself.
+                let activity = activity(name);
+                let table = self.table.read();
+                let Some(group) = table.groups.get(name) else { continue };
+                let due = self.due(group, name, &activity, now);
+                if !due.is_empty() {
+                    unchanged.push((Arc::clone(name), group.version));
+                    changes.extend(due);
+                }
+            }
+            if changes.is_empty() {
+                continue;
+            }
+            let count = changes.iter().filter(|c| matches!(c.what, What::Forget { .. })).count();
+            let mut prepared = self.prepare(host, changes)?;
+            prepared.effect.unchanged = unchanged;
+            match self.write(host, prepared) {
+                // One of them is in use after all: they are looked at again the next time.
+                Err(error) if error.kind() == ErrorKind::Timeout => {}
+                outcome => {
+                    outcome?;
+                    expired += count as u64;
+                }
+            }
+        }
+        Ok(expired)
+    }
+
+    /// What is to be written about a group because it expired.
+    fn due(
+        &self,
+        group: &Group,
+        name: &Arc<str>,
+        activity: &GroupActivity,
+        now: Duration,
+    ) -> Vec<Change> {
+        let due = |at: &TopicPartition| {
+            let Some(stored) = group.offsets.get(at) else { return false };
+            let Some(since) = idle_since(group, stored, at, activity) else { return false };
+            now.saturating_sub(since) >= stored.retention.unwrap_or(self.options.retention)
+        };
+        let mut changes = forget_all(group, name, due);
+        let nothing_left = changes.len() == group.offsets.len();
+        let is_old = now.saturating_sub(group.idle_since) >= self.options.retention;
+        if nothing_left && is_old && *activity == GroupActivity::Empty {
+            let change = |what| Change { group: Arc::clone(name), what };
+            let others = group.other_keys.iter().cloned();
+            changes.extend(others.map(|key| change(What::ForgetOther { key })));
+            if group.metadata != Metadata::None {
+                changes.push(change(What::ForgetMetadata));
+            }
+        }
+        changes
+    }
+}
+
+/// Since when an offset is of no use; `None` while it is of use.
+fn idle_since(
+    group: &Group,
+    stored: &Stored,
+    at: &TopicPartition,
+    activity: &GroupActivity,
+) -> Option<Duration> {
+    match (activity, &group.metadata) {
+        (GroupActivity::Active(topics), _) if topics.contains(&at.topic) => None,
+        (GroupActivity::Active(_), _) | (GroupActivity::Empty, Metadata::None) => {
+            Some(stored.since)
+        }
+        // A group that had members. What was committed after the last one left counts, too.
+        (GroupActivity::Empty, _) => Some(group.idle_since.max(stored.since)),
+    }
+}
