@@ -1,7 +1,9 @@
-//! What Kafka's own assignors decided, member for member.
+//! What Kafka's own assignors decided, member for member. `assignors.json` holds groups of many
+//! kinds; `assignors_random.json` random ones: different subscriptions, static members, members
+//! that own too much or what they do not subscribe to, members of an older generation.
 //!
-//! Where somebody owns something, Kafka's choice of who keeps one partition more depends on the
-//! order of a hash map; the ids in the vectors are such that it is their own order.
+//! Who keeps one partition more than others depends in Kafka on the order of a hash map; the ids
+//! in the random vectors are such that it is their own order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +19,14 @@ struct Vector {
     scenario: String,
     partitions: BTreeMap<String, i32>,
     subscriptions: BTreeMap<String, Vec<String>>,
+    /// The `group.instance.id` of static members.
+    #[serde(default)]
+    instances: BTreeMap<String, String>,
     owned: Option<BTreeMap<String, Vec<String>>>,
     generation: i32,
+    /// Members that own something of another generation.
+    #[serde(default)]
+    generations: BTreeMap<String, i32>,
     result: BTreeMap<String, Vec<String>>,
 }
 
@@ -30,7 +38,9 @@ impl Vector {
             .map(|(id, subscribed)| {
                 let names: Vec<&str> = subscribed.iter().map(String::as_str).collect();
                 let owned = owned.get(id).into_iter().flatten().map(|text| partition(text));
-                member(id, &names).owned(owned.collect(), self.generation)
+                let generation = self.generations.get(id).copied().unwrap_or(self.generation);
+                let member = member(id, &names).owned(owned.collect(), generation);
+                MemberSubscription { instance_id: self.instances.get(id).cloned(), ..member }
             })
             .collect()
     }
@@ -60,4 +70,9 @@ fn check_all(text: &str, expected_count: usize) {
 #[test]
 fn every_vector_comes_out_as_in_kafka() {
     check_all(include_str!("../../../../tests/vectors/assignors.json"), 58);
+}
+
+#[test]
+fn every_random_vector_comes_out_as_in_kafka() {
+    check_all(include_str!("../../../../tests/vectors/assignors_random.json"), 160);
 }
