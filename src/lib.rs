@@ -103,5 +103,6 @@ pub use partition::writer::Appended;
 pub use producer::Producer;
 pub use producer::builder::ProducerBuilder;
 pub use producer::delivery::{Delivery, OFFSET_UNKNOWN, RecordMetadata};
+pub use producer::identity::{ProducerIdentity, ProducerState};
 pub use producer::record::Record;
 pub use topic::{TopicId, TopicName, TopicPartition};

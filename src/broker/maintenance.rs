@@ -1,6 +1,6 @@
 //! What has to be done now and then: commit what nobody waits for, close lingering batches,
-//! checkpoint, delete what retention gives up, let offsets expire. [`Broker::tick`] does it once; the maintenance
-//! thread is a loop around it.
+//! checkpoint, delete what retention gives up, let offsets and producers expire.
+//! [`Broker::tick`] does it once; the maintenance thread is a loop around it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub(crate) struct Maintenance {
     next_checkpoint: Duration,
     next_retention: Duration,
     next_offsets_check: Duration,
+    next_expiration: Duration,
     /// The earliest moment at which a producer wants a tick.
     next_linger: Option<Duration>,
     /// The wall clock less the monotonic clock when the broker was opened.
@@ -59,16 +60,21 @@ impl Maintenance {
     ) -> Maintenance {
         let now = env.clock.monotonic();
         Maintenance {
-            next_checkpoint: now + options.checkpoint_interval,
+            next_offsets_check: now.saturating_add(options.offsets_retention_check_interval),
+            next_checkpoint: now.saturating_add(options.checkpoint_interval),
             // Kafka waits 30 s before the first look, too: opening is busy enough.
             next_retention: now + Duration::from_secs(30),
-            next_offsets_check: now.saturating_add(options.offsets_retention_check_interval),
+            next_expiration: now.saturating_add(options.producer_expiration_check_interval),
             next_linger: None,
             wall_offset_ms: wall_offset(env),
-            opened_in_the_future: wall_ms_max > 0
-                && env.clock.wall_ms().saturating_sub(wall_ms_max) > YEARS_AWAY_MS,
+            opened_in_the_future: is_in_the_future(env, wall_ms_max),
         }
     }
+}
+
+/// Whether the clock is so far ahead of what the last session saw that it is likely wrong.
+pub(crate) fn is_in_the_future(env: &crate::env::Env, wall_ms_max: i64) -> bool {
+    wall_ms_max > 0 && env.clock.wall_ms().saturating_sub(wall_ms_max) > YEARS_AWAY_MS
 }
 
 fn wall_offset(env: &crate::env::Env) -> i64 {
@@ -76,8 +82,8 @@ fn wall_offset(env: &crate::env::Env) -> i64 {
 }
 
 impl Broker {
-    /// Does what is due: lingering batches, queued commits, checkpoints, retention. Needed only
-    /// when the broker was opened without its maintenance thread; returns when it wants to be
+    /// Does what is due: lingering batches, queued commits, checkpoints, retention, the expiry of
+    /// idempotent producers. Needed only when the broker was opened without its maintenance thread; returns when it wants to be
     /// called again.
     ///
     /// # Errors
@@ -128,10 +134,14 @@ impl Engine {
         if self.take_due_offsets_check(now) {
             outcome = outcome.and(self.expire_offsets().map(drop));
         }
+        if self.take_due_expiration(now) {
+            self.expire_producers();
+        }
         let mut maintenance = self.maintenance.lock();
         maintenance.next_linger = linger;
         let next = maintenance.next_checkpoint.min(maintenance.next_retention);
         let next = next.min(maintenance.next_offsets_check);
+        let next = next.min(maintenance.next_expiration);
         let next = linger.map_or(next, |linger| linger.min(next));
         outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
     }
@@ -169,6 +179,27 @@ impl Engine {
             maintenance.next_offsets_check = now.saturating_add(interval);
         }
         due && self.read_only.is_none()
+    }
+
+    fn take_due_expiration(&self, now: Duration) -> bool {
+        let mut maintenance = self.maintenance.lock();
+        let due = maintenance.next_expiration <= now;
+        if due {
+            let interval = self.options.producer_expiration_check_interval;
+            maintenance.next_expiration = now.saturating_add(interval);
+        }
+        due
+    }
+
+    /// Lets every partition forget the producers that were quiet for long.
+    fn expire_producers(&self) {
+        let shared = &self.shared;
+        shared.fences.expire(shared.session_ms(), shared.producer_expiration_ms);
+        for topic in self.topics.all() {
+            for partition in &topic.partitions {
+                partition.expire_producers();
+            }
+        }
     }
 
     /// Makes sure that the maintenance thread is awake at `at`.

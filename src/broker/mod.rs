@@ -16,6 +16,7 @@ pub(crate) mod maintenance;
 pub(crate) mod offsets;
 pub(crate) mod open;
 pub(crate) mod partition_handle;
+pub(crate) mod producer_ids;
 pub(crate) mod recover;
 pub(crate) mod report;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use crate::broker::admin::CatalogState;
 use crate::broker::maintenance::Maintenance;
+use crate::broker::producer_ids::ProducerIds;
 use crate::broker::report::RecoveryReport;
 use crate::broker::topics::TopicMap;
 use crate::commit::Committer;
@@ -107,6 +109,8 @@ pub(crate) struct Engine {
     pub(crate) groups: Arc<Coordinator>,
     /// Producers that want ticks and have to be flushed before the close.
     pub(crate) producers: Mutex<Vec<std::sync::Weak<Accumulator>>>,
+    /// Ids for idempotent producers.
+    pub(crate) producer_ids: ProducerIds,
     pub(crate) maintenance: Mutex<Maintenance>,
     /// The committed offsets of all groups.
     pub(crate) offsets: Arc<OffsetStore>,

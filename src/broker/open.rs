@@ -27,8 +27,9 @@ use std::sync::Arc;
 use crate::broker::admin::{CatalogState, topic_handle};
 use crate::broker::directory::{Directory, Left};
 use crate::broker::finish_transactions::finish_transactions;
-use crate::broker::maintenance::Maintenance;
+use crate::broker::maintenance::{Maintenance, is_in_the_future};
 use crate::broker::offsets::offsets_options;
+use crate::broker::producer_ids::ProducerIds;
 use crate::broker::recover::Opener;
 use crate::broker::report::RecoveryReport;
 use crate::broker::topics::TopicMap;
@@ -114,15 +115,16 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     secure(&env, &directory, &replay)?;
     // 3. and 4. A new directory, and the partitions.
     let poison = Arc::new(Poison::new());
-    let shared = Shared::new(env.clone(), Arc::clone(&poison), shared_options(&options));
+    let control = control_of(&directory);
+    let wall_ms_max = control.wall_ms_max;
+    let shared_options = shared_options(&options, &env, wall_ms_max);
+    let shared = Shared::new(env.clone(), Arc::clone(&poison), shared_options);
     let mut opened = open_partitions(&env, shared, &directory, &replay)?;
     if read_only.is_none() {
         read_only = keep_refused_batches(&options, &env, &mut opened.report)?;
     }
     let keeps_journal = opened.report.batches_refused > 0 && !options.adopt;
     // 5. and 6. The session, and what was left undone.
-    let control = control_of(&directory);
-    let wall_ms_max = control.wall_ms_max;
     let committer = Committer::new(&env, poison, journal_options(&options), control)?;
     if !keeps_journal {
         begin(&env, &committer, &mut opened)?;
@@ -130,6 +132,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let state = finish_undone(&env, &committer, &directory, &mut opened, keeps_journal)?;
     let mut report = opened.report;
     report.read_only_because = read_only.clone().filter(|_| !options.read_only);
+    let producer_ids = ProducerIds::new(state.catalog.next_producer_id());
     let topics = TopicMap::default();
     topics.put(&opened.topics);
     let maintenance = Maintenance::new(&env, &options, wall_ms_max);
@@ -142,6 +145,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         catalog: Mutex::new(state),
         groups: Coordinator::new(&env),
         producers: Mutex::default(),
+        producer_ids,
         background: Mutex::default(),
         has_background: AtomicBool::new(false),
         report,
@@ -301,8 +305,11 @@ pub(crate) fn in_memory_over(env: &Env) -> Result<Env> {
     Ok(Env { vfs: Arc::new(overlay), ..env.clone() })
 }
 
-fn shared_options(options: &BrokerOptions) -> SharedOptions {
+fn shared_options(options: &BrokerOptions, env: &Env, wall_ms_max: i64) -> SharedOptions {
+    let expiration_ms = options.producer_expiration.as_millis();
     SharedOptions {
+        producer_expiration_ms: i64::try_from(expiration_ms).unwrap_or(i64::MAX),
+        wall_ms: is_in_the_future(env, wall_ms_max).then_some(wall_ms_max),
         descriptors_max: options.descriptors_max as usize,
         quarantine_bytes_max: options.quarantine_bytes_max,
     }

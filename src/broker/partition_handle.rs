@@ -13,9 +13,11 @@ use crate::catalog::topic_handle::Topics;
 use crate::config::acks::Acks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
+use crate::format::producer_snapshot::ProducerEntry;
 use crate::partition::Partition;
 use crate::partition::read::{ReadPosition, ReadRequest};
 use crate::partition::writer::Appended;
+use crate::producer::identity::{ProducerIdentity, ProducerState};
 use crate::topic::TopicPartition;
 
 /// A partition of an open topic. Cheap to clone, usable from any thread.
@@ -42,6 +44,14 @@ pub struct Appender {
     acks: Acks,
     options: BatchOptions,
     builder: BatchBuilder,
+    numbered: Option<Numbered>,
+}
+
+/// Whose records an appender appends, and the number of the next.
+#[derive(Clone, Copy, Debug)]
+struct Numbered {
+    identity: ProducerIdentity,
+    next_sequence: i32,
 }
 
 impl Broker {
@@ -81,6 +91,76 @@ impl PartitionHandle {
         self.clone().appender(acks).append(messages)
     }
 
+    /// Appends the messages as one batch, once: if the producer has appended the batch of these
+    /// sequence numbers before, nothing is appended, and the offsets are those of the first time.
+    /// So whoever does not know whether an append has happened does it again, with the same
+    /// messages and the same sequence number.
+    ///
+    /// The records of a producer are numbered per partition: the first batch of an epoch begins at
+    /// 0, each other one where the one before it has ended
+    /// ([`ProducerIdentity::sequence_after`]). The partition remembers the last five batches of a
+    /// producer; after the directory was closed and opened the last one, and those that a crash
+    /// left to be recovered. It remembers a producer for `producer.id.expiration.ms` after its last
+    /// append; of whom it knows nothing, it takes any sequence number (an empty partition: only 0).
+    ///
+    /// This is how a program may die between an append and its own note of it:
+    ///
+    /// ```
+    /// use ottla::{Acks, Broker, Message, ProducerIdentity, TopicConfig};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let directory = scratch.path().join("data");
+    /// # let note = scratch.path().join("note");
+    /// let broker = Broker::open(&directory)?;
+    /// broker.ensure_topic("orders", TopicConfig::new())?;
+    /// let identity = broker.new_producer_identity()?;
+    /// // The note: who I am, and the sequence number of what I append next.
+    /// std::fs::write(&note, format!("{} {} 0", identity.id, identity.epoch))?;
+    /// let orders = broker.partition("orders", 0)?;
+    /// orders.append_idempotent(identity, 0, &[Message::new("one burger")], Acks::All)?;
+    /// // Here the program dies: the order is there, and the note does not say so.
+    /// # drop((orders, broker));
+    ///
+    /// let broker = Broker::open(&directory)?;
+    /// let noted = std::fs::read_to_string(&note)?;
+    /// let mut noted = noted.split(' ');
+    /// let mut next = || noted.next().ok_or("the note is damaged");
+    /// let identity = ProducerIdentity::new(next()?.parse()?, next()?.parse()?);
+    /// let sequence = next()?.parse()?;
+    /// let orders = broker.partition("orders", 0)?;
+    /// orders.append_idempotent(identity, sequence, &[Message::new("one burger")], Acks::All)?;
+    /// assert_eq!(orders.end_offset(), 1); // one burger, not two
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Durability
+    /// As [`append`](Self::append), also where the batch was appended before.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append). `OutOfOrderSequence` if an earlier batch is missing, or this is
+    /// one that the partition does not remember any more; `Fenced` if a newer epoch took over;
+    /// `InvalidInput` for an identity that is not from this directory.
+    pub fn append_idempotent(
+        &self,
+        identity: ProducerIdentity,
+        base_sequence: i32,
+        messages: &[Message<'_>],
+        acks: Acks,
+    ) -> Result<Appended> {
+        self.appender(acks).idempotent(identity, base_sequence).append(messages)
+    }
+
+    /// What the partition knows of idempotent producers, by their ids.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn producers(&self) -> Result<Vec<ProducerState>> {
+        let entries = self.partition.producers()?;
+        Ok(entries.iter().map(state_of).collect())
+    }
+
     /// A reusable appender.
     pub fn appender(&self, acks: Acks) -> Appender {
         let mut handle = self.clone();
@@ -90,6 +170,7 @@ impl PartitionHandle {
             handle,
             acks,
             builder: BatchBuilder::new(),
+            numbered: None,
         }
     }
 
@@ -218,6 +299,20 @@ impl PartitionHandle {
 }
 
 impl Appender {
+    /// Appends as an idempotent producer: what is appended next begins at `next_sequence` (0 for a
+    /// new identity), and the appender counts on. A failed append leaves the number as it was, so
+    /// the same messages can be appended again; see
+    /// [`PartitionHandle::append_idempotent`].
+    #[must_use]
+    pub fn idempotent(self, identity: ProducerIdentity, next_sequence: i32) -> Appender {
+        Appender { numbered: Some(Numbered { identity, next_sequence }), ..self }
+    }
+
+    /// The sequence number of what is appended next, if this is an idempotent producer's.
+    pub fn next_sequence(&self) -> Option<i32> {
+        self.numbered.map(|numbered| numbered.next_sequence)
+    }
+
     /// Appends the messages as one batch; see [`PartitionHandle::append`].
     ///
     /// # Durability
@@ -228,11 +323,17 @@ impl Appender {
     pub fn append(&mut self, messages: &[Message<'_>]) -> Result<Appended> {
         self.build(messages)?;
         let handle = &self.handle;
-        if self.acks == Acks::All {
+        let appended = if self.acks == Acks::All {
             let batch = self.builder.take()?;
-            return handle.engine.append_batch(&handle.partition, batch, self.acks).0;
+            handle.engine.append_batch(&handle.partition, batch, self.acks).0?
+        } else {
+            handle.engine.append_written(&handle.partition, self.builder.finish()?)?
+        };
+        if let Some(numbered) = &mut self.numbered {
+            numbered.next_sequence =
+                ProducerIdentity::sequence_after(numbered.next_sequence, messages.len());
         }
-        handle.engine.append_written(&handle.partition, self.builder.finish()?)
+        Ok(appended)
     }
 
     fn build(&mut self, messages: &[Message<'_>]) -> Result<()> {
@@ -249,6 +350,10 @@ impl Appender {
             self.options.now_ms = now();
         }
         self.builder.start(&self.options);
+        if let Some(Numbered { identity, next_sequence }) = self.numbered {
+            self.handle.engine.producer_ids.check(identity)?;
+            self.builder.set_producer(Some(identity.stamp(next_sequence)));
+        }
         let topic = self.handle.partition.id().topic().as_str();
         for message in messages {
             self.handle.rules.check(topic, message, &mut now).map_err(|e| self.handle.named(e))?;
@@ -258,6 +363,15 @@ impl Appender {
                 .map_err(|e| self.handle.named(e))?;
         }
         Ok(())
+    }
+}
+
+fn state_of(entry: &ProducerEntry) -> ProducerState {
+    ProducerState {
+        identity: ProducerIdentity::new(entry.producer_id, entry.producer_epoch),
+        last_sequence: (entry.last_sequence >= 0).then_some(entry.last_sequence),
+        last_offset: (entry.last_offset >= 0).then_some(entry.last_offset),
+        last_timestamp_ms: entry.timestamp,
     }
 }
 

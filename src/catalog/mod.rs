@@ -167,7 +167,6 @@ impl Catalog {
     }
 
     /// The first producer id that nobody was given.
-    #[cfg(test)]
     pub(crate) fn next_producer_id(&self) -> i64 {
         self.next_producer_id
     }

@@ -8,10 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::metadata_records::{MetadataRecord, ProducerIdsRecord};
 
 /// How many ids are taken at a time, as Kafka does.
-#[allow(dead_code, reason = "idempotent producers will take their ids here")]
 pub(crate) const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 
-#[allow(dead_code, reason = "idempotent producers will take their ids here")]
 impl Catalog {
     /// The next block of ids, and the values of the records that take it: one batch. The ids may
     /// be used once that is committed.

@@ -14,6 +14,9 @@
 //! outcome is unknown, and no second sync could tell it. A failure in 4 poisons, too, but the
 //! commit is durable and is reported so; opening the directory anew applies it.
 //!
+//! A batch that its producer sent before is in no frame. It shares the fate of the first one: if that
+//! is older than the group it is durable when step 1 is done, else it is in this very frame.
+//!
 //! From 1 to 5 the partitions stay locked, so that no other append can take an offset which the
 //! journal has promised to these.
 
@@ -29,7 +32,7 @@ use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES, padded};
 use crate::partition::Partition;
-use crate::partition::writer::{Appended, Staged, Writer};
+use crate::partition::writer::{Appended, Placed, Writer};
 
 /// A group takes queued tickets up to about this size, so that nobody waits for a huge frame.
 const GROUP_BYTES: u64 = 8 << 20;
@@ -53,8 +56,8 @@ struct Member<'a> {
     ticket: &'a Ticket,
     parts: Vec<Part>,
     effect: Option<Box<dyn Effect>>,
-    /// Where each part goes; empty if the ticket failed.
-    staged: Vec<(usize, Staged)>,
+    /// Where each part goes, or lies already; empty if the ticket failed.
+    placed: Vec<(usize, Placed)>,
     failure: Option<Error>,
 }
 
@@ -264,7 +267,8 @@ impl Committer {
         for member in members.iter_mut() {
             member.stage(&partitions, &mut writers, &ready);
         }
-        if members.iter().all(|member| member.staged.is_empty()) {
+        // What was there before this group is durable: committed, or synced by `make_ready`.
+        if !members.iter().any(Member::has_staged) {
             return Ok(());
         }
 
@@ -287,8 +291,8 @@ impl Committer {
         // 4. Into the segments. The commit is durable, whatever happens here.
         let mut applied = Ok(());
         for member in members.iter() {
-            for (part, (writer, staged)) in member.parts.iter().zip(&member.staged) {
-                applied = applied.and_then(|()| writers[*writer].apply(staged, &part.batch));
+            for (part, (writer, placed)) in member.parts.iter().zip(&member.placed) {
+                applied = applied.and_then(|()| writers[*writer].apply(placed, &part.batch));
             }
         }
         if let Err(error) = applied {
@@ -354,13 +358,13 @@ impl Committer {
 impl<'a> Member<'a> {
     fn of(ticket: &'a Ticket) -> Member<'a> {
         let (parts, effect) = ticket.take_parts();
-        Member { ticket, parts, effect, staged: Vec::new(), failure: None }
+        Member { ticket, parts, effect, placed: Vec::new(), failure: None }
     }
 
     /// Shows what goes with the batches.
     fn publish(&mut self) {
         if let Some(effect) = self.effect.as_mut().filter(|_| self.failure.is_none()) {
-            effect.publish(&places(&self.staged));
+            effect.publish(&places(&self.placed));
         }
     }
 
@@ -376,12 +380,12 @@ impl<'a> Member<'a> {
         }
         for part in &mut self.parts {
             let writer = writer_of(partitions, &part.partition);
-            let staged = match &ready[writer] {
+            let placed = match &ready[writer] {
                 Ok(()) => writers[writer].stage(&mut part.batch),
                 Err(error) => Err(error.clone()),
             };
-            match staged {
-                Ok(staged) => self.staged.push((writer, staged)),
+            match placed {
+                Ok(placed) => self.placed.push((writer, placed)),
                 Err(error) => {
                     self.unstage(writers);
                     self.failure = Some(error);
@@ -393,26 +397,27 @@ impl<'a> Member<'a> {
 
     /// Takes back what was staged, the last first.
     fn unstage(&mut self, writers: &mut [Writer<'_>]) {
-        while let Some((writer, staged)) = self.staged.pop() {
-            writers[writer].unstage(staged);
+        while let Some((writer, placed)) = self.placed.pop() {
+            writers[writer].unstage(placed);
         }
+    }
+
+    /// Whether anything of it has to be written.
+    fn has_staged(&self) -> bool {
+        self.placed.iter().any(|(_, placed)| matches!(placed, Placed::Staged(_)))
     }
 
     fn decide(self) {
         let outcome = match self.failure {
             Some(error) => Err(error),
-            None => Ok(places(&self.staged)),
+            None => Ok(places(&self.placed)),
         };
         self.ticket.decide(outcome, self.parts);
     }
 }
 
-fn places(staged: &[(usize, Staged)]) -> Vec<Appended> {
-    let place = |staged: &Staged| Appended {
-        base_offset: staged.base_offset,
-        last_offset: staged.last_offset,
-    };
-    staged.iter().map(|(_, staged)| place(staged)).collect()
+fn places(placed: &[(usize, Placed)]) -> Vec<Appended> {
+    placed.iter().map(|(_, placed)| placed.appended()).collect()
 }
 
 fn frame_bytes(members: &[Member<'_>]) -> u64 {
@@ -455,9 +460,11 @@ fn build_frame(journal: &mut Journal, partitions: &[Arc<Partition>], members: &[
     let frame = journal.frame();
     frame.start();
     for member in members {
-        for (part, (writer, staged)) in member.parts.iter().zip(&member.staged) {
-            let id = partitions[*writer].id();
-            frame.push(id.topic_id(), id.partition(), staged.base_offset, &part.batch);
+        for (part, (writer, placed)) in member.parts.iter().zip(&member.placed) {
+            if let Placed::Staged(staged) = placed {
+                let id = partitions[*writer].id();
+                frame.push(id.topic_id(), id.partition(), staged.base_offset, &part.batch);
+            }
         }
     }
 }

@@ -70,6 +70,12 @@ pub struct BrokerOptions {
     /// The longest note that may be committed beside an offset. Bytes. Default: 4096.
     /// `offset.metadata.max.bytes`
     pub offset_metadata_bytes_max: u32,
+    /// How long a partition remembers an idempotent producer after its last batch. Default: 1 day,
+    /// at least 1 ms. `producer.id.expiration.ms`
+    pub producer_expiration: Duration,
+    /// How often the partitions look for producers to forget. Default: 10 min, at least 1 ms.
+    /// `producer.id.expiration.check.interval.ms`
+    pub producer_expiration_check_interval: Duration,
 }
 
 impl Default for BrokerOptions {
@@ -92,6 +98,8 @@ impl Default for BrokerOptions {
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             offsets_retention_check_interval: Duration::from_secs(600),
             offset_metadata_bytes_max: 4096,
+            producer_expiration: Duration::from_secs(24 * 60 * 60),
+            producer_expiration_check_interval: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -202,6 +210,18 @@ impl BrokerOptions {
         BrokerOptions { offset_metadata_bytes_max, ..self }
     }
 
+    /// How long a partition remembers an idempotent producer after its last batch.
+    #[must_use]
+    pub fn producer_expiration(self, producer_expiration: Duration) -> BrokerOptions {
+        BrokerOptions { producer_expiration, ..self }
+    }
+
+    /// How often the partitions look for producers to forget.
+    #[must_use]
+    pub fn producer_expiration_check_interval(self, interval: Duration) -> BrokerOptions {
+        BrokerOptions { producer_expiration_check_interval: interval, ..self }
+    }
+
     /// Sets what is called `name`.
     ///
     /// # Errors
@@ -249,6 +269,8 @@ const ACCEPTED: &[Key<BrokerOptions>] = &[
     minutes_key!("offsets.retention.minutes", offsets_retention, 1, INT_MAX.into()),
     duration_key!("offsets.retention.check.interval.ms", offsets_retention_check_interval, 1, LONG_MAX),
     key!("offset.metadata.max.bytes", offset_metadata_bytes_max, |text| integer(text, 0, METADATA_BYTES_MAX)),
+    duration_key!("producer.id.expiration.ms", producer_expiration, 1, LONG_MAX),
+    duration_key!("producer.id.expiration.check.interval.ms", producer_expiration_check_interval, 1, LONG_MAX),
 ];
 
 /// The longest note that the format of a committed offset can hold.

@@ -3,37 +3,43 @@
 //! Not here: how a batch gets durable (`durable.rs`, and the journal above). The invariant: a
 //! failed append leaves the log as it was, or poisons the broker.
 
-use super::writer::{Active, Appended, Staged, Writer};
+use super::idempotence::TakenIn;
+use super::writer::{Active, Appended, Placed, Staged, Writer};
 use crate::env::vfs::write_all_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{self, BatchHeader};
 use crate::segment::tally::BatchFacts;
 
 impl Writer<'_> {
-    /// Appends a batch with `acks=1`: assigns its offsets, writes it, shows it to readers.
+    /// Appends a batch with `acks=1`: assigns its offsets, writes it, shows it to readers. A batch
+    /// that its producer sent before is not appended again: its offsets are the first ones.
     ///
     /// # Errors
-    /// The batch is too large or no batch; the disk is full or fails. Nothing is visible then,
-    /// and the log is as before.
+    /// The batch is too large or no batch, or does not follow the one before of its producer; the
+    /// disk is full or fails. Nothing is visible then, and the log is as before.
     ///
     /// # Durability
     /// Survives the death of the process, not the loss of power.
     pub(crate) fn append_written(&mut self, batch: &mut [u8]) -> Result<Appended> {
-        let staged = self.place(batch)?;
+        let staged = match self.place(batch)? {
+            Placed::Staged(staged) => staged,
+            // Written before: it has survived the process, if not the power, as this one would.
+            Placed::Present(appended) => return Ok(appended),
+        };
         debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
         if let Err(error) = self.write(&staged, batch) {
-            return Err(self.cut_back(&staged, error));
+            return Err(self.cut_back(staged, error));
         }
         self.note_unsynced(staged.base_offset);
         self.state.written_end = staged.last_offset + 1;
         self.state.unsynced_bytes += staged.size as u64;
         self.show();
-        Ok(Appended { base_offset: staged.base_offset, last_offset: staged.last_offset })
+        Ok(Placed::Staged(staged).appended())
     }
 
     /// Finds the place of a batch: rolls if needed, assigns and stamps its offsets and epoch,
     /// adds it to the sums. Nothing is written into the active segment.
-    pub(super) fn place(&mut self, batch: &mut [u8]) -> Result<Staged> {
+    pub(super) fn place(&mut self, batch: &mut [u8]) -> Result<Placed> {
         self.check_writable()?;
         let header = self.check_batch(batch)?;
         let leader_epoch = match self.state.epochs.current() {
@@ -41,11 +47,13 @@ impl Writer<'_> {
             _ => self.prepare()?,
         };
         if self.must_roll(&header, batch.len())? {
+            // Only for a batch that will be appended.
+            if let Some(present) = self.find_present(&header)? {
+                return Ok(Placed::Present(present));
+            }
             self.roll()?;
         }
         let base_offset = self.state.next_offset;
-        // A batch that names a later epoch begins it: the first ones of a catalog do.
-        self.state.epochs.assign(header.partition_leader_epoch, base_offset);
         let leader_epoch = leader_epoch.max(header.partition_leader_epoch);
         let Some(last_offset) = base_offset
             .checked_add(i64::from(header.last_offset_delta))
@@ -54,8 +62,15 @@ impl Writer<'_> {
             return Err(self.refuse(ErrorKind::Limit, "the offsets are used up".to_owned()));
         };
         batch_header::stamp(batch, base_offset, leader_epoch);
-        let producer =
-            if header.producer_id >= 0 { Some(self.observe_producer(batch)?) } else { None };
+        let mut producer = None;
+        if header.producer_id >= 0 {
+            producer = match self.take_in_producer(&header, batch, base_offset)? {
+                TakenIn::Append(undo) => undo,
+                TakenIn::Present(appended) => return Ok(Placed::Present(appended)),
+            };
+        }
+        // A batch that names a later epoch begins it: the first ones of a catalog do.
+        self.state.epochs.assign(header.partition_leader_epoch, base_offset);
         let interval_bytes = self.state.settings.index_interval_bytes;
         let Some(active) = &mut self.state.active else { return Err(self.not_prepared()) };
         let before = active.tally;
@@ -68,7 +83,8 @@ impl Writer<'_> {
         active.tally.add(&facts, interval_bytes, &active.indexes);
         self.state.next_offset = last_offset + 1;
         let position = before.position;
-        Ok(Staged { base_offset, last_offset, position, size: batch.len(), before, producer })
+        let size = batch.len();
+        Ok(Placed::Staged(Staged { base_offset, last_offset, position, size, before, producer }))
     }
 
     fn check_batch(&self, batch: &[u8]) -> Result<BatchHeader> {
@@ -116,7 +132,7 @@ impl Writer<'_> {
 
     /// Undoes a placed batch whose write failed.
     #[cold]
-    fn cut_back(&mut self, staged: &Staged, error: std::io::Error) -> Error {
+    fn cut_back(&mut self, staged: Staged, error: std::io::Error) -> Error {
         let position = staged.position;
         self.take_back(staged);
         let Some(active) = &mut self.state.active else { return self.not_prepared() };
@@ -139,13 +155,13 @@ impl Writer<'_> {
     }
 
     /// Puts back what `place` changed; the batch placed last is taken back first.
-    pub(super) fn take_back(&mut self, staged: &Staged) {
+    pub(super) fn take_back(&mut self, staged: Staged) {
         self.state.next_offset = staged.base_offset;
         if let Some(active) = &mut self.state.active {
             active.tally = staged.before;
             staged.before.restore(&active.indexes);
         }
-        if let Some(undo) = &staged.producer {
+        if let Some(undo) = staged.producer {
             self.undo_producer(undo);
         }
     }

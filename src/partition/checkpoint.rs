@@ -71,9 +71,12 @@ impl Partition {
         }
         part.state.recovery_point = state.next_offset;
         if behind {
+            if self.has_producers(&state) {
+                self.load_producers(&mut state)?;
+                self.expire(&mut state);
+            }
             part.state.has_producers = self.has_producers(&state);
             if part.state.has_producers {
-                self.load_producers(&mut state)?;
                 part.snapshot = snapshot_of(&state.producers).map_err(|error| self.name(error))?;
             }
         }
@@ -135,7 +138,7 @@ impl Partition {
 fn snapshot_of(producers: &ProducerSlot) -> Result<Option<Vec<u8>>> {
     match producers {
         ProducerSlot::Unread => Ok(None),
-        ProducerSlot::Read(producers) => producer_snapshot::encode(&producers.entries())
+        ProducerSlot::Read(producers) => producer_snapshot::encode(&producers.snapshot_entries())
             .map(Some)
             .map_err(crate::format::FormatError::into_error),
     }

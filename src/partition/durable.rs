@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::writer::{Staged, Writer};
+use super::writer::{Placed, Writer};
 use crate::env::vfs::write_all_at;
 use crate::error::Result;
 use crate::segment::log_file::OpenLog;
@@ -17,33 +17,40 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Writer<'_> {
     /// Finds the place of a batch that will be committed: rolls if needed, assigns and stamps its
-    /// offsets, reserves the space. Invisible; take it back with [`unstage`](Self::unstage).
+    /// offsets, reserves the space. Invisible; take it back with [`unstage`](Self::unstage). A batch
+    /// that its producer sent before gets no second place; the first one may be in the log, or
+    /// staged and not committed yet.
     ///
     /// While other batches are staged here no segment is rolled: one group may overshoot
     /// `segment.bytes`, but not the two gigabytes that positions can count.
     ///
     /// # Errors
     /// As for an append. Nothing is staged then.
-    pub(crate) fn stage(&mut self, batch: &mut [u8]) -> Result<Staged> {
-        let staged = self.place(batch)?;
+    pub(crate) fn stage(&mut self, batch: &mut [u8]) -> Result<Placed> {
+        let staged = match self.place(batch)? {
+            Placed::Staged(staged) => staged,
+            present @ Placed::Present(_) => return Ok(present),
+        };
         if let Err(error) = self.reserve(staged.position + staged.size as u64) {
             let name = self.state.active.as_ref().map(|active| active.segment.log.name());
-            self.take_back(&staged);
+            self.take_back(staged);
             let what = "cannot reserve space in the log";
             return Err(self.partition.io(error, what, &name.unwrap_or_default()));
         }
         self.state.staged += 1;
-        Ok(staged)
+        Ok(Placed::Staged(staged))
     }
 
     /// Takes a staged batch back, the last staged first.
-    #[expect(clippy::needless_pass_by_value, reason = "what was taken back cannot be applied")]
-    pub(crate) fn unstage(&mut self, staged: Staged) {
-        self.state.staged = self.state.staged.saturating_sub(1);
-        self.take_back(&staged);
+    pub(crate) fn unstage(&mut self, placed: Placed) {
+        if let Placed::Staged(staged) = placed {
+            self.state.staged = self.state.staged.saturating_sub(1);
+            self.take_back(staged);
+        }
     }
 
-    /// Writes a staged batch, whose commit is durable in the journal, into the segment.
+    /// Writes a staged batch, whose commit is durable in the journal, into the segment. One that
+    /// was there before is left where it is.
     ///
     /// # Errors
     /// Poisons the broker: the batch is durable but not in its place. Do not publish; opening the
@@ -51,7 +58,8 @@ impl Writer<'_> {
     ///
     /// # Durability
     /// The journal's; the segment itself is synced by the next checkpoint or roll.
-    pub(crate) fn apply(&mut self, staged: &Staged, batch: &[u8]) -> Result<()> {
+    pub(crate) fn apply(&mut self, placed: &Placed, batch: &[u8]) -> Result<()> {
+        let Placed::Staged(staged) = placed else { return Ok(()) };
         debug_assert_eq!(staged.size, batch.len());
         self.write(staged, batch).map_err(|error| {
             let name = self.state.active.as_ref().map(|active| active.segment.log.name());

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::fences::Fences;
 use super::quarantine::Quarantine;
 use crate::env::Env;
 use crate::env::poison::Poison;
@@ -18,11 +19,20 @@ pub(crate) struct SharedOptions {
     /// How many bytes one opening may put into quarantine files; what is cut beyond that is lost,
     /// and the report says so. Default: 256 MiB.
     pub(crate) quarantine_bytes_max: u64,
+    /// How long a producer is remembered after its last batch. Default: one day.
+    pub(crate) producer_expiration_ms: i64,
+    /// What the wall clock says, if it is not to be believed.
+    pub(crate) wall_ms: Option<i64>,
 }
 
 impl Default for SharedOptions {
     fn default() -> SharedOptions {
-        SharedOptions { descriptors_max: 512, quarantine_bytes_max: 256 << 20 }
+        SharedOptions {
+            descriptors_max: 512,
+            quarantine_bytes_max: 256 << 20,
+            producer_expiration_ms: 24 * 60 * 60 * 1000,
+            wall_ms: None,
+        }
     }
 }
 
@@ -33,17 +43,31 @@ pub(crate) struct Shared {
     pub(crate) poison: Arc<Poison>,
     pub(crate) descriptors: Arc<DescriptorCache>,
     pub(crate) quarantine: Quarantine,
+    pub(crate) fences: Fences,
+    pub(crate) producer_expiration_ms: i64,
+    /// The wall clock less the monotonic one when the session began.
+    wall_offset_ms: i64,
 }
 
 impl Shared {
     /// Made once by the broker.
     pub(crate) fn new(env: Env, poison: Arc<Poison>, options: SharedOptions) -> Arc<Shared> {
+        let wall_ms = options.wall_ms.unwrap_or_else(|| env.clock.wall_ms());
         Arc::new(Shared {
+            wall_offset_ms: wall_ms.saturating_sub(monotonic_ms(&env)),
             env,
             poison,
             descriptors: Arc::new(DescriptorCache::new(options.descriptors_max)),
             quarantine: Quarantine::new(options.quarantine_bytes_max),
+            fences: Fences::default(),
+            producer_expiration_ms: options.producer_expiration_ms,
         })
+    }
+
+    /// The time since 1970 as the wall clock had it when the session began, moved on by the
+    /// monotonic clock: it does not jump.
+    pub(crate) fn session_ms(&self) -> i64 {
+        self.wall_offset_ms.saturating_add(monotonic_ms(&self.env))
     }
 
     /// A sync failed: nobody can know what reached the disk, so nothing is written any more.
@@ -51,4 +75,8 @@ impl Shared {
         self.poison.set(&error);
         error
     }
+}
+
+fn monotonic_ms(env: &Env) -> i64 {
+    i64::try_from(env.clock.monotonic().as_millis()).unwrap_or(i64::MAX)
 }

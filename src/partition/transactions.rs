@@ -5,8 +5,8 @@
 //! behind it. A snapshot that cannot be read is passed over for an older one.
 
 use super::Partition;
-use super::producers::{NONE_UNSTABLE, ProducerSlot, ProducerUndo, Producers, UNKNOWN_UNSTABLE};
-use super::writer::{Writer, WriterState};
+use super::producers::{AppendTime, NONE_UNSTABLE, ProducerSlot, Producers, UNKNOWN_UNSTABLE};
+use super::writer::WriterState;
 use crate::batch::entry::Entry;
 use crate::env::sync::atomic::Ordering;
 use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
@@ -74,7 +74,7 @@ impl Partition {
         let indexes = segment.indexes(self.interval_bytes()).map_err(|error| self.name(error))?;
         let mut entries = Vec::new();
         self.replay(segment.base_offset, segment.state().next_offset, &mut |entry| {
-            if let Ok(Some((_, Some(aborted)))) = producers.observe(entry) {
+            if let Ok(Some((_, Some(aborted)))) = producers.observe(entry, AppendTime::Unknown) {
                 entries.push(aborted);
             }
         })?;
@@ -124,14 +124,14 @@ impl Partition {
             if let Some(mut producers) = self.read_snapshot(at)? {
                 self.replay(at, offset, &mut |entry| {
                     // A marker that cannot be read changes nothing.
-                    let _ = producers.observe(entry);
+                    let _ = producers.observe(entry, AppendTime::Unknown);
                 })?;
                 return Ok(producers);
             }
         }
         let mut producers = Producers::default();
         self.replay(self.log_start_offset(), offset, &mut |entry| {
-            let _ = producers.observe(entry);
+            let _ = producers.observe(entry, AppendTime::Unknown);
         })?;
         Ok(producers)
     }
@@ -190,6 +190,7 @@ impl Partition {
     /// empty file for a damaged snapshot. The name is not.
     pub(super) fn write_snapshot(&self, state: &mut WriterState, sync: bool) -> Result<()> {
         self.load_producers(state)?;
+        self.expire(state);
         let ProducerSlot::Read(producers) = &state.producers else { return Ok(()) };
         self.write_snapshot_of(producers, state.next_offset, sync)
     }
@@ -201,7 +202,7 @@ impl Partition {
         offset: i64,
         sync: bool,
     ) -> Result<()> {
-        let bytes = producer_snapshot::encode(&producers.entries())
+        let bytes = producer_snapshot::encode(&producers.snapshot_entries())
             .map_err(|error| self.name(error.into_error()))?;
         self.write_snapshot_bytes(&bytes, offset, sync)
     }
@@ -215,36 +216,5 @@ impl Partition {
             if sync { file.sync_data() } else { Ok(()) }
         })();
         written.map_err(|error| self.io(error, "cannot write a producer snapshot", &name))
-    }
-}
-
-impl Writer<'_> {
-    /// Takes a batch of an idempotent producer into the table. Returns how to take it back.
-    #[cold]
-    pub(super) fn observe_producer(&mut self, batch: &[u8]) -> Result<ProducerUndo> {
-        let partition = self.partition;
-        partition.load_producers(&mut self.state)?;
-        let entry = Entry::decode(batch).map_err(|error| partition.name(error.into_error()))?;
-        let ProducerSlot::Read(producers) = &mut self.state.producers else {
-            return Err(self.not_prepared());
-        };
-        let observed =
-            producers.observe(&entry).map_err(|error| partition.name(error.into_error()))?;
-        partition.note_unstable(producers);
-        let Some((undo, aborted)) = observed else { return Ok(ProducerUndo::nothing()) };
-        if let (Some(aborted), Some(active)) = (aborted, &self.state.active) {
-            active.indexes.txn.push(aborted);
-        }
-        Ok(undo)
-    }
-
-    pub(super) fn undo_producer(&mut self, undo: &ProducerUndo) {
-        if let ProducerSlot::Read(producers) = &mut self.state.producers {
-            producers.undo(undo);
-            self.partition.note_unstable(producers);
-        }
-        if let (true, Some(active)) = (undo.aborted, &self.state.active) {
-            active.indexes.txn.truncate(active.indexes.txn.len().saturating_sub(1));
-        }
     }
 }

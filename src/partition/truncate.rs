@@ -207,7 +207,10 @@ impl Writer<'_> {
         partition.note_synced(&mut self.state, offset, 0);
         self.state.epochs.truncate_from_end(offset);
         partition.remove_snapshots_above(offset)?;
-        let producers = partition.producers_at(offset)?;
+        let mut producers = partition.producers_at(offset)?;
+        if let ProducerSlot::Read(before) = &self.state.producers {
+            producers.keep_times_of(before);
+        }
         partition.note_unstable(&producers);
         self.state.has_producers = !producers.is_empty();
         if self.state.has_producers {

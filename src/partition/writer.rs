@@ -78,6 +78,27 @@ pub(crate) struct Staged {
     pub(super) producer: Option<ProducerUndo>,
 }
 
+/// What became of a batch that was to be staged.
+#[derive(Debug)]
+pub(crate) enum Placed {
+    /// It got its place.
+    Staged(Staged),
+    /// Its producer sent it before: it is in the log, or staged here already. Nothing was changed.
+    Present(Appended),
+}
+
+impl Placed {
+    /// The offsets that the batch has.
+    pub(crate) fn appended(&self) -> Appended {
+        match self {
+            Placed::Staged(staged) => {
+                Appended { base_offset: staged.base_offset, last_offset: staged.last_offset }
+            }
+            Placed::Present(appended) => *appended,
+        }
+    }
+}
+
 /// Where a batch was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {

@@ -9,6 +9,7 @@
 pub(crate) mod accumulator;
 pub(crate) mod builder;
 pub(crate) mod delivery;
+pub(crate) mod identity;
 mod memory;
 mod outlet;
 pub(crate) mod partitioner;

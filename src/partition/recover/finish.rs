@@ -175,7 +175,7 @@ impl Recovery {
             self.producers = known;
         }
         let known = self.below().read_snapshot(self.end)?.map(|known| known.entries());
-        if self.producers.is_empty() || known == Some(self.producers.entries()) {
+        if self.producers.is_empty() || known == Some(self.producers.snapshot_entries()) {
             return Ok(());
         }
         let written = self.below().write_snapshot_of(&self.producers, self.end, true);

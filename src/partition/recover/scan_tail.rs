@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use super::super::producers::{AppendTime, Producers};
 use super::{Recovery, Tail};
 use crate::batch::entry::Entry;
 use crate::env::planted::planted;
@@ -150,6 +151,7 @@ impl Recovery {
 
     /// Walks on from the end of a tail and takes in every sound batch.
     pub(super) fn walk(&mut self, index: usize) -> Result<Stop> {
+        let append_time = self.append_time();
         let Some(tail) = self.tails.get_mut(index) else { return Ok(Stop::End) };
         let dense = self.foreign.is_none();
         let mut scanner = Scanner::new(&tail.segment.log, tail.tally.position, tail.file_bytes);
@@ -187,10 +189,7 @@ impl Recovery {
             tail.tally.add(&facts_of(&entry), self.interval_bytes, &tail.indexes);
             self.end = entry.last_offset() + 1;
             self.epochs.assign(entry.leader_epoch(), base_offset);
-            // A marker that cannot be read changes nothing.
-            if let Ok(Some((_, Some(aborted)))) = self.producers.observe(&entry) {
-                tail.indexes.txn.push(aborted);
-            }
+            observe(&mut self.producers, tail, &entry, append_time);
         };
         self.unscanned = false;
         Ok(stop)
@@ -198,15 +197,23 @@ impl Recovery {
 
     /// Takes a batch of the journal that was written at the end of the last tail.
     pub(super) fn take_in(&mut self, entry: &Entry<'_>) {
+        let append_time = self.append_time();
         let Some(tail) = self.tails.last_mut() else { return };
         tail.tally.add(&facts_of(entry), self.interval_bytes, &tail.indexes);
         tail.file_bytes = tail.file_bytes.max(tail.tally.position);
         self.end = entry.last_offset() + 1;
         self.epochs.assign(entry.leader_epoch(), entry.base_offset());
-        if let Ok(Some((_, Some(aborted)))) = self.producers.observe(entry) {
-            tail.indexes.txn.push(aborted);
-        }
+        observe(&mut self.producers, tail, entry, append_time);
         self.unscanned = true;
+    }
+
+    /// When the batches above the recovery point were appended: shortly before now, if the log is
+    /// our own.
+    fn append_time(&self) -> AppendTime {
+        match self.foreign {
+            None => AppendTime::Known(self.shared.session_ms()),
+            Some(_) => AppendTime::Unknown,
+        }
     }
 
     /// Decides by the truth table above what the end of a walk means; true if it is damage.
@@ -299,4 +306,14 @@ pub(super) fn read_exact(
 ) -> std::io::Result<()> {
     let read = segment.log.read_up_to(buffer, position)?;
     if read < buffer.len() { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+}
+
+/// Takes a batch into the table of producers. A marker that cannot be read changes nothing.
+fn observe(producers: &mut Producers, tail: &Tail, entry: &Entry<'_>, append_time: AppendTime) {
+    if planted!("producers_not_recovered") {
+        return;
+    }
+    if let Ok(Some((_, Some(aborted)))) = producers.observe(entry, append_time) {
+        tail.indexes.txn.push(aborted);
+    }
 }

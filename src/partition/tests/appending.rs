@@ -66,12 +66,14 @@ fn nothing_staged_is_visible_and_it_can_be_taken_back() {
     let mut writer = partition.lock();
     let staged = writer.stage(&mut first).unwrap();
     let other = writer.stage(&mut second).unwrap();
-    assert_eq!((staged.base_offset, other.base_offset, other.last_offset), (1, 3, 5));
+    let (first_place, other_place) = (staged.appended(), other.appended());
+    assert_eq!((first_place.base_offset, first_place.last_offset), (1, 2));
+    assert_eq!((other_place.base_offset, other_place.last_offset), (3, 5));
     assert_eq!(partition.end_offset(), 1);
     writer.unstage(other);
     writer.unstage(staged);
     let staged = writer.stage(&mut second).unwrap();
-    assert_eq!((staged.base_offset, staged.last_offset), (1, 3));
+    assert_eq!((staged.appended().base_offset, staged.appended().last_offset), (1, 3));
     writer.apply(&staged, &second).unwrap();
     assert_eq!(partition.end_offset(), 1);
     writer.publish();

@@ -5,12 +5,13 @@
 //! the partition is told so. What must hold: all that was committed is there, all that was written
 //! is there unless power was lost, nothing else is, and nothing is called damage.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
 
 use super::super::Partition;
-use super::super::producers::{ProducerSlot, Producers};
+use super::super::producers::{AppendTime, ProducerSlot, Producers};
 use super::super::recover::Known;
 use super::support::{FOLDER, Place, batch, id, read_batches};
 use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
@@ -19,6 +20,7 @@ use crate::env::sim::{Acked, CrashState, Explorer, SimEnv, seed};
 use crate::env::vfs::Vfs;
 use crate::format::control_file::PartitionState;
 use crate::format::control_record::{ControlType, EndTransactionMarker};
+use crate::format::producer_snapshot::ProducerEntry;
 
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("internal.segment.bytes", "1500"),
@@ -104,6 +106,8 @@ struct Life {
     partition: Arc<Partition>,
     events: Acked<Event>,
     random: Rng,
+    /// The next sequence of each producer.
+    sequences: HashMap<i64, i32>,
 }
 
 impl Life {
@@ -114,7 +118,8 @@ impl Life {
         let place = Place::over(world.env(), SETTINGS);
         let partition = place.create();
         let random = Rng::with_seed(seed);
-        let mut life = Life { world, place, partition, events: Acked::default(), random };
+        let (events, sequences) = (Acked::default(), HashMap::new());
+        let mut life = Life { world, place, partition, events, random, sequences };
         life.note(Event::Born);
         life
     }
@@ -130,8 +135,11 @@ impl Life {
             0 => return marker(id, ControlType::Abort),
             1 => return marker(id, ControlType::Commit),
             2 | 3 => {
-                let sequence = self.random.i32(0..1000);
-                return transactional(id, sequence, self.random.usize(1..4));
+                let sequence = self.sequences.entry(id).or_default();
+                let count = self.random.usize(1..4);
+                let base_sequence = *sequence;
+                *sequence += count as i32;
+                return transactional(id, base_sequence, count);
             }
             _ => {}
         }
@@ -165,6 +173,7 @@ impl Life {
 
     fn commit(&mut self) {
         let count = self.random.usize(1..4);
+        let sequences = self.sequences.clone();
         let mut batches: Vec<_> = (0..count).map(|_| self.random_batch()).collect();
         let partition = Arc::clone(&self.partition);
         let mut writer = partition.lock();
@@ -178,13 +187,14 @@ impl Life {
         }
         if self.random.u8(..) < 40 {
             staged.into_iter().rev().for_each(|staged| writer.unstage(staged));
+            self.sequences = sequences;
             return;
         }
         for batch in &batches {
             self.note(Event::Committed(batch.clone()));
         }
-        for (staged, batch) in staged.iter().zip(&batches) {
-            writer.apply(staged, batch).unwrap();
+        for (placed, batch) in staged.iter().zip(&batches) {
+            writer.apply(placed, batch).unwrap();
         }
         writer.publish();
     }
@@ -251,7 +261,8 @@ fn check_producers(partition: &Partition, batches: &[Vec<u8>]) -> Result<(), Str
     let end = partition.end_offset();
     let (mut producers, mut aborted) = (Producers::default(), Vec::new());
     for batch in batches.iter().filter(|batch| last_offset(batch) < end) {
-        let observed = producers.observe(&Entry::decode(batch).unwrap()).unwrap();
+        let entry = Entry::decode(batch).unwrap();
+        let observed = producers.observe(&entry, AppendTime::Unknown).unwrap();
         aborted.extend(observed.and_then(|(_, aborted)| aborted));
     }
     let stable = producers.first_unstable().unwrap_or(end);
@@ -268,9 +279,15 @@ fn check_producers(partition: &Partition, batches: &[Vec<u8>]) -> Result<(), Str
     let mut writer = partition.lock();
     partition.load_producers(&mut writer.state).map_err(said)?;
     match &writer.state.producers {
-        ProducerSlot::Read(found) if found.entries() == producers.entries() => Ok(()),
+        ProducerSlot::Read(found) if timeless(found) == timeless(&producers) => Ok(()),
         other => Err(format!("producers: {other:?}, not {producers:?}")),
     }
+}
+
+/// What is known of the producers, less the times: those of these records are far from the appends.
+fn timeless(producers: &Producers) -> Vec<ProducerEntry> {
+    let entries = producers.entries().into_iter();
+    entries.map(|entry| ProducerEntry { timestamp: 0, ..entry }).collect()
 }
 
 /// The partition holds a prefix of the batches, from its log start on.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Partition;
 use super::super::recover::Known;
-use super::support::{Place, id, read_batches};
+use super::support::{FOLDER, Place, env_of_the_fixtures, id, read_batches};
 use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
 use crate::config::compression::Compression;
@@ -202,7 +202,9 @@ fn decode_sorted(bytes: &[u8]) -> Vec<ProducerEntry> {
 fn appending_the_same_batches_gives_kafkas_indexes() {
     for folder in ["golden/golden-0", "segout", "java-logdir/txn-0", "golden/torn-0"] {
         let source = load(folder, &[]);
-        let place = Place::new(&[("segment.ms", "9223372036854775807")]);
+        let env = env_of_the_fixtures();
+        env.vfs.create_dir(FOLDER).unwrap();
+        let place = Place::over(env, &[("segment.ms", "9223372036854775807")]);
         append_all(&place, &source).close().unwrap();
         for name in source.names() {
             let is_index = name.ends_with("index");

@@ -10,7 +10,7 @@ use super::super::Partition;
 use super::super::read::{ReadPosition, ReadRequest};
 use super::super::recover::Known;
 use super::super::report::PartitionReport;
-use super::support::{FOLDER, Place, id, read_batches};
+use super::support::{FOLDER, Place, env_of_the_fixtures, id, read_batches};
 use crate::env::Env;
 use crate::env::sim::{Acked, Explorer, SimEnv, seed};
 use crate::env::vfs::{OpenHow, Vfs, read_exact_at, write_all_at};
@@ -73,7 +73,7 @@ fn place_over(env: Env, scenario: &Scenario) -> Place {
 }
 
 fn recover(scenario: &Scenario) -> Recovered {
-    let env = Env::memory();
+    let env = env_of_the_fixtures();
     env.vfs.create_dir(FOLDER).unwrap();
     let place = place_over(env, scenario);
     for (name, file) in &scenario.before {

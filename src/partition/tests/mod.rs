@@ -6,6 +6,7 @@ mod bit_rot;
 mod crashes;
 mod failing_calls;
 mod fixtures;
+mod idempotent_lives;
 mod kafka_recovery;
 mod own_recovery;
 mod readers;

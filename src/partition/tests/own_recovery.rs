@@ -153,7 +153,7 @@ fn the_journal_fills_what_the_log_lost() {
         let staged = writer.stage(&mut batch).unwrap();
         writer.apply(&staged, &batch).unwrap();
         writer.publish();
-        journal.push((staged.base_offset, batch));
+        journal.push((staged.appended().base_offset, batch));
     }
     append(&partition, batch(1, 50, 7)).unwrap();
     let end = partition.size_bytes() as usize;

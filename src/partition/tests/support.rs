@@ -11,10 +11,17 @@ use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
+use crate::env::clock::SimClock;
 use crate::env::poison::Poison;
 use crate::env::vfs::{OpenHow, Vfs, read_up_to, write_all_at};
 use crate::error::Result;
 use crate::topic::{TopicId, TopicName};
+
+/// A directory in memory at the time when the records of the fixtures were made: later on their
+/// producers are forgotten.
+pub(super) fn env_of_the_fixtures() -> Env {
+    Env { clock: Arc::new(SimClock::new(1_700_000_100_000)), ..Env::memory() }
+}
 
 /// A directory with one partition's folder.
 pub(super) struct Place {
