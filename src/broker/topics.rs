@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use crate::broker::{Engine, Held};
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::consumer::source::Source;
+use crate::env::sync::ArcSwap;
 use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::GroupHost;

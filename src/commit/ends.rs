@@ -5,6 +5,7 @@
 //! section: it is one atomic.
 
 use crate::env::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::env::sync::spin_loop;
 
 /// Odd while a commit publishes.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ impl Ends {
                     return;
                 }
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::commit::ticket::{Effect, OnOutcome, Outcome, Part, Ticket, Woken};
 use crate::env::planted::planted;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::Ordering;
+use crate::env::sync::mpsc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES, padded};
 use crate::partition::Partition;
@@ -117,7 +118,7 @@ impl Committer {
 
     /// Returns when everything that was queued before is decided and told.
     pub(crate) fn settle(&self) {
-        let (told, all_told) = std::sync::mpsc::sync_channel(1);
+        let (told, all_told) = mpsc::sync_channel(1);
         let marker = Ticket::called_back(
             Vec::new(),
             None,
@@ -260,12 +261,24 @@ impl Committer {
         let partitions = distinct_partitions(members);
         let mut writers: Vec<Writer<'_>> = partitions.iter().map(|p| p.lock()).collect();
         // A panic must poison before the partitions are unlocked: what is staged is half there.
-        let _poison_first = PoisonOnPanic(&self.poison);
+        let panicking = PoisonOnPanic(&self.poison);
+        let outcome = self.commit_locked(journal, members, &partitions, &mut writers);
+        std::mem::forget(panicking);
+        outcome
+    }
 
+    /// The steps themselves, while the partitions are locked.
+    fn commit_locked(
+        &self,
+        journal: &mut Journal,
+        members: &mut [Member<'_>],
+        partitions: &[Arc<Partition>],
+        writers: &mut [Writer<'_>],
+    ) -> Result<()> {
         // 1. Offsets and space, ticket by ticket: one that fails leaves no trace of itself.
         let ready: Vec<Result<()>> = writers.iter_mut().map(make_ready).collect();
         for member in members.iter_mut() {
-            member.stage(&partitions, &mut writers, &ready);
+            member.stage(partitions, writers, &ready);
         }
         // What was there before this group is durable: committed, or synced by `make_ready`.
         if !members.iter().any(Member::has_staged) {
@@ -273,11 +286,11 @@ impl Committer {
         }
 
         // 2. One frame. If its write fails, it was erased; what was staged is taken back.
-        build_frame(journal, &partitions, members);
+        build_frame(journal, partitions, members);
         let frame = match journal.write() {
             Ok(frame) => frame,
             Err(error) => {
-                unstage_all(&mut writers, members);
+                unstage_all(writers, members);
                 if error.kind() == ErrorKind::Poisoned {
                     self.poison.set(&error);
                 }
@@ -302,7 +315,7 @@ impl Committer {
 
         // 5. All ends at once.
         self.ends.publish(|| {
-            for writer in &mut writers {
+            for writer in writers {
                 writer.publish();
             }
             members.iter_mut().for_each(Member::publish);
@@ -484,14 +497,12 @@ impl Drop for CallingGuard<'_> {
     }
 }
 
-/// Poisons when a panic passes by.
+/// Poisons when it is dropped, that is, when a panic passes by: else it is forgotten.
 struct PoisonOnPanic<'a>(&'a Poison);
 
 impl Drop for PoisonOnPanic<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.set(&interrupted());
-        }
+        self.0.set(&interrupted());
     }
 }
 

@@ -17,9 +17,6 @@ pub(crate) mod session;
 pub(crate) mod ticket;
 
 use std::sync::Arc;
-use std::sync::OnceLock;
-
-use arc_swap::ArcSwap;
 
 use crate::commit::checkpoint::Control;
 use crate::commit::ends::Ends;
@@ -27,8 +24,8 @@ use crate::commit::group::{Completions, Queue};
 use crate::commit::journal::{Journal, JournalOptions};
 use crate::env::Env;
 use crate::env::poison::Poison;
-use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::env::sync::{ArcSwap, Mutex, OnceLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{ControlFile, JournalPosition};
 use crate::partition::Partition;

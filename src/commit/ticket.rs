@@ -1,10 +1,10 @@
 //! One writer's place in the queue of a commit group.
 
 use std::sync::Arc;
-use std::thread::Thread;
 
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicU8, Ordering};
+use crate::env::sync::thread::{Thread, current, park};
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::partition::writer::Appended;
@@ -73,7 +73,7 @@ struct Contents {
 impl Ticket {
     /// A ticket for which the calling thread will wait.
     pub(crate) fn waited_for(parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Arc<Ticket> {
-        Ticket::new(parts, effect, Some(std::thread::current()), None)
+        Ticket::new(parts, effect, Some(current()), None)
     }
 
     /// A ticket whose outcome goes to a callback.
@@ -159,7 +159,7 @@ impl Ticket {
             match self.state.load(Ordering::Acquire) {
                 LEADING => return Woken::ToLead,
                 DONE => return Woken::Done,
-                _ => std::thread::park(),
+                _ => park(),
             }
         }
     }

@@ -8,11 +8,10 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::clock::{Clock, SystemClock};
 use super::dir_lock::{DirLock, LocalLock};
 use super::path::Place;
+use super::sync::RwLock;
 use super::tree::{Found, Tree};
 use super::vfs::{DirectoryEntry, FileKind, LockMode, Mapping, Metadata, OpenHow, Vfs, VfsFile};
 use crate::error::Result;

@@ -1,8 +1,7 @@
 //! The mark that nothing may be written any more: set after a failed sync, whose outcome nobody
 //! can know. It is never taken back; only opening the directory anew helps.
 
-use std::sync::OnceLock;
-
+use crate::env::sync::OnceLock;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Shared by everything that writes into one directory.

@@ -5,10 +5,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle, ThreadId};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use super::sync::thread::{Builder, JoinHandle, current};
+use super::sync::{Condvar, Mutex};
 
 /// Starts a thread that debuggers and `ps` show by `name` (at most 15 bytes are shown).
 ///
@@ -73,13 +73,14 @@ impl PeriodicLoop {
         self.shared.changed.notify_one();
         let Some(thread) = self.thread.take() else { return };
         // A child made by fork() has no such thread, and a thread cannot wait for itself.
-        if self.pid == std::process::id() && thread.thread().id() != current() {
+        if self.pid == std::process::id() && thread.thread().id() != current().id() {
             // A tick that panicked has said so on standard error; stopping is what was asked for.
             let _ = thread.join();
         }
     }
 
     /// Whether the thread still runs: it ends early only if `tick` panicked.
+    #[cfg(not(shuttle))]
     pub fn is_running(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
@@ -101,10 +102,6 @@ impl Shared {
         state.woken = false;
         !state.stop
     }
-}
-
-fn current() -> ThreadId {
-    std::thread::current().id()
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use super::Partition;
 use super::id::PartitionId;
 use super::leader_epochs::LeaderEpochs;
@@ -18,8 +16,8 @@ use super::waiters::Waiters;
 use super::watermarks::Watermarks;
 use super::writer::WriterState;
 use crate::config::topic::TopicConfig;
-use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use crate::env::sync::{ArcSwap, Mutex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{PartitionState, SegmentState};
 use crate::format::file_names;

@@ -37,11 +37,9 @@ pub(crate) mod writer;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use crate::config::topic::TopicConfig;
-use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use crate::env::sync::{ArcSwap, Mutex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::segment::log_file::Folder;

@@ -8,8 +8,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
 use super::delivery::{Completion, Delivery};
 use super::outlet::Outlet;
 use super::partitioner::{Sticky, partition_of_key};
@@ -19,7 +17,7 @@ use super::settings::{BatchRules, Settings};
 use super::sink::Sink;
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::env::Env;
-use crate::env::sync::Mutex;
+use crate::env::sync::{ArcSwap, Mutex};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Gathers a producer's records into batches. Ticked and closed by the broker.

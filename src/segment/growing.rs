@@ -5,8 +5,7 @@
 //! writer takes back later (an append that failed); what an index says is checked against the log
 //! anyway.
 
-use std::sync::OnceLock;
-
+use crate::env::sync::OnceLock;
 use crate::env::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const FIRST_BLOCK_BITS: u32 = 6;

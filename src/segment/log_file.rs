@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Weak};
 
-use arc_swap::{ArcSwapOption, Guard};
+use arc_swap::Guard;
 
 use super::indexes::Indexes;
-use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::env::sync::{ArcSwapOption, Mutex};
 use crate::env::vfs::{OpenHow, Vfs, VfsFile, read_up_to};
 use crate::format::file_names;
 

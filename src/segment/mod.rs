@@ -18,10 +18,8 @@ pub(crate) mod txn_index;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
-
-use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::env::sync::{ArcSwapOption, Mutex};
 use crate::error::{Error, Result};
 use crate::format::control_file::SegmentState;
 use crate::format::file_names::Suffix;

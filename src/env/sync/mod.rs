@@ -1,0 +1,42 @@
+//! Locks, atomics and the parking of threads, as the rest of the library uses them.
+//!
+//! One place, so that a model checker of schedules can stand in for all of them: in a build with
+//! `--cfg shuttle` they come from `scheduled`, and each call is a place where another thread may
+//! go on. Reference counts (`Arc`) are not in here: nobody waits for them.
+
+#[cfg(shuttle)]
+mod scheduled;
+
+/// Atomic integers and fences.
+pub(crate) mod atomic {
+    #[cfg(shuttle)]
+    pub(crate) use shuttle::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+    #[cfg(not(shuttle))]
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}
+
+/// Threads and their parking. New ones are made by [`threads`](crate::env::threads).
+pub(crate) mod thread {
+    #[cfg(shuttle)]
+    pub(crate) use shuttle::thread::{Builder, JoinHandle, Thread, current, park};
+    #[cfg(not(shuttle))]
+    pub(crate) use std::thread::{Builder, JoinHandle, Thread, current, park};
+}
+
+#[cfg(not(shuttle))]
+pub(crate) use {
+    arc_swap::{ArcSwap, ArcSwapOption},
+    parking_lot::{Condvar, Mutex, MutexGuard, RwLock},
+    std::hint::spin_loop,
+    std::sync::{OnceLock, mpsc},
+};
+#[cfg(shuttle)]
+pub(crate) use {
+    scheduled::{ArcSwap, ArcSwapOption, Condvar, Mutex, MutexGuard, OnceLock, RwLock},
+    shuttle::hint::spin_loop,
+    shuttle::sync::mpsc,
+};
