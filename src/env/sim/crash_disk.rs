@@ -4,8 +4,6 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::choices::Choices;
 use super::crash_file::SimFile;
 use super::faults::{Call, Effect, Fault};
@@ -17,6 +15,7 @@ use super::state::DiskState;
 use crate::env::clock::SimClock;
 use crate::env::dir_lock::{DirLock, LocalLock};
 use crate::env::path::Place;
+use crate::env::sync::Mutex;
 use crate::env::vfs::{DirectoryEntry, FileKind, LockMode, Metadata, OpenHow, Vfs, VfsFile};
 use crate::error::Result;
 

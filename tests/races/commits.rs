@@ -1,0 +1,140 @@
+//! Many writers, one journal: every commit is made, told once, and survives.
+
+use std::sync::Mutex;
+
+use ottla::env::sim::{CacheAfterFailedSync, Call, Effect, Fault};
+use ottla::{Acks, ErrorKind, Message};
+use shuttle::thread::scope;
+
+use crate::schedules::check;
+use crate::world::{Acked, TOPIC, World, log_of, options};
+
+#[test]
+fn three_writers_commit_durably() {
+    check(three_writers);
+}
+
+/// Three writers commit into two partitions; at some moment the power is lost.
+pub(crate) fn three_writers() {
+    let world = World::new();
+    let broker = world.broker();
+    let acked = Acked::default();
+    let (before, lost) = scope(|scope| {
+        for writer in 0..3 {
+            let (broker, acked) = (&broker, &acked);
+            scope.spawn(move || {
+                for round in 0..2 {
+                    let partition = broker.partition(TOPIC, (writer + round) % 2).unwrap();
+                    acked.append(&partition, &format!("{writer}.{round}"), Acks::All);
+                }
+            });
+        }
+        let plug = scope.spawn(|| (acked.until_now(), world.power_loss()));
+        plug.join().unwrap()
+    });
+    acked.is_all_of(&broker);
+    before.is_in(&lost.open(options()));
+}
+
+#[test]
+fn a_write_that_fails_fails_its_own_commits_only() {
+    check(failing_write);
+}
+
+/// The first write to the journal fails: the commits of that group are refused, the others made.
+pub(crate) fn failing_write() {
+    let world = World::new();
+    let broker = world.broker();
+    world.disk.plan(Fault::new(Effect::Errno(28)).on(Call::WriteAt).at_path(".journal").nth(1));
+    let acked = Acked::default();
+    let refused = Mutex::new(0);
+    scope(|scope| {
+        for writer in 0..3 {
+            let (broker, acked, refused) = (&broker, &acked, &refused);
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, writer % 2).unwrap();
+                let text = writer.to_string();
+                match partition.append(&[Message::new(&text)], Acks::All) {
+                    Ok(appended) => acked.note(writer % 2, appended.base_offset, &text),
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+                        *refused.lock().unwrap() += 1;
+                    }
+                }
+            });
+        }
+    });
+    assert!(*refused.lock().unwrap() > 0);
+    acked.is_all_of(&broker);
+    acked.append(&broker.partition(TOPIC, 0).unwrap(), "afterwards", Acks::All);
+    acked.is_all_of(&broker);
+}
+
+#[test]
+fn a_sync_that_fails_is_told_to_everybody() {
+    check(failing_sync);
+}
+
+/// A sync of the journal fails: whoever was not told before hears that the outcome is unknown.
+pub(crate) fn failing_sync() {
+    let world = World::new();
+    let broker = world.broker();
+    let fails = Effect::SyncFails(CacheAfterFailedSync::KeepsNew);
+    world.disk.plan(Fault::new(fails).on(Call::SyncData).at_path(".journal").nth(2));
+    let acked = Acked::default();
+    scope(|scope| {
+        for writer in 0..3 {
+            let (broker, acked) = (&broker, &acked);
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, writer % 2).unwrap();
+                for round in 0..2 {
+                    let text = format!("{writer}.{round}");
+                    match partition.append(&[Message::new(&text)], Acks::All) {
+                        Ok(appended) => acked.note(writer % 2, appended.base_offset, &text),
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}"),
+                    }
+                }
+            });
+        }
+    });
+    acked.is_in(&broker);
+    broker.abandon();
+    acked.is_in(&world.kill().open(options()));
+    acked.is_in(&world.power_loss().open(options()));
+}
+
+#[test]
+fn partitions_that_are_published_together_are_seen_together() {
+    check(seen_together);
+}
+
+/// Two writers append to both partitions at once, two readers look: each sees both or neither.
+pub(crate) fn seen_together() {
+    let world = World::new();
+    let broker = world.broker();
+    scope(|scope| {
+        for writer in ["a", "b"] {
+            let broker = &broker;
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    let mut both = broker.atomic_append();
+                    both.add(TOPIC, 0, &[Message::new(writer)]).unwrap();
+                    both.add(TOPIC, 1, &[Message::new(writer)]).unwrap();
+                    both.commit().unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            let assignment = [(TOPIC, 0), (TOPIC, 1)];
+            let mut consumer = broker.consumer().assign(assignment).build().unwrap();
+            let mut seen = [Vec::new(), Vec::new()];
+            while seen[0].len() < 4 {
+                for record in &consumer.poll(crate::world::FOREVER).unwrap() {
+                    seen[record.partition() as usize].push(record.value().unwrap().to_vec());
+                }
+                assert_eq!(seen[0], seen[1], "half a commit was shown");
+            }
+        });
+    });
+    assert_eq!(log_of(&broker, 0).len(), 4);
+}

@@ -1,0 +1,19 @@
+//! Goal: no schedule of threads loses a wake-up, shows half a commit, or takes back an ack. Small
+//! scenarios run again and again under a model checker that decides before every lock, atomic and
+//! call of the disk which thread goes on. docs/TESTING.md says how to run it, and how to replay a
+//! failure. Without `--cfg shuttle` there is nothing in here.
+
+#[cfg(shuttle)]
+mod checkpoints;
+#[cfg(shuttle)]
+mod closing;
+#[cfg(shuttle)]
+mod commits;
+#[cfg(shuttle)]
+mod producers;
+#[cfg(shuttle)]
+mod readers;
+#[cfg(shuttle)]
+mod schedules;
+#[cfg(shuttle)]
+mod world;

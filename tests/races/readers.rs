@@ -1,0 +1,94 @@
+//! Readers beside writers: no wake-up is lost, and nothing is read that is not there.
+
+use ottla::{Acks, TopicConfig};
+use shuttle::thread::scope;
+
+use crate::schedules::check;
+use crate::world::{Acked, FOREVER, TOPIC, World, log_of, options};
+
+#[test]
+fn a_tailing_consumer_misses_no_wake_up() {
+    check(tailing);
+}
+
+/// A consumer polls two partitions for ever while each gets records at another level.
+pub(crate) fn tailing() {
+    let world = World::new();
+    let broker = world.broker();
+    let acked = Acked::default();
+    scope(|scope| {
+        for (number, acks) in [(0, Acks::All), (1, Acks::Leader)] {
+            let (broker, acked) = (&broker, &acked);
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, number).unwrap();
+                for round in 0..3 {
+                    acked.append(&partition, &round.to_string(), acks);
+                }
+            });
+        }
+        scope.spawn(|| {
+            let assignment = [(TOPIC, 0), (TOPIC, 1)];
+            let mut consumer = broker.consumer().assign(assignment).build().unwrap();
+            let mut seen = [0, 0];
+            while seen != [3, 3] {
+                // A wake-up that was missed would be a deadlock here.
+                let records = consumer.poll(FOREVER).unwrap();
+                assert!(!records.is_empty(), "it returned without records before its time");
+                for record in &records {
+                    let next = &mut seen[record.partition() as usize];
+                    assert_eq!(record.offset(), *next);
+                    assert_eq!(record.value().unwrap(), next.to_string().as_bytes());
+                    *next += 1;
+                }
+            }
+        });
+    });
+    acked.is_all_of(&broker);
+}
+
+#[test]
+fn segments_are_deleted_under_a_reader() {
+    check(deleted_under_a_reader);
+}
+
+/// Small segments, a writer, somebody who deletes what is old, and a reader who goes on.
+pub(crate) fn deleted_under_a_reader() {
+    const RECORDS: i64 = 6;
+    let world = World::new();
+    let broker = world.open(options());
+    let config = TopicConfig::new().partitions(1).set("internal.segment.bytes", "100").unwrap();
+    broker.create_topic(TOPIC, config).unwrap();
+    let partition = broker.partition(TOPIC, 0).unwrap();
+    scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..RECORDS {
+                let acks = if round % 2 == 0 { Acks::All } else { Acks::Leader };
+                Acked::default().append(&partition, &round.to_string(), acks);
+            }
+        });
+        scope.spawn(|| {
+            for _ in 0..2 {
+                let some = (partition.log_start_offset() + partition.end_offset()) / 2;
+                partition.delete_records(some).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            let mut consumer = broker.consumer().assign([(TOPIC, 0)]).build().unwrap();
+            let mut next = 0;
+            while next < RECORDS {
+                for record in &consumer.poll(FOREVER).unwrap() {
+                    assert!(record.offset() >= next, "a record came back");
+                    assert_eq!(record.value().unwrap(), record.offset().to_string().as_bytes());
+                    next = record.offset() + 1;
+                }
+            }
+        });
+    });
+    assert_eq!(partition.end_offset(), RECORDS);
+    drop(partition);
+    broker.close().unwrap();
+    let again = world.open(options());
+    let start = again.partition(TOPIC, 0).unwrap().log_start_offset();
+    let left: Vec<_> = (start..RECORDS).map(|offset| offset.to_string()).collect();
+    assert_eq!(log_of(&again, 0), left);
+}

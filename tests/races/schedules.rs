@@ -1,0 +1,49 @@
+//! Runs a scenario under many schedules: half of them drawn anew at every step, half by PCT, which
+//! lets one thread run ahead and changes its mind at a few places only.
+
+use shuttle::scheduler::{
+    PctScheduler, RandomScheduler, ReplayScheduler, UncontrolledNondeterminismCheckScheduler,
+};
+use shuttle::{Config, MaxSteps, Runner};
+
+/// How many schedules a scenario gets if nobody says otherwise.
+const SCHEDULES: usize = 300;
+
+/// A scenario that takes more steps than this runs in circles.
+const STEPS_MAX: usize = 100_000;
+
+/// In how many places PCT changes its mind, plus one.
+const DEPTHS: [usize; 3] = [2, 3, 6];
+
+/// Runs `scenario` under `OTTLA_SCHEDULES` schedules that follow from `OTTLA_SEED`, or under the
+/// one that the file `OTTLA_SCHEDULE` holds.
+pub(crate) fn check(scenario: fn()) {
+    if let Ok(schedule) = std::env::var("OTTLA_SCHEDULE") {
+        let schedule = std::fs::read_to_string(schedule).expect("the file of OTTLA_SCHEDULE");
+        Runner::new(ReplayScheduler::new_from_encoded(schedule.trim()), config()).run(scenario);
+        return;
+    }
+    let given = std::env::var("OTTLA_SCHEDULES").ok().and_then(|text| text.trim().parse().ok());
+    explore(scenario, ottla::env::sim::seed(), given.unwrap_or(SCHEDULES));
+}
+
+/// Runs `scenario` under about `schedules` schedules; panics under one that breaks it.
+pub(crate) fn explore(scenario: fn(), seed: u64, schedules: usize) {
+    // What does not follow from the schedule cannot be replayed.
+    let twice = RandomScheduler::new_from_seed(seed, 2);
+    Runner::new(UncontrolledNondeterminismCheckScheduler::new(twice), config()).run(scenario);
+    Runner::new(RandomScheduler::new_from_seed(seed, schedules.div_ceil(2)), config())
+        .run(scenario);
+    for depth in DEPTHS {
+        let some = schedules.div_ceil(2 * DEPTHS.len());
+        Runner::new(PctScheduler::new_from_seed(seed, depth, some), config()).run(scenario);
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 1 << 19;
+    config.max_steps = MaxSteps::FailAfter(STEPS_MAX);
+    config.silence_warnings = true;
+    config
+}
