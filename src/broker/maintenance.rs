@@ -81,6 +81,11 @@ fn wall_offset(env: &crate::env::Env) -> i64 {
     env.clock.wall_ms() - i64::try_from(env.clock.monotonic().as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The earlier of two moments, as far as there are any.
+fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
+}
+
 impl Broker {
     /// Does what is due: lingering batches, queued commits, checkpoints, retention, the expiry of
     /// idempotent producers. Needed only when the broker was opened without its maintenance thread; returns when it wants to be
@@ -120,6 +125,8 @@ impl Engine {
     /// One round of maintenance; returns how long nothing will be due.
     pub(crate) fn tick(&self) -> Result<Duration> {
         let now = self.env.clock.monotonic();
+        // Forgotten before it is looked for: what is opened from here on is announced anew.
+        self.maintenance.lock().next_linger = None;
         let linger = self.tick_producers(now);
         if self.committer.has_queued() {
             self.committer.settle();
@@ -138,11 +145,11 @@ impl Engine {
             self.expire_producers();
         }
         let mut maintenance = self.maintenance.lock();
-        maintenance.next_linger = linger;
+        maintenance.next_linger = earlier(maintenance.next_linger, linger);
         let next = maintenance.next_checkpoint.min(maintenance.next_retention);
         let next = next.min(maintenance.next_offsets_check);
         let next = next.min(maintenance.next_expiration);
-        let next = linger.map_or(next, |linger| linger.min(next));
+        let next = maintenance.next_linger.map_or(next, |linger| linger.min(next));
         outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
     }
 

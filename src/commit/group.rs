@@ -21,6 +21,7 @@
 //! journal has promised to these.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use crate::commit::Committer;
@@ -210,7 +211,8 @@ impl Committer {
         }
     }
 
-    /// Calls the callbacks of decided tickets, one thread at a time, in order, under no lock.
+    /// Calls the callbacks of decided tickets, one thread at a time, in order, under no lock. One
+    /// that panics passes its panic on when the others were called.
     fn call_back(&self) {
         loop {
             let ticket = {
@@ -222,9 +224,13 @@ impl Committer {
                 completions.calling = true;
                 ticket
             };
-            let finished = CallingGuard(self);
-            ticket.call_back();
-            drop(finished);
+            let panicked = catch_unwind(AssertUnwindSafe(|| ticket.call_back())).err();
+            self.completions.lock().calling = false;
+            if let Some(panic) = panicked {
+                // Whoever came meanwhile has left its callbacks to this thread.
+                self.call_back();
+                resume_unwind(panic);
+            }
         }
     }
 
@@ -485,15 +491,6 @@ fn build_frame(journal: &mut Journal, partitions: &[Arc<Partition>], members: &[
 fn unstage_all(writers: &mut [Writer<'_>], members: &mut [Member<'_>]) {
     for member in members.iter_mut().rev() {
         member.unstage(writers);
-    }
-}
-
-/// Lets the next thread call callbacks even if this one panics in one.
-struct CallingGuard<'a>(&'a Committer);
-
-impl Drop for CallingGuard<'_> {
-    fn drop(&mut self) {
-        self.0.completions.lock().calling = false;
     }
 }
 

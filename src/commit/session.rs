@@ -88,6 +88,7 @@ impl Committer {
             return Ok(());
         }
         let _no_checkpoint = self.checkpointing.lock();
+        self.wait_for_appends();
         self.poison.check()?;
         let nonce = self.env.random.next_u64();
         let marker = CleanShutdown { broker_epoch, nonce: Some(nonce) }.encode();
@@ -157,10 +158,19 @@ impl Committer {
     pub(crate) fn abandon(&self) {
         self.closed.store(true, Ordering::Release);
         self.poison.set(&Error::new(ErrorKind::Closed, "the broker was abandoned"));
-        // A commit or a checkpoint that is under way ends before somebody else may open.
+        // A commit, a checkpoint or an append that is under way ends before somebody else may open.
         let _leader = self.leader.lock();
         self.finished.store(true, Ordering::Release);
         let _checkpoint = self.checkpointing.lock();
+        self.wait_for_appends();
+    }
+
+    /// Returns when nobody appends with `acks=1` any more: under the lock of the partition each
+    /// looks whether the committer is finished, which it is now.
+    fn wait_for_appends(&self) {
+        for partition in self.partitions.load().iter() {
+            drop(partition.lock());
+        }
     }
 }
 

@@ -1,1 +1,158 @@
-//! x
+//! Producers: every record that was sent is decided, once, and in the order of its sender.
+
+use std::time::Duration;
+
+use ottla::{Acks, ErrorKind, Producer, Record};
+use shuttle::thread::scope;
+
+use crate::schedules::check;
+use crate::world::{Acked, TOPIC, World, log_of, options};
+
+/// Sends `count` records to a partition and waits for them; notes those that were written.
+fn send_and_wait(producer: &Producer, sender: i32, partition: i32, count: usize, acked: &Acked) {
+    let text = |round| format!("{sender}.{round}");
+    let sent: Vec<_> = (0..count)
+        .map(|round| producer.send(Record::new(TOPIC, &*text(round)).partition(partition)))
+        .collect();
+    let mut offsets = Vec::new();
+    for (round, delivery) in sent.into_iter().enumerate() {
+        match delivery.and_then(ottla::Delivery::wait) {
+            Ok(written) => {
+                offsets.push(written.offset);
+                acked.note(partition, written.offset, &text(round));
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Closed, "{error}"),
+        }
+    }
+    assert!(offsets.is_sorted(), "the order of a sender was changed: {offsets:?}");
+}
+
+#[test]
+fn three_senders_share_a_producer() {
+    check(three_senders);
+}
+
+/// Three senders wait for their records while somebody flushes.
+pub(crate) fn three_senders() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().build().unwrap();
+    let acked = Acked::default();
+    scope(|scope| {
+        for sender in 0..3 {
+            let (producer, acked) = (&producer, &acked);
+            scope.spawn(move || send_and_wait(producer, sender, sender % 2, 2, acked));
+        }
+        scope.spawn(|| producer.flush().unwrap());
+    });
+    producer.close().unwrap();
+    acked.is_all_of(&broker);
+}
+
+#[test]
+fn senders_wait_for_memory_and_get_it() {
+    check(full_memory);
+}
+
+/// The memory holds one batch, three senders want one each, in two partitions.
+pub(crate) fn full_memory() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().batch_size(100).buffer_memory(150).build().unwrap();
+    let acked = Acked::default();
+    scope(|scope| {
+        for sender in 0..3 {
+            let (producer, acked) = (&producer, &acked);
+            scope.spawn(move || send_and_wait(producer, sender, sender % 2, 2, acked));
+        }
+    });
+    producer.close().unwrap();
+    acked.is_all_of(&broker);
+}
+
+#[test]
+fn what_lingers_goes_out_in_time() {
+    check(lingering);
+}
+
+/// Nobody waits for these records but by looking: the maintenance thread has to send them.
+pub(crate) fn lingering() {
+    linger_at(Acks::All);
+    linger_at(Acks::Leader);
+}
+
+fn linger_at(acks: Acks) {
+    let world = World::new();
+    let broker = world.broker_with(options().background(true));
+    let producer = broker.producer().acks(acks).linger(Duration::from_millis(20)).build().unwrap();
+    scope(|scope| {
+        for partition in 0..2 {
+            let producer = &producer;
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    let record = Record::new(TOPIC, "one burger").partition(partition);
+                    let delivery = producer.send(record).unwrap();
+                    while !delivery.is_done() {
+                        shuttle::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    producer.close().unwrap();
+    assert_eq!(log_of(&broker, 0).len() + log_of(&broker, 1).len(), 4);
+    broker.close().unwrap();
+}
+
+#[test]
+fn a_close_decides_what_is_under_way() {
+    check(closed_broker);
+}
+
+/// The broker is closed beside two senders who wait.
+pub(crate) fn closed_broker() {
+    for_level(Acks::All);
+    for_level(Acks::Leader);
+}
+
+fn for_level(acks: Acks) {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().acks(acks).build().unwrap();
+    let acked = Acked::default();
+    scope(|scope| {
+        for sender in 0..2 {
+            let (producer, acked) = (&producer, &acked);
+            scope.spawn(move || send_and_wait(producer, sender, 0, 2, acked));
+        }
+        broker.close().unwrap();
+    });
+    drop(producer);
+    let again = world.open(options());
+    assert!(again.recovery_report().clean, "{:?}", again.recovery_report());
+    acked.is_all_of(&again);
+}
+
+#[test]
+fn a_dropped_producer_writes_what_it_holds() {
+    check(dropped);
+}
+
+/// The producer goes while deliveries of its records are waited for elsewhere.
+pub(crate) fn dropped() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().linger(Duration::from_secs(5)).build().unwrap();
+    let sent: Vec<_> = (0..2)
+        .map(|number| producer.send(Record::new(TOPIC, "one burger").partition(number)).unwrap())
+        .collect();
+    scope(|scope| {
+        for delivery in sent {
+            scope.spawn(move || {
+                delivery.wait().unwrap();
+            });
+        }
+        scope.spawn(move || drop(producer));
+    });
+    assert_eq!(log_of(&broker, 0).len() + log_of(&broker, 1).len(), 2);
+}

@@ -78,7 +78,7 @@ impl World {
 
 /// The smallest broker: no thread, a short journal.
 pub(crate) fn options() -> BrokerOptions {
-    Broker::options().background(false).journal_file_bytes(1 << 14).journal_files(2)
+    Broker::options().background(false).journal_file_bytes(4096).journal_files(2)
 }
 
 /// What was acked so far: the record of each offset.
@@ -95,6 +95,12 @@ impl Acked {
     pub(crate) fn note(&self, partition: i32, offset: i64, text: &str) {
         let before = self.0.lock().unwrap().insert((partition, offset), text.to_owned());
         assert_eq!(before, None, "the offset {offset} of {partition} was given twice");
+    }
+
+    /// Notes all that `other` has.
+    pub(crate) fn add(&self, other: &Acked) {
+        let other = other.0.lock().unwrap().clone();
+        self.0.lock().unwrap().extend(other);
     }
 
     /// Those that were acked until now.

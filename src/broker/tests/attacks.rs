@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{memory, options, values};
 use crate::batch::message::Message;
 use crate::broker::Broker;
+use crate::commit::ticket::OnOutcome;
 use crate::config::acks::Acks;
 use crate::config::broker::BrokerOptions;
 use crate::config::topic::TopicConfig;
@@ -275,4 +276,21 @@ fn a_dropped_broker_has_let_go_of_its_directory() {
         assert!(again.recovery_report().clean);
         assert_eq!(again.partition("t", 0).unwrap().end_offset(), round + 1);
     }
+}
+
+/// A callback that panicked took those behind it along: they were called by the next commit, if
+/// there ever was one, and whoever settled waited for ever.
+#[test]
+fn a_callback_that_panics_takes_no_other_along() {
+    let broker = Broker::in_memory().unwrap();
+    let committer = &broker.engine.committer;
+    let (called, calls) = std::sync::mpsc::channel();
+    let panics: OnOutcome = Box::new(|_| std::panic::resume_unwind(Box::new("a panic")));
+    committer.enqueue(Vec::new(), panics);
+    committer.enqueue(Vec::new(), Box::new(move |_| called.send(()).unwrap()));
+    let settle = || committer.settle();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(settle)).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"a panic"));
+    calls.try_recv().unwrap();
+    committer.settle();
 }
