@@ -45,6 +45,8 @@ struct Producer {
     /// How many of its newest batches the partition must remember.
     remembered: usize,
     last_append: Duration,
+    /// From when on its day may be counted at the latest: what a crash left is as old as the crash.
+    counted_from: Duration,
 }
 
 struct Life {
@@ -53,6 +55,8 @@ struct Life {
     partition: Arc<Partition>,
     random: Rng,
     producers: HashMap<i64, Producer>,
+    /// The ids of the three producers that are at work.
+    ids: [i64; 3],
     /// Every batch that should be in the log, by producer, epoch and first sequence.
     expected: Vec<(i64, Sent)>,
     /// The newest control file, and what the journal has since.
@@ -87,6 +91,7 @@ impl Life {
             partition,
             random: Rng::with_seed(seed),
             producers: HashMap::new(),
+            ids: [1, 2, 3],
             expected: Vec::new(),
             state,
             journal: Vec::new(),
@@ -144,6 +149,7 @@ impl Life {
         producer.sent.push(sent);
         producer.remembered = (producer.remembered + 1).min(5);
         producer.last_append = self.now;
+        producer.counted_from = self.now;
         self.expected.push((id, sent));
     }
 
@@ -155,7 +161,7 @@ impl Life {
     }
 
     fn send_next(&mut self) {
-        let id = self.random.i64(1..4);
+        let id = self.ids[self.random.usize(..3)];
         let last = self.producers.get(&id).and_then(|producer| producer.sent.last().copied());
         match last {
             Some(last) => self.send(id, last.epoch, last.next_sequence()),
@@ -164,7 +170,7 @@ impl Life {
     }
 
     fn begin_epoch(&mut self) {
-        let id = self.random.i64(1..4);
+        let id = self.ids[self.random.usize(..3)];
         let Some(last) = self.producers.get(&id).and_then(|producer| producer.sent.last()) else {
             return;
         };
@@ -173,7 +179,7 @@ impl Life {
     }
 
     fn send_again(&mut self) {
-        let id = self.random.i64(1..4);
+        let id = self.ids[self.random.usize(..3)];
         let Some(producer) = self.producers.get(&id).cloned() else { return };
         if producer.remembered == 0 {
             return;
@@ -186,7 +192,7 @@ impl Life {
 
     /// What does not follow is refused, and leaves no trace.
     fn send_wrongly(&mut self) {
-        let id = self.random.i64(1..4);
+        let id = self.ids[self.random.usize(..3)];
         let Some(producer) = self.producers.get(&id).filter(|p| p.remembered > 0) else { return };
         let last = *producer.sent.last().unwrap();
         let next = last.next_sequence();
@@ -207,7 +213,7 @@ impl Life {
         let mut staged = Vec::new();
         let mut next: HashMap<i64, (i16, i32)> = HashMap::new();
         for _ in 0..self.random.usize(1..9) {
-            let id = self.random.i64(1..4);
+            let id = self.ids[self.random.usize(..3)];
             let last = self.producers.get(&id).and_then(|producer| producer.sent.last());
             let place = next
                 .entry(id)
@@ -254,6 +260,9 @@ impl Life {
         self.state = partition.state();
         self.journal.clear();
         (self.partition, self.place) = (partition, place);
+        for producer in self.producers.values_mut() {
+            producer.counted_from = self.now;
+        }
         self.forget_all_but_the_newest();
     }
 
@@ -268,19 +277,21 @@ impl Life {
         let passed = DAY.mul_f64(self.random.f64() * 0.4);
         self.world.clock.advance(passed);
         self.now += passed;
+        // What was not read since the reopen is read now, and then looked at.
+        self.partition.producers().unwrap();
         self.partition.expire_producers();
-        for (id, producer) in &mut self.producers {
-            if self.now - producer.last_append < DAY {
-                continue;
+        let known = self.partition.producers().unwrap();
+        for id in &mut self.ids {
+            let Some(producer) = self.producers.get(id) else { continue };
+            if self.now - producer.counted_from >= DAY {
+                let forgotten = known.iter().all(|known| known.producer_id != *id);
+                assert!(forgotten, "{id}: {known:?}");
             }
-            // Only now, and not any longer.
-            producer.remembered = 0;
-            let known = self.partition.producers().unwrap();
-            assert!(known.iter().all(|known| known.producer_id != *id), "{id}: {known:?}");
-            // It comes back under another name, as a program would that asks for a new identity.
+            if self.now - producer.last_append >= DAY {
+                // Nothing is promised any more: it comes back under another name.
+                *id += 3;
+            }
         }
-        let gone = |producer: &Producer| producer.remembered == 0;
-        self.producers.retain(|_, producer| !gone(producer));
     }
 
     fn check(&self) {
