@@ -94,7 +94,10 @@ impl Membership {
         if *holds > 0 || member.is_away() {
             return Vec::new();
         }
-        let is_free = |partition: &&TopicPartition| !owners.contains_key(*partition);
+        // A topic may have been made anew: first the member is told what it has lost.
+        let is_free = |partition: &&TopicPartition| {
+            !owners.contains_key(*partition) && !member.lost.contains(*partition)
+        };
         let taken: Vec<TopicPartition> = member.target.iter().filter(is_free).cloned().collect();
         for partition in &taken {
             owners.insert(partition.clone(), Owner { slot, commits: 0, released: false });

@@ -1,5 +1,7 @@
 //! The members of a group, step by step.
 
+mod histories;
+
 use std::sync::Arc;
 use std::time::Duration;
 
