@@ -1,5 +1,6 @@
 //! What has to be done now and then: commit what nobody waits for, close lingering batches,
-//! checkpoint, delete what retention gives up, let offsets and producers expire.
+//! checkpoint, delete what retention gives up, let offsets and producers expire, look after the
+//! members of groups.
 //! [`Broker::tick`] does it once; the maintenance thread is a loop around it.
 
 use std::sync::Arc;
@@ -88,7 +89,8 @@ fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 
 impl Broker {
     /// Does what is due: lingering batches, queued commits, checkpoints, retention, the expiry of
-    /// idempotent producers. Needed only when the broker was opened without its maintenance thread; returns when it wants to be
+    /// idempotent producers, members of groups that are stuck or stay away. Needed only when the
+    /// broker was opened without its maintenance thread; returns when it wants to be
     /// called again.
     ///
     /// # Errors
@@ -144,12 +146,14 @@ impl Engine {
         if self.take_due_expiration(now) {
             self.expire_producers();
         }
+        let (ticked, next_of_groups) = self.groups.tick(now);
+        outcome = outcome.and(ticked);
         let mut maintenance = self.maintenance.lock();
         maintenance.next_linger = earlier(maintenance.next_linger, linger);
         let next = maintenance.next_checkpoint.min(maintenance.next_retention);
         let next = next.min(maintenance.next_offsets_check);
         let next = next.min(maintenance.next_expiration);
-        let next = maintenance.next_linger.map_or(next, |linger| linger.min(next));
+        let next = earlier(maintenance.next_linger, next_of_groups).map_or(next, |at| at.min(next));
         outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
     }
 

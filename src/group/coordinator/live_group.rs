@@ -42,8 +42,8 @@ pub(super) struct Seat {
     pub(super) max_poll_interval: Duration,
     pub(super) evict: bool,
     pub(super) on_stall: Option<OnStall>,
-    /// This stall was reported.
-    pub(super) is_reported: bool,
+    /// When the last poll ended before the stall that was reported last.
+    pub(super) reported: Option<Duration>,
 }
 
 /// What happened in a group since the broker was opened.
@@ -108,7 +108,7 @@ impl LiveGroup {
             max_poll_interval: join.max_poll_interval,
             evict: join.evict,
             on_stall: join.on_stall,
-            is_reported: false,
+            reported: None,
         };
         state.seats.insert(joined.slot, seat);
         state.tell(&joined.affected);

@@ -92,11 +92,11 @@ impl Presence {
         self.polled.store(nanos(now), Ordering::Relaxed);
     }
 
-    /// How long the member has not been in a poll.
-    pub(crate) fn away_from_poll(&self, now: Duration) -> Duration {
+    /// When its last poll ended; `None` if it is in one.
+    pub(crate) fn last_poll(&self) -> Option<Duration> {
         match self.polled.load(Ordering::Relaxed) {
-            POLLING => Duration::ZERO,
-            polled => now.saturating_sub(Duration::from_nanos(polled)),
+            POLLING => None,
+            polled => Some(Duration::from_nanos(polled)),
         }
     }
 
