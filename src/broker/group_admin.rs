@@ -111,7 +111,7 @@ impl Broker {
     /// `UnknownGroup`; `GroupNotEmpty` while the group has members.
     pub fn delete_offsets(&self, group: &str, scope: &OffsetScope) -> Result<()> {
         let engine = &self.engine;
-        engine.refuse_members(group)?;
+        let _hold = engine.groups.hold_empty(&**engine, group)?;
         let chosen = |at: &TopicPartition| match scope {
             OffsetScope::Committed => true,
             OffsetScope::Topics(topics) => topics.contains(&at.topic),
@@ -129,7 +129,7 @@ impl Engine {
         to: OffsetReset,
         dry_run: bool,
     ) -> Result<Vec<OffsetChange>> {
-        self.refuse_members(group)?;
+        let _hold = self.groups.hold_empty(self, group)?;
         let mut changes = Vec::new();
         let mut committed = Vec::new();
         for (at, partition) in self.partitions_in(group, scope)? {
@@ -204,14 +204,5 @@ impl Engine {
             OffsetReset::Current => before.unwrap_or(end),
         };
         Ok(wanted.clamp(start, end))
-    }
-
-    fn refuse_members(&self, group: &str) -> Result<()> {
-        if !self.has_members(group) {
-            return Ok(());
-        }
-        let shown: String = group.chars().take(60).collect();
-        let message = format!("the group {shown:?} has members: close them first");
-        Err(Error::new(ErrorKind::GroupNotEmpty, message))
     }
 }

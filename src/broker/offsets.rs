@@ -10,7 +10,7 @@ use crate::config::broker::BrokerOptions;
 use crate::config::topic::TopicConfig;
 use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
-use crate::group::offsets::{GroupActivity, OffsetsHost, OffsetsOptions};
+use crate::group::offsets::{OffsetsHost, OffsetsOptions};
 
 /// The topic that holds the committed offsets.
 pub(crate) const CONSUMER_OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -55,12 +55,10 @@ impl Engine {
 
     /// Takes back the offsets that expired.
     pub(crate) fn expire_offsets(&self) -> Result<u64> {
-        self.offsets.expire(self, &|_| GroupActivity::Empty)
-    }
-
-    /// Whether a group has members.
-    pub(crate) fn has_members(&self, _group: &str) -> bool {
-        false
+        let topics = self.topics.partition_counts();
+        let expired = self.offsets.expire(self, &|group| self.groups.activity(group, &topics));
+        self.groups.forget_empty();
+        expired
     }
 }
 

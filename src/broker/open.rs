@@ -136,14 +136,16 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let topics = TopicMap::default();
     topics.put(&opened.topics);
     let maintenance = Maintenance::new(&env, &options, wall_ms_max);
+    let offsets = Arc::new(OffsetStore::new(&env, offsets_options(&options)));
+    let groups = Coordinator::new(&env, Arc::clone(&offsets));
     let mut engine = Engine {
         maintenance: Mutex::new(maintenance),
-        offsets: Arc::new(OffsetStore::new(&env, offsets_options(&options))),
+        offsets,
         committer: Arc::new(committer),
         shared: opened.shared,
         topics,
         catalog: Mutex::new(state),
-        groups: Coordinator::new(&env),
+        groups,
         producers: Mutex::default(),
         producer_ids,
         background: Mutex::default(),

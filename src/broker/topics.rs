@@ -118,6 +118,12 @@ impl Source for Held {
     }
 }
 
+impl GroupHost for Engine {
+    fn partition_counts(&self) -> PartitionCounts {
+        self.topics.partition_counts()
+    }
+}
+
 impl GroupHost for Held {
     fn partition_counts(&self) -> PartitionCounts {
         self.topics.partition_counts()

@@ -140,7 +140,8 @@ impl GroupMember {
     pub(crate) fn leave(mut self) {
         self.left = true;
         let slot = self.presence.slot();
-        self.group.remove(slot, |state| state.membership.remove(slot));
+        let last = self.group.remove(slot, |state| state.membership.remove(slot));
+        self.coordinator.note_empty(self.group.name(), last);
     }
 
     /// Commits offsets of partitions that it owns.
@@ -274,6 +275,7 @@ impl Drop for GroupMember {
         }
         let slot = self.presence.slot();
         let now = self.coordinator.now();
-        self.group.remove(slot, |state| state.membership.go_away(slot, now));
+        let last = self.group.remove(slot, |state| state.membership.go_away(slot, now));
+        self.coordinator.note_empty(self.group.name(), last);
     }
 }

@@ -13,6 +13,7 @@ use crate::group::coordinator::live_group::LiveGroup;
 use crate::group::coordinator::{Coordinator, GroupHost, OnCommitted};
 use crate::group::membership::MemberSlot;
 use crate::group::offset::OffsetAndMetadata;
+use crate::group::offsets::OffsetsHost;
 use crate::topic::TopicPartition;
 
 /// A commit that was begun. Dropping it says that its outcome is known.
@@ -60,24 +61,29 @@ impl Coordinator {
     /// Carries out a member's commit.
     pub(crate) fn commit(
         &self,
-        _host: &dyn GroupHost,
+        host: &dyn GroupHost,
         under_way: &CommitUnderWay,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
     ) -> Result<()> {
-        self.store.commit(under_way.group.name(), offsets)
+        let generation = Some(under_way.generation);
+        self.store.commit(host, under_way.group.name(), generation, offsets)
     }
 
     /// The same without waiting.
     pub(crate) fn commit_async(
         &self,
-        _host: &dyn GroupHost,
+        host: &dyn GroupHost,
         under_way: CommitUnderWay,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
         on_done: OnCommitted,
     ) {
-        let outcome = self.store.commit(under_way.group.name(), offsets);
-        drop(under_way);
-        on_done(outcome);
+        let group = under_way.group.name().to_owned();
+        let generation = Some(under_way.generation);
+        let on_done = Box::new(move |outcome| {
+            drop(under_way);
+            on_done(outcome);
+        });
+        self.store.commit_async(host, &group, generation, offsets, on_done);
     }
 
     /// Commits offsets of a group that has no members, for a consumer that assigns itself.
@@ -90,24 +96,31 @@ impl Coordinator {
     /// commit says.
     pub(crate) fn commit_standalone(
         &self,
-        _host: &dyn GroupHost,
+        host: &dyn GroupHost,
         group: &str,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
     ) -> Result<()> {
-        let _hold = self.hold_empty(group)?;
-        self.store.commit(group, offsets)
+        let _hold = self.hold_empty(host, group)?;
+        self.store.commit(host, group, None, offsets)
     }
 
     /// The same without waiting; `on_done` gets the outcome.
     pub(crate) fn commit_standalone_async(
         &self,
-        _host: &dyn GroupHost,
+        host: &dyn GroupHost,
         group: &str,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
         on_done: OnCommitted,
     ) {
-        let outcome = self.hold_empty(group).and_then(|_hold| self.store.commit(group, offsets));
-        on_done(outcome);
+        let hold = match self.hold_empty(host, group) {
+            Ok(hold) => hold,
+            Err(error) => return on_done(Err(error)),
+        };
+        let on_done = Box::new(move |outcome| {
+            drop(hold);
+            on_done(outcome);
+        });
+        self.store.commit_async(host, group, None, offsets, on_done);
     }
 
     /// What a group committed, in the order of `partitions`.
@@ -116,11 +129,12 @@ impl Coordinator {
     /// What reading says.
     pub(crate) fn committed(
         &self,
-        _host: &dyn GroupHost,
+        host: &dyn GroupHost,
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<OffsetAndMetadata>>> {
-        Ok(partitions.iter().map(|partition| self.store.committed(group, partition)).collect())
+        let committed = |partition| self.store.committed(host, group, partition);
+        partitions.iter().map(committed).collect()
     }
 
     /// While the returned value lives, members that join the group take no partition: its offsets
@@ -128,8 +142,8 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`ErrorKind::GroupNotEmpty`] if it has members; [`ErrorKind::Closed`].
-    pub(crate) fn hold_empty(&self, group: &str) -> Result<EmptyHold> {
-        let group = self.group(group)?;
+    pub(crate) fn hold_empty(&self, host: &dyn OffsetsHost, group: &str) -> Result<EmptyHold> {
+        let group = self.group(host, group)?;
         group.with(|state| state.membership.hold())?;
         Ok(EmptyHold(group))
     }

@@ -139,13 +139,20 @@ impl LiveGroup {
         }
     }
 
-    /// A member goes, one way or another.
-    pub(crate) fn remove(&self, slot: MemberSlot, go: impl FnOnce(&mut State) -> Vec<MemberSlot>) {
+    /// A member goes, one way or another. Returns the generation if it was the last one.
+    pub(crate) fn remove(
+        &self,
+        slot: MemberSlot,
+        go: impl FnOnce(&mut State) -> Vec<MemberSlot>,
+    ) -> Option<i32> {
         let mut state = self.state.lock();
         state.seats.remove(&slot);
+        let was_empty = state.membership.is_empty();
         let affected = go(&mut state);
         state.tell(&affected);
         state.call_somebody();
+        let is_last = state.membership.is_empty() && !was_empty;
+        is_last.then(|| state.membership.generation())
     }
 
     /// Computes the target if it is stale and nobody does so already. Whoever comes meanwhile goes

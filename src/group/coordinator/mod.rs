@@ -7,7 +7,6 @@
 
 pub(crate) mod commits;
 pub(crate) mod live_group;
-pub(crate) mod memory_offsets;
 pub(crate) mod presence;
 pub(crate) mod stalls;
 
@@ -15,25 +14,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::topic_handle::Topics;
 use crate::env::Env;
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::assign::Assignor;
-use crate::group::coordinator::live_group::LiveGroup;
-use crate::group::coordinator::memory_offsets::MemoryOffsets;
+use crate::group::coordinator::live_group::{LiveGroup, State};
 use crate::group::coordinator::stalls::OnStall;
 use crate::group::member::GroupMember;
+use crate::group::offsets::{GroupActivity, OffsetStore, OffsetsHost};
 use crate::group::subscription::{PartitionCounts, Subscription};
 use crate::partition::waiters::Wake;
 use crate::topic::TopicName;
 
-/// Gets the outcome of a commit that nobody waits for.
-pub(crate) type OnCommitted = Box<dyn FnOnce(Result<()>) + Send>;
+pub(crate) use crate::group::offsets::OnCommitted;
 
 /// What a group asks of whoever keeps the topics.
-pub(crate) trait GroupHost: Topics {
+pub(crate) trait GroupHost: OffsetsHost {
     /// All topics and how many partitions each has. Called under a group's lock: takes no lock.
     fn partition_counts(&self) -> PartitionCounts;
 }
@@ -41,7 +38,7 @@ pub(crate) trait GroupHost: Topics {
 /// All groups of one broker.
 pub(crate) struct Coordinator {
     env: Env,
-    store: MemoryOffsets,
+    store: Arc<OffsetStore>,
     groups: Mutex<BTreeMap<String, Arc<LiveGroup>>>,
     /// Set under the lock of the map.
     closed: AtomicBool,
@@ -66,10 +63,10 @@ pub(crate) struct Join {
 }
 
 impl Coordinator {
-    pub(crate) fn new(env: &Env) -> Arc<Coordinator> {
+    pub(crate) fn new(env: &Env, store: Arc<OffsetStore>) -> Arc<Coordinator> {
         Arc::new(Coordinator {
             env: env.clone(),
-            store: MemoryOffsets::default(),
+            store,
             groups: Mutex::default(),
             closed: AtomicBool::new(false),
         })
@@ -80,7 +77,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] for an empty name, or if the group's members have no assignor in
-    /// common; [`ErrorKind::Closed`].
+    /// common; [`ErrorKind::Closed`]; those of reading the group's committed offsets.
     pub(crate) fn join(
         self: &Arc<Self>,
         host: Arc<dyn GroupHost>,
@@ -90,7 +87,7 @@ impl Coordinator {
             let message = "a consumer group needs a name that is not empty";
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        let group = self.group(&join.group)?;
+        let group = self.group(&*host, &join.group)?;
         let now = self.now();
         let member_id = self.fresh_member_id(join.instance_id.as_ref().unwrap_or(&join.client_id));
         let instance_id = join.instance_id.clone();
@@ -98,19 +95,65 @@ impl Coordinator {
         Ok(GroupMember::new(host, Arc::clone(self), group, presence, instance_id))
     }
 
-    /// The group of that name, made when first asked for.
+    /// The group of that name, made when first asked for. It goes on from the generation that the
+    /// log knows.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`].
-    fn group(&self, name: &str) -> Result<Arc<LiveGroup>> {
+    /// [`ErrorKind::Closed`]; those of reading the log.
+    fn group(&self, host: &dyn OffsetsHost, name: &str) -> Result<Arc<LiveGroup>> {
+        if let Some(group) = self.find(name) {
+            return Ok(group);
+        }
+        // Read under no lock; whoever is first puts the group in.
+        let generation = self.store.generation(host, name)?;
         let mut groups = self.groups.lock();
         self.check_open()?;
-        if let Some(group) = groups.get(name) {
-            return Ok(Arc::clone(group));
+        let new = || Arc::new(LiveGroup::new(name, generation));
+        Ok(Arc::clone(groups.entry(name.to_owned()).or_insert_with(new)))
+    }
+
+    /// The group of that name, if it is in memory.
+    fn find(&self, name: &str) -> Option<Arc<LiveGroup>> {
+        self.groups.lock().get(name).cloned()
+    }
+
+    /// Forgets a group that has no members and that nobody holds, if `may` says so.
+    fn forget(&self, name: &str, may: impl FnOnce(&State) -> bool) {
+        let mut groups = self.groups.lock();
+        // The map's own: whoever wants another one needs the map.
+        let is_unused = |group: &Arc<LiveGroup>| {
+            Arc::strong_count(group) == 1
+                && group.with(|state| state.membership.is_empty() && may(state))
+        };
+        if groups.get(name).is_some_and(is_unused) {
+            groups.remove(name);
         }
-        let group = Arc::new(LiveGroup::new(name, 0));
-        groups.insert(name.to_owned(), Arc::clone(&group));
-        Ok(group)
+    }
+
+    /// Forgets groups without members; the log remembers those that committed.
+    pub(crate) fn forget_empty(&self) {
+        let names: Vec<String> = self.groups.lock().keys().cloned().collect();
+        for name in names {
+            self.forget(&name, |_| true);
+        }
+    }
+
+    /// What the store of offsets wants to know about a group before it lets offsets expire.
+    pub(crate) fn activity(&self, name: &str, topics: &PartitionCounts) -> GroupActivity {
+        let active = self.find(name).and_then(|group| {
+            group.with(|state| {
+                let subscribed = || state.membership.subscribed(topics).into_keys().collect();
+                (!state.membership.is_empty()).then(subscribed)
+            })
+        });
+        active.map_or(GroupActivity::Empty, GroupActivity::Active)
+    }
+
+    /// Says in the log, some time, that a group has no members any more.
+    pub(crate) fn note_empty(&self, name: &str, generation: Option<i32>) {
+        if let Some(generation) = generation {
+            self.store.note_empty(name, generation);
+        }
     }
 
     fn all(&self) -> Vec<Arc<LiveGroup>> {

@@ -58,7 +58,8 @@ impl Coordinator {
     pub(crate) fn tick(&self, now: Duration) -> (Result<()>, Option<Duration>) {
         let mut due = Due::default();
         for group in self.all() {
-            group.with(|state| state.tick(&group, now, &mut due));
+            let last = group.with(|state| state.tick(&group, now, &mut due));
+            self.note_empty(group.name(), last);
         }
         let mut outcome = Ok(());
         for (on_stall, stalled) in due.stalls {
@@ -75,7 +76,8 @@ impl Coordinator {
 }
 
 impl State {
-    fn tick(&mut self, group: &LiveGroup, now: Duration, due: &mut Due) {
+    /// Returns the generation if the last member is none any more.
+    fn tick(&mut self, group: &LiveGroup, now: Duration, due: &mut Due) -> Option<i32> {
         let (expired, mut affected) = self.membership.expire_away(now);
         let mut evicted = Vec::new();
         let State { membership, seats, counters, .. } = self;
@@ -99,10 +101,12 @@ impl State {
             affected.extend(self.evict(*slot));
         }
         due.look_again(self.membership.next_expiry());
-        if expired > 0 || !evicted.is_empty() {
-            self.tell(&affected);
-            self.call_somebody();
+        if expired == 0 && evicted.is_empty() {
+            return None;
         }
+        self.tell(&affected);
+        self.call_somebody();
+        self.membership.is_empty().then(|| self.membership.generation())
     }
 
     fn evict(&mut self, slot: MemberSlot) -> Vec<MemberSlot> {

@@ -304,7 +304,7 @@ impl Membership {
     }
 
     /// The topics that somebody subscribed to.
-    fn subscribed(&self, topics: &PartitionCounts) -> PartitionCounts {
+    pub(crate) fn subscribed(&self, topics: &PartitionCounts) -> PartitionCounts {
         let mut subscriptions: Vec<&Subscription> = Vec::new();
         for member in self.members.values() {
             if !subscriptions.contains(&&member.subscription) {
