@@ -1,14 +1,22 @@
 //! Committed offsets through a whole broker in memory.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::{memory, options};
 use crate::batch::message::Message;
 use crate::broker::Broker;
-use crate::broker::group_admin::OffsetScope;
+use crate::broker::group_admin::{OffsetReset, OffsetScope};
 use crate::config::acks::Acks;
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
+use crate::env::clock::{Clock, SimClock};
+use crate::env::memory::MemoryVfs;
+use crate::env::sync::Mutex;
+use crate::env::vfs::OpenHow;
 use crate::error::{ErrorKind, Result};
 use crate::group::offset::OffsetAndMetadata;
+use crate::group::offsets::GroupActivity;
 use crate::topic::{TopicName, TopicPartition};
 
 fn at(topic: &str, partition: i32) -> TopicPartition {
@@ -183,4 +191,254 @@ fn groups_and_offsets_are_deleted_for_good() {
     assert_eq!(broker.engine.offsets.groups(&*broker.engine).unwrap(), ["office"]);
     assert_eq!((generation(&broker, "office"), generation(&broker, "kitchen")), (2, 0));
     assert_eq!(broker.committed_offsets("office").unwrap(), both[..1]);
+}
+
+/// The file that holds the records of `orders-0`.
+const ORDERS_LOG: &str = "orders-0/00000000000000000000.log";
+
+/// Makes the directory one that another program left, with the last records of `orders-0` gone.
+fn lose_records(env: &Env, kept_parts: u64) {
+    let file = env.vfs.open(ORDERS_LOG, OpenHow::Write).unwrap();
+    let length = file.len().unwrap();
+    file.set_len(length / 10 * kept_parts).unwrap();
+    for name in ["ottla.control", ".kafka_cleanshutdown", "recovery-point-offset-checkpoint"] {
+        env.vfs.remove_file(name).unwrap();
+    }
+}
+
+#[test]
+fn an_offset_behind_lost_records_is_set_to_the_end_and_reported() {
+    let env = memory();
+    let broker = with_orders(&env);
+    commit(&broker, "kitchen", 9).unwrap();
+    commit(&broker, "office", 3).unwrap();
+    broker.close().unwrap();
+    drop(broker);
+    lose_records(&env, 6);
+
+    // For reading only: the same is seen, and nothing is written.
+    let reader = options().read_only(true).open_in(env.clone()).unwrap();
+    assert_eq!((committed(&reader, "kitchen"), committed(&reader, "office")), (Some(6), Some(3)));
+    assert_eq!(reader.recovery_report().offsets_clamped.len(), 1);
+    assert_eq!(commit(&reader, "kitchen", 1).unwrap_err().kind(), ErrorKind::ReadOnly);
+    reader.close().unwrap();
+    drop(reader);
+
+    let broker = options().open_in(env.clone()).unwrap();
+    let report = broker.recovery_report();
+    let [clamped] = &report.offsets_clamped[..] else { panic!("{report:?}") };
+    assert_eq!((clamped.group.as_str(), clamped.committed, clamped.end), ("kitchen", 9, 6));
+    assert!(report.to_string().contains("1 committed offsets set back to the end"), "{report}");
+    // It stays so when there are as many records again.
+    append(&broker, 6, Acks::All);
+    broker.abandon();
+    let broker = options().open_in(env).unwrap();
+    assert_eq!((committed(&broker, "kitchen"), committed(&broker, "office")), (Some(6), Some(3)));
+    assert!(broker.recovery_report().offsets_clamped.is_empty());
+}
+
+#[test]
+fn offsets_of_a_topic_that_another_program_deleted_are_dropped() {
+    let env = memory();
+    let broker = with_orders(&env);
+    commit(&broker, "kitchen", 9).unwrap();
+    // The topic goes without its offsets, as if the two had been two steps.
+    let engine = &*broker.engine;
+    engine.topics.remove("orders");
+    let stale = options().open_in(memory()).unwrap();
+    let found = stale.engine.offsets.load(engine);
+    assert_eq!(found.unwrap().dropped, 1);
+    assert!(stale.engine.offsets.groups(engine).unwrap().is_empty());
+}
+
+/// A broker on a clock that stands still, whose offsets are kept for an hour.
+fn kept_for_an_hour(env: &Env) -> Broker {
+    let options = options().offsets_retention(HOUR).offsets_retention_check_interval(HOUR / 60);
+    options.open_in(env.clone()).unwrap()
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn on_a_clock() -> (Env, Arc<SimClock>) {
+    let clock = Arc::new(SimClock::default());
+    let vfs = Arc::new(MemoryVfs::new(clock.clone()));
+    (Env { clock: clock.clone(), ..Env::over(vfs) }, clock)
+}
+
+#[test]
+fn offsets_expire_by_the_time_during_which_the_directory_was_open() {
+    let (env, clock) = on_a_clock();
+    drop(with_orders(&env));
+    let broker = kept_for_an_hour(&env);
+    commit(&broker, "kitchen", 1).unwrap();
+    clock.advance(HOUR - Duration::from_secs(1));
+    commit(&broker, "office", 2).unwrap();
+    broker.close().unwrap();
+    drop(broker);
+
+    clock.advance(HOUR * 1000);
+    let broker = kept_for_an_hour(&env);
+    clock.set_wall_ms(i64::MAX / 2);
+    broker.tick().unwrap();
+    assert_eq!(committed(&broker, "kitchen"), Some(1), "nobody used it, because nobody could");
+    clock.advance(HOUR / 2);
+    commit(&broker, "office", 3).unwrap();
+    clock.advance(HOUR / 2);
+    broker.tick().unwrap();
+    assert_eq!((committed(&broker, "kitchen"), committed(&broker, "office")), (None, Some(3)));
+    assert_eq!(broker.engine.offsets.groups(&*broker.engine).unwrap(), ["office"]);
+    clock.advance(HOUR / 2);
+    broker.tick().unwrap();
+    assert_eq!(broker.engine.offsets.groups(&*broker.engine).unwrap(), [""; 0]);
+    broker.abandon();
+    let broker = kept_for_an_hour(&env);
+    assert_eq!((committed(&broker, "kitchen"), committed(&broker, "office")), (None, None));
+}
+
+#[test]
+fn what_a_group_uses_does_not_expire() {
+    let (env, clock) = on_a_clock();
+    drop(with_orders(&env));
+    let broker = kept_for_an_hour(&env);
+    broker.create_topic("pears", TopicConfig::new()).unwrap();
+    let engine = &*broker.engine;
+    let both = [(at("orders", 0), OffsetAndMetadata::new(3)), (at("pears", 0), 0.into())];
+    engine.offsets.commit(engine, "kitchen", Some(1), &both).unwrap();
+    let subscribed = |_: &str| GroupActivity::Active([TopicName::new("orders").unwrap()].into());
+    let empty = |_: &str| GroupActivity::Empty;
+
+    clock.advance(HOUR * 2);
+    assert_eq!(engine.offsets.expire(engine, &subscribed).unwrap(), 1);
+    assert_eq!(broker.committed_offsets("kitchen").unwrap(), both[..1]);
+    // The last member leaves: from now on it counts.
+    engine.offsets.note_empty("kitchen", 1);
+    clock.advance(HOUR - Duration::from_secs(1));
+    assert_eq!(engine.offsets.expire(engine, &empty).unwrap(), 0);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(engine.offsets.expire(engine, &empty).unwrap(), 1);
+    assert_eq!(engine.offsets.info(engine, "kitchen").unwrap(), None, "nothing is left of it");
+}
+
+#[test]
+fn a_closed_directory_tells_the_last_generation_of_a_group_without_members() {
+    let env = memory();
+    let broker = with_orders(&env);
+    let engine = &*broker.engine;
+    let offsets = [(at("orders", 0), OffsetAndMetadata::new(3))];
+    engine.offsets.commit(engine, "kitchen", Some(3), &offsets).unwrap();
+    let end = |broker: &Broker| broker.partition("__consumer_offsets", 0).unwrap().end_offset();
+    assert_eq!(end(&broker), 2, "the group's own record, and the offset");
+    engine.offsets.commit(engine, "kitchen", Some(3), &offsets).unwrap();
+    assert_eq!(end(&broker), 3, "the generation is told once");
+    engine.offsets.note_empty("kitchen", 5);
+    engine.offsets.note_empty("nobody", 5);
+    assert_eq!((end(&broker), generation(&broker, "kitchen")), (3, 5));
+    broker.close().unwrap();
+
+    let broker = options().open_in(env).unwrap();
+    assert_eq!((end(&broker), generation(&broker, "kitchen")), (4, 5));
+    let info = broker.engine.offsets.info(&*broker.engine, "kitchen").unwrap().unwrap();
+    assert_eq!(info.protocol_type, "consumer");
+}
+
+#[test]
+fn commits_that_nobody_waits_for_are_made_in_their_order() {
+    let broker = with_orders(&memory());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let engine = &*broker.engine;
+    for offset in [4, 2, 99, 7] {
+        let told = Arc::clone(&told);
+        let on_done = Box::new(move |outcome: Result<()>| {
+            told.lock().push((offset, outcome.map_err(|error| error.kind())));
+        });
+        let offsets = [(at("orders", 0), OffsetAndMetadata::new(offset))];
+        engine.offsets.commit_async(engine, "kitchen", None, &offsets, on_done);
+    }
+    assert_eq!(committed(&broker, "kitchen"), None, "nothing is shown before it is durable");
+    broker.tick().unwrap();
+    assert_eq!(committed(&broker, "kitchen"), Some(7));
+    let refused = Err(ErrorKind::OffsetOutOfRange);
+    assert_eq!(*told.lock(), [(4, Ok(())), (2, Ok(())), (99, refused), (7, Ok(()))]);
+}
+
+#[test]
+fn many_commit_at_once_from_the_first_one_on() {
+    let env = memory();
+    let broker = with_orders(&env);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let broker = &broker;
+            scope.spawn(move || {
+                for offset in 0..=10 {
+                    commit(broker, &format!("own {thread}"), offset).unwrap();
+                    commit(broker, "shared", offset).unwrap();
+                    assert_eq!(committed(broker, &format!("own {thread}")), Some(offset));
+                }
+            });
+        }
+        let broker = &broker;
+        scope.spawn(move || {
+            for _ in 0..20 {
+                let _ = broker.engine.offsets.delete_group(&*broker.engine, "shared");
+                append(broker, 1, Acks::Leader);
+            }
+        });
+    });
+    let expected: Vec<_> =
+        (0..8).map(|thread| committed(&broker, &format!("own {thread}"))).collect();
+    let shared = committed(&broker, "shared");
+    broker.abandon();
+    let broker = options().open_in(env).unwrap();
+    let found: Vec<_> = (0..8).map(|thread| committed(&broker, &format!("own {thread}"))).collect();
+    assert_eq!((expected, shared), (found, committed(&broker, "shared")));
+    assert_eq!(committed(&broker, "own 3"), Some(10));
+}
+
+#[test]
+fn offsets_are_reset_to_what_is_asked_for() {
+    let (env, clock) = on_a_clock();
+    let broker = options().open_in(env).unwrap();
+    broker.create_topic("orders", TopicConfig::new().partitions(2)).unwrap();
+    let start_ms = clock.wall_ms();
+    for _ in 0..10 {
+        append(&broker, 1, Acks::All);
+        clock.advance(Duration::from_secs(1));
+    }
+    broker.partition("orders", 0).unwrap().delete_records(2).unwrap();
+    let only = OffsetScope::Partitions(vec![at("orders", 0)]);
+    let reset = |to| broker.reset_offsets("kitchen", &only, to, false).map(|c| c[0].after);
+    assert_eq!(reset(OffsetReset::ShiftBy(1)).unwrap_err().kind(), ErrorKind::InvalidInput);
+    for (to, expected) in [
+        (OffsetReset::Current, 10),
+        (OffsetReset::Earliest, 2),
+        (OffsetReset::ShiftBy(5), 7),
+        (OffsetReset::Current, 7),
+        (OffsetReset::ShiftBy(-100), 2),
+        (OffsetReset::Latest, 10),
+        (OffsetReset::Offset(4), 4),
+        (OffsetReset::Offset(-1), 2),
+        (OffsetReset::Offset(11), 10),
+        (OffsetReset::Timestamp(start_ms + 5_500), 6),
+        (OffsetReset::Timestamp(i64::MAX), 10),
+        (OffsetReset::Duration(Duration::from_millis(2_500)), 8),
+        (OffsetReset::Duration(Duration::MAX), 2),
+    ] {
+        assert_eq!(reset(to).unwrap(), expected, "{to:?}");
+        assert_eq!(committed(&broker, "kitchen"), Some(expected), "{to:?}");
+    }
+    let all = OffsetScope::Topics(vec![TopicName::new("orders").unwrap()]);
+    let planned = broker.reset_offsets("kitchen", &all, OffsetReset::Latest, true).unwrap();
+    assert_eq!(
+        planned.iter().map(|c| (c.before, c.after)).collect::<Vec<_>>(),
+        [(Some(2), 10), (None, 0)]
+    );
+    assert_eq!(committed(&broker, "kitchen"), Some(2), "a dry run changes nothing");
+    let committed = OffsetScope::Committed;
+    assert_eq!(
+        broker.reset_offsets("kitchen", &committed, OffsetReset::Latest, true).unwrap().len(),
+        1
+    );
+    let none = OffsetScope::Topics(vec![TopicName::new("pears").unwrap()]);
+    let unknown = broker.reset_offsets("kitchen", &none, OffsetReset::Latest, true).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::UnknownTopicOrPartition);
 }

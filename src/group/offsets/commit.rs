@@ -141,6 +141,11 @@ impl OffsetStore {
         for (at, committed) in offsets {
             changes.push(self.check_offset(host, &group, at, committed)?);
         }
+        // The partition is read before anything is queued for it, also one that was made just now:
+        // reading it later would put older offsets over newer ones.
+        if host.offsets_topic().is_none() {
+            host.create_offsets_topic()?;
+        }
         self.ensure(host, &group)?;
         if let Some(generation) = self.generation_to_write(&group, generation) {
             changes.insert(0, Change { group, what: What::Empty { generation } });
@@ -198,12 +203,9 @@ impl OffsetStore {
         Ok(Change { group: Arc::clone(group), what })
     }
 
-    /// The batches of `changes`; makes the topic if there is none.
+    /// The batches of `changes`, whose groups were read.
     pub(super) fn prepare(&self, host: &dyn OffsetsHost, changes: Vec<Change>) -> Result<Prepared> {
-        let topic = match host.offsets_topic() {
-            Some(topic) => topic,
-            None => host.create_offsets_topic()?,
-        };
+        let topic = host.offsets_topic().ok_or_else(no_topic)?;
         let mut builder = self.builder.lock();
         prepare(&self.table, &topic, &mut builder, changes, self.now())
     }
@@ -252,6 +254,11 @@ impl OffsetStore {
             self.builder.lock().recycle(part.batch);
         }
     }
+}
+
+fn no_topic() -> Error {
+    let message = "the topic of committed offsets is not there";
+    Error::new(ErrorKind::UnknownTopicOrPartition, message)
 }
 
 /// Checks what a group may be called: anything that the format can hold, but not nothing.

@@ -19,6 +19,8 @@ mod expire;
 mod load;
 mod replay;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
