@@ -68,6 +68,7 @@ pub use broker::Broker;
 pub use broker::admin::{PartitionDescription, TopicDescription};
 pub use broker::atomic_append::AtomicAppend;
 pub use broker::group_admin::{OffsetChange, OffsetReset, OffsetScope};
+pub use broker::groups::{GroupDescription, GroupPartition};
 pub use broker::maintenance::RetentionOutcome;
 pub use broker::partition_handle::{Appender, PartitionHandle};
 pub use broker::report::RecoveryReport;
@@ -93,6 +94,7 @@ pub use group::assign::{
     Assignor, CooperativeStickyAssignor, MemberSubscription, RangeAssignor, RoundRobinAssignor,
     StickyAssignor,
 };
+pub use group::coordinator::describe::{GroupListing, MemberDescription};
 pub use group::coordinator::live_group::GroupCounters;
 pub use group::coordinator::stalls::StalledMember;
 pub use group::membership::GroupState;

@@ -12,6 +12,7 @@ pub(crate) mod close;
 pub(crate) mod directory;
 pub(crate) mod finish_transactions;
 pub(crate) mod group_admin;
+pub(crate) mod groups;
 pub(crate) mod maintenance;
 pub(crate) mod offsets;
 pub(crate) mod open;

@@ -6,6 +6,7 @@
 //! Assignors and callbacks run under none of them.
 
 pub(crate) mod commits;
+pub(crate) mod describe;
 pub(crate) mod live_group;
 pub(crate) mod presence;
 pub(crate) mod stalls;
@@ -19,7 +20,7 @@ use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::assign::Assignor;
-use crate::group::coordinator::live_group::{LiveGroup, State};
+use crate::group::coordinator::live_group::LiveGroup;
 use crate::group::coordinator::stalls::OnStall;
 use crate::group::member::GroupMember;
 use crate::group::offsets::{GroupActivity, OffsetStore, OffsetsHost};
@@ -117,13 +118,12 @@ impl Coordinator {
         self.groups.lock().get(name).cloned()
     }
 
-    /// Forgets a group that has no members and that nobody holds, if `may` says so.
-    fn forget(&self, name: &str, may: impl FnOnce(&State) -> bool) {
+    /// Forgets a group that has no members and that nobody holds.
+    fn forget(&self, name: &str) {
         let mut groups = self.groups.lock();
         // The map's own: whoever wants another one needs the map.
         let is_unused = |group: &Arc<LiveGroup>| {
-            Arc::strong_count(group) == 1
-                && group.with(|state| state.membership.is_empty() && may(state))
+            Arc::strong_count(group) == 1 && group.with(|state| state.membership.is_empty())
         };
         if groups.get(name).is_some_and(is_unused) {
             groups.remove(name);
@@ -134,7 +134,7 @@ impl Coordinator {
     pub(crate) fn forget_empty(&self) {
         let names: Vec<String> = self.groups.lock().keys().cloned().collect();
         for name in names {
-            self.forget(&name, |_| true);
+            self.forget(&name);
         }
     }
 
