@@ -106,5 +106,7 @@ pub use producer::Producer;
 pub use producer::builder::ProducerBuilder;
 pub use producer::delivery::{Delivery, OFFSET_UNKNOWN, RecordMetadata};
 pub use producer::identity::{ProducerIdentity, ProducerState};
+pub use producer::metrics::ProducerMetrics;
+pub use producer::partitioner::Partitioner;
 pub use producer::record::Record;
 pub use topic::{TopicId, TopicName, TopicPartition};

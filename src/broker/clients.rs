@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 use crate::partition::writer::Appended;
 use crate::producer::builder::{ProducerBuilder, ProducerParts};
-use crate::producer::sink::{OnDone, Sink};
+use crate::producer::sink::{Afterwards, OnDone, Sink};
 
 impl Broker {
     /// A producer, to be configured and built.
@@ -126,7 +126,14 @@ fn single((outcome, parts): (Result<Vec<Appended>>, Vec<Part>)) -> (Result<Appen
 }
 
 impl Sink for Held {
-    fn submit(&self, partition: &Arc<Partition>, batch: Vec<u8>, acks: Acks, on_done: OnDone) {
+    fn submit(
+        &self,
+        partition: &Arc<Partition>,
+        batch: Vec<u8>,
+        acks: Acks,
+        on_done: OnDone,
+        afterwards: Arc<dyn Afterwards>,
+    ) {
         if let Err(error) = self.check_writable() {
             return on_done(Err(error), batch);
         }
@@ -136,7 +143,8 @@ impl Sink for Held {
                 let (outcome, batch) = single(outcome);
                 on_done(outcome, batch);
             });
-            return self.committer.enqueue(vec![part], on_outcome);
+            let tell = Box::new(move || afterwards.tell());
+            return self.committer.enqueue_then(vec![part], on_outcome, tell);
         }
         let (outcome, batch) = self.append_batch(partition, batch, acks);
         on_done(outcome, batch);
@@ -144,6 +152,10 @@ impl Sink for Held {
 
     fn settle(&self) {
         self.committer.settle();
+    }
+
+    fn settles_by_itself(&self) -> bool {
+        self.has_background.load(Ordering::Acquire)
     }
 
     fn schedule(&self, at: Duration) {

@@ -53,6 +53,14 @@ impl KnownTopics {
         self.put(name, before.id, partitions, by, config)
     }
 
+    pub(crate) fn alter(&self, name: &str, config: TopicConfig) {
+        let before = self.topic(name).unwrap();
+        for partition in &before.partitions {
+            partition.set_config(&config);
+        }
+        self.put(name, before.id, before.partitions.clone(), 0, config);
+    }
+
     pub(crate) fn delete(&self, name: &str) {
         let gone = self.handles.lock().remove(name).unwrap();
         for partition in &gone.partitions {

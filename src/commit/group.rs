@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::commit::Committer;
 use crate::commit::journal::{Journal, Room};
-use crate::commit::ticket::{Effect, OnOutcome, Outcome, Part, Ticket, Woken};
+use crate::commit::ticket::{Afterwards, Effect, OnOutcome, Outcome, Part, Ticket, Woken};
 use crate::env::planted::planted;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::Ordering;
@@ -92,22 +92,47 @@ impl Committer {
     }
 
     /// Queues `parts` for the next group without waiting; the callback gets the outcome.
+    #[cfg(test)]
     pub(crate) fn enqueue(&self, parts: Vec<Part>, on_outcome: OnOutcome) {
         self.enqueue_with(parts, None, on_outcome);
     }
 
-    /// As [`enqueue`](Self::enqueue), with an effect.
+    /// Queues `parts` for the next group without waiting; the callback gets the outcome, and must
+    /// not wait for other callbacks. `afterwards` is called after a callback that is called later
+    /// than this returns; it may wait for anything: the place for the code of users.
+    pub(crate) fn enqueue_then(
+        &self,
+        parts: Vec<Part>,
+        on_outcome: OnOutcome,
+        afterwards: Afterwards,
+    ) {
+        self.enqueue_ticket(parts, None, on_outcome, Some(afterwards));
+    }
+
+    /// Queues `parts` with an effect; the callback gets the outcome, and must not wait for other
+    /// callbacks.
     pub(crate) fn enqueue_with(
         &self,
         parts: Vec<Part>,
         effect: Option<Box<dyn Effect>>,
         on_outcome: OnOutcome,
     ) {
+        self.enqueue_ticket(parts, effect, on_outcome, None);
+    }
+
+    fn enqueue_ticket(
+        &self,
+        parts: Vec<Part>,
+        effect: Option<Box<dyn Effect>>,
+        on_outcome: OnOutcome,
+        afterwards: Option<Afterwards>,
+    ) {
         if let Err(error) = self.begin_write() {
             on_outcome((Err(error), parts));
             return;
         }
-        self.queue.lock().pending.push_back(Ticket::called_back(parts, effect, on_outcome));
+        let ticket = Ticket::called_back(parts, effect, on_outcome, afterwards);
+        self.queue.lock().pending.push_back(ticket);
         self.wake_background();
     }
 
@@ -126,6 +151,7 @@ impl Committer {
             Box::new(move |_| {
                 let _ = told.send(());
             }),
+            None,
         );
         self.queue.lock().pending.push_back(marker);
         let _ = self.wait_for(&Ticket::waited_for(Vec::new(), None));
@@ -224,12 +250,16 @@ impl Committer {
                 completions.calling = true;
                 ticket
             };
-            let panicked = catch_unwind(AssertUnwindSafe(|| ticket.call_back())).err();
+            let called = catch_unwind(AssertUnwindSafe(|| ticket.call_back()));
             self.completions.lock().calling = false;
-            if let Some(panic) = panicked {
-                // Whoever came meanwhile has left its callbacks to this thread.
-                self.call_back();
-                resume_unwind(panic);
+            match called {
+                Ok(None) => {}
+                Ok(Some(afterwards)) => afterwards(),
+                Err(panic) => {
+                    // Whoever came meanwhile has left its callbacks to this thread.
+                    self.call_back();
+                    resume_unwind(panic);
+                }
             }
         }
     }
@@ -530,7 +560,8 @@ impl Drop for PanicGuard<'_> {
                 ticket.decide(Err(error.clone()), Vec::new());
             }
             if !ticket.tell_waiter() {
-                ticket.call_back();
+                // The leader's lock is still held: what is to come afterwards is left to a tick.
+                drop(ticket.call_back());
             }
         }
     }

@@ -39,6 +39,10 @@ pub(crate) trait Effect: Send {
     fn publish(&mut self, appended: &[Appended]);
 }
 
+/// Called after the outcome was told, when the calling thread holds nothing of the commit any
+/// more: what it does may wait for other commits and their outcomes.
+pub(crate) type Afterwards = Box<dyn FnOnce() + Send>;
+
 const WAITING: u8 = 0;
 const LEADING: u8 = 1;
 const DONE: u8 = 2;
@@ -68,12 +72,13 @@ struct Contents {
     effect: Option<Box<dyn Effect>>,
     outcome: Option<Result<Vec<Appended>>>,
     on_outcome: Option<OnOutcome>,
+    afterwards: Option<Afterwards>,
 }
 
 impl Ticket {
     /// A ticket for which the calling thread will wait.
     pub(crate) fn waited_for(parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Arc<Ticket> {
-        Ticket::new(parts, effect, Some(current()), None)
+        Ticket::new(parts, effect, Some(current()), None, None)
     }
 
     /// A ticket whose outcome goes to a callback.
@@ -81,8 +86,9 @@ impl Ticket {
         parts: Vec<Part>,
         effect: Option<Box<dyn Effect>>,
         on_outcome: OnOutcome,
+        afterwards: Option<Afterwards>,
     ) -> Arc<Ticket> {
-        Ticket::new(parts, effect, None, Some(on_outcome))
+        Ticket::new(parts, effect, None, Some(on_outcome), afterwards)
     }
 
     fn new(
@@ -90,11 +96,12 @@ impl Ticket {
         effect: Option<Box<dyn Effect>>,
         waiter: Option<Thread>,
         on_outcome: Option<OnOutcome>,
+        afterwards: Option<Afterwards>,
     ) -> Arc<Ticket> {
         Arc::new(Ticket {
             bytes: parts.iter().map(|part| part.batch.len() as u64).sum(),
             parts: parts.len(),
-            contents: Mutex::new(Contents { parts, effect, outcome: None, on_outcome }),
+            contents: Mutex::new(Contents { parts, effect, outcome: None, on_outcome, afterwards }),
             state: AtomicU8::new(WAITING),
             waiter,
         })
@@ -138,12 +145,17 @@ impl Ticket {
         true
     }
 
-    /// Calls the callback, if there is one.
-    pub(crate) fn call_back(&self) {
-        let on_outcome = self.contents.lock().on_outcome.take();
+    /// Calls the callback, if there is one; returns what is to be called when the calling thread
+    /// has let go of everything.
+    pub(crate) fn call_back(&self) -> Option<Afterwards> {
+        let (on_outcome, afterwards) = {
+            let mut contents = self.contents.lock();
+            (contents.on_outcome.take(), contents.afterwards.take())
+        };
         if let Some(on_outcome) = on_outcome {
             on_outcome(self.take_outcome());
         }
+        afterwards
     }
 
     fn wake(&self, state: u8) {

@@ -14,7 +14,7 @@ pub struct ProducerConfig {
     /// How safe a record must be before it is acknowledged. Default: all. `acks`
     pub acks: Acks,
     /// How long a batch waits for more records, unless somebody waits for one of its deliveries.
-    /// Default: 5 ms. `linger.ms`
+    /// With 0 only while an earlier batch of the partition is under way. Default: 5 ms. `linger.ms`
     pub linger: Duration,
     /// A batch is sent when it has this size. Bytes. Default: 16384. `batch.size`
     pub batch_size: u32,
@@ -141,7 +141,7 @@ const REFUSED: &[Refused] = &[
     Refused { name: "enable.idempotence", why: "nothing is sent twice; leave it out" },
     Refused { name: "transactional.id", why: NO_TRANSACTIONS },
     Refused { name: "transaction.timeout.ms", why: NO_TRANSACTIONS },
-    Refused { name: "partitioner.class", why: "give a record its partition instead" },
+    Refused { name: "partitioner.class", why: "give the builder a `partitioner` instead" },
     Refused { name: "partitioner.adaptive.partitioning.enable", why: "all partitions are equally near" },
     Refused { name: "partitioner.availability.timeout.ms", why: "all partitions are available" },
 ];

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::Producer;
 use super::accumulator::Accumulator;
+use super::outlet::Outlet;
+use super::partitioner::Partitioner;
 use super::settings::Settings;
 use super::sink::Sink;
 use crate::catalog::topic_handle::Topics;
@@ -31,6 +33,7 @@ pub(crate) struct ProducerParts {
 pub struct ProducerBuilder {
     parts: ProducerParts,
     config: ProducerConfig,
+    partitioner: Option<Arc<dyn Partitioner>>,
     /// The first setting that was refused; reported by `build`.
     refused: Option<Error>,
 }
@@ -38,7 +41,8 @@ pub struct ProducerBuilder {
 impl ProducerBuilder {
     /// A builder with the default settings.
     pub(crate) fn new(parts: ProducerParts) -> ProducerBuilder {
-        ProducerBuilder { parts, config: ProducerConfig::default(), refused: None }
+        let config = ProducerConfig::default();
+        ProducerBuilder { parts, config, partitioner: None, refused: None }
     }
 
     /// Takes all settings from `config`.
@@ -54,6 +58,9 @@ impl ProducerBuilder {
     }
 
     /// How long a batch waits for company. Default: 5 ms.
+    ///
+    /// With zero a record goes out at once if no batch of its partition is under way, and
+    /// otherwise together with all that come before that one is decided.
     pub fn linger(mut self, linger: Duration) -> ProducerBuilder {
         self.config.linger = linger;
         self
@@ -83,6 +90,19 @@ impl ProducerBuilder {
         self
     }
 
+    /// How long after a send its outcome is known, be it that nobody knows. Default: 120 s.
+    pub fn delivery_timeout(mut self, time: Duration) -> ProducerBuilder {
+        self.config.delivery_timeout = time;
+        self
+    }
+
+    /// Chooses the partition of records that name none. Default: Kafka's, by the key, or sticky
+    /// without one.
+    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> ProducerBuilder {
+        self.partitioner = Some(Arc::new(partitioner));
+        self
+    }
+
     /// Sets what Kafka calls `name`. A wrong name or value is reported by
     /// [`build`](ProducerBuilder::build).
     pub fn set(mut self, name: &str, value: &str) -> ProducerBuilder {
@@ -104,7 +124,8 @@ impl ProducerBuilder {
         self.config.validate()?;
         let ProducerParts { topics, sink, env, register } = self.parts;
         let settings = Settings::new(&self.config);
-        let accumulator = Arc::new(Accumulator::new(topics, sink, env, settings));
+        let outlet = Arc::new(Outlet::new(sink, env, settings));
+        let accumulator = Arc::new(Accumulator::new(topics, outlet, self.partitioner));
         register(Arc::downgrade(&accumulator));
         Ok(Producer { accumulator })
     }

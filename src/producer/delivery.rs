@@ -1,18 +1,17 @@
-//! The fate of a sent record: pending, then its place in the log or the error, for ever.
+//! What a sender holds of a record that was sent: to wait for it, to await it, or to be called.
 //!
 //! The records of one batch share one [`Completion`]; a [`Delivery`] is a reference to it and the
-//! record's place in the batch, so that sending allocates nothing per record. Stages only go
-//! forward: open, closing, submitted, done.
+//! record's place in the batch, so that sending allocates nothing per record.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use super::queue::PartitionQueue;
+use super::completion::{Completion, Placed, Stage};
 use crate::config::acks::Acks;
-use crate::env::sync::atomic::{AtomicU8, Ordering};
-use crate::env::sync::{Condvar, Mutex};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::topic::TopicName;
 
 /// The offset of a record that nobody asked to be acknowledged (`acks=0`).
@@ -31,20 +30,55 @@ pub struct RecordMetadata {
     pub timestamp: i64,
 }
 
-/// A record that was sent and whose fate can be waited for. Dropping it changes nothing.
+/// A record that was sent and whose fate can be waited for ([`wait`](Delivery::wait)), awaited (it
+/// is a [`Future`] and needs no particular runtime), or told to a callback
+/// ([`on_completion`](Delivery::on_completion)). Dropping it changes nothing.
+///
+/// Awaiting it closes the record's batch, as waiting does. The broker's maintenance thread then
+/// commits the batch and wakes the task. Without that thread (`BrokerOptions::background(false)`)
+/// the first poll commits the batch itself, and blocks while it does.
+///
+/// ```
+/// use ottla::{Broker, Record, Result, TopicConfig};
+///
+/// async fn order(broker: Broker) -> Result<i64> {
+///     let producer = broker.producer().build()?;
+///     let written = producer.send(Record::new("orders", "one burger"))?.await?;
+///     Ok(written.offset)
+/// }
+/// # use std::{future::Future, pin::pin, sync::Arc, task::{Context, Poll, Wake}};
+/// # struct Unpark(std::thread::Thread);
+/// # impl Wake for Unpark { fn wake(self: Arc<Self>) { self.0.unpark() } }
+/// # fn block_on<F: Future>(future: F) -> F::Output {
+/// #     let waker = Arc::new(Unpark(std::thread::current())).into();
+/// #     let mut future = pin!(future);
+/// #     loop {
+/// #         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+/// #             Poll::Ready(output) => return output,
+/// #             Poll::Pending => std::thread::park(),
+/// #         }
+/// #     }
+/// # }
+/// # let broker = Broker::in_memory().unwrap();
+/// # broker.create_topic("orders", TopicConfig::new()).unwrap();
+/// # assert_eq!(block_on(order(broker)).unwrap(), 0);
+/// ```
 #[must_use = "a record that was not waited for may still fail"]
 pub struct Delivery {
     completion: Arc<Completion>,
     timestamp: i64,
     index: u32,
+    /// A waker was left with the completion.
+    watched: bool,
 }
 
-// One per record: a reference, a timestamp, and the place in the batch.
+// One per record: a reference, a timestamp, the place in the batch, and a mark.
 const _: () = assert!(std::mem::size_of::<Delivery>() == 24);
 
 impl Delivery {
+    #[inline]
     pub(super) fn new(completion: Arc<Completion>, timestamp: i64, index: u32) -> Delivery {
-        Delivery { completion, timestamp, index }
+        Delivery { completion, timestamp, index, watched: false }
     }
 
     /// Waits until the record has reached the producer's `acks` level, or has failed.
@@ -61,20 +95,44 @@ impl Delivery {
     /// failed and the outcome is unknown.
     pub fn wait(self) -> Result<RecordMetadata> {
         if self.acks() == Acks::None {
-            return Ok(self.metadata(None));
+            return Ok(self.unacknowledged());
         }
         self.completion.queue().drive(&self.completion);
-        let placed = self.completion.wait_until_done()?;
-        Ok(self.metadata(Some(placed)))
+        let placed = self.completion.wait_until_done().of_record(self.index);
+        self.completion.queue().outlet().notices.deliver();
+        Ok(self.metadata(placed?))
+    }
+
+    /// Calls `callback` once with the record's fate, as Kafka's `Callback.onCompletion`.
+    ///
+    /// It runs on whichever thread completes the batch: one that waits or flushes, the maintenance
+    /// thread, or this one if the fate is decided already. Callbacks of one producer run one at a
+    /// time, those of one partition in the order of its batches and in a batch in the order of
+    /// these calls. No lock is held: a callback may send, wait, flush, and drop the producer; it
+    /// should not take long, for the others wait for it. If it panics, the others are still called.
+    ///
+    /// With `acks=0` it runs at once and is told no offset.
+    pub fn on_completion(self, callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static) {
+        let callback = Box::new(callback);
+        let notices = &self.completion.queue().outlet().notices;
+        if self.acks() == Acks::None {
+            let outcome = Ok(self.unacknowledged());
+            notices.add(None, [super::notices::Due { callback, outcome }]);
+        } else {
+            self.completion.call(self.index, self.timestamp, callback);
+        }
+        if self.is_done() {
+            notices.deliver();
+        }
     }
 
     /// The record's fate if it is decided. Never waits.
     pub fn outcome(&self) -> Option<Result<RecordMetadata>> {
         if self.acks() == Acks::None {
-            return Some(Ok(self.metadata(None)));
+            return Some(Ok(self.unacknowledged()));
         }
-        let decided = self.completion.outcome()?;
-        Some(decided.clone().map(|placed| self.metadata(Some(placed))))
+        let placed = self.completion.outcome()?.of_record(self.index);
+        Some(placed.map(|placed| self.metadata(placed)))
     }
 
     /// Whether the record's fate is decided. Never waits.
@@ -86,16 +144,40 @@ impl Delivery {
         self.completion.queue().acks()
     }
 
-    fn metadata(&self, placed: Option<Placed>) -> RecordMetadata {
-        let queue = self.completion.queue();
-        let append_time = placed.and_then(|placed| placed.append_time);
-        RecordMetadata {
-            topic: queue.topic().clone(),
-            partition: queue.number(),
-            offset: placed.map_or(OFFSET_UNKNOWN, |placed| {
-                placed.base_offset.saturating_add(i64::from(self.index))
-            }),
-            timestamp: append_time.unwrap_or(self.timestamp),
+    fn metadata(&self, placed: Placed) -> RecordMetadata {
+        self.completion.queue().metadata(placed, self.timestamp)
+    }
+
+    fn unacknowledged(&self) -> RecordMetadata {
+        self.metadata(Placed { base_offset: OFFSET_UNKNOWN, append_time: None })
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<RecordMetadata>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let delivery = self.get_mut();
+        if let Some(outcome) = delivery.outcome() {
+            return Poll::Ready(outcome);
+        }
+        // First the waker, then the hurry: what is decided in between wakes.
+        if delivery.completion.watch(delivery.index, context.waker()) {
+            delivery.watched = true;
+            delivery.completion.queue().hurry(&delivery.completion);
+        }
+        match delivery.outcome() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Delivery {
+    #[inline]
+    fn drop(&mut self) {
+        if self.watched {
+            self.completion.unwatch(self.index);
         }
     }
 }
@@ -107,118 +189,5 @@ impl fmt::Debug for Delivery {
             .field("partition", &self.completion.queue().number())
             .field("outcome", &self.outcome())
             .finish()
-    }
-}
-
-/// How far a batch has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Stage {
-    /// Records are still added.
-    Open,
-    /// Being compressed and summed, or waiting for its turn.
-    Closing,
-    /// The sink has it.
-    Submitted,
-    /// Decided.
-    Done,
-}
-
-/// Where a batch went.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Placed {
-    /// The offset of its first record.
-    pub(super) base_offset: i64,
-    /// The timestamp of all its records, if that is the time of the append.
-    pub(super) append_time: Option<i64>,
-}
-
-/// The fate of a batch, shared by the deliveries of its records.
-pub(super) struct Completion {
-    queue: Arc<PartitionQueue>,
-    stage: AtomicU8,
-    outcome: OnceLock<Result<Placed>>,
-    /// When waiting for the outcome ends, on the monotonic clock (`delivery.timeout.ms`).
-    give_up_at: Duration,
-    /// Held while the stage changes, so that nobody falls asleep between looking and waiting.
-    /// (The place for the wakers and callbacks of a later day.)
-    changing: Mutex<()>,
-    changed: Condvar,
-}
-
-impl Completion {
-    pub(super) fn new(queue: Arc<PartitionQueue>, give_up_at: Duration) -> Completion {
-        Completion {
-            queue,
-            give_up_at,
-            stage: AtomicU8::new(Stage::Open as u8),
-            outcome: OnceLock::new(),
-            changing: Mutex::new(()),
-            changed: Condvar::new(),
-        }
-    }
-
-    pub(super) fn queue(&self) -> &Arc<PartitionQueue> {
-        &self.queue
-    }
-
-    pub(super) fn stage(&self) -> Stage {
-        match self.stage.load(Ordering::Acquire) {
-            0 => Stage::Open,
-            1 => Stage::Closing,
-            2 => Stage::Submitted,
-            _ => Stage::Done,
-        }
-    }
-
-    /// Goes forward to `stage` and wakes whoever waits for it.
-    pub(super) fn advance(&self, stage: Stage) {
-        let changing = self.changing.lock();
-        // The sink may have decided a batch before it returned from taking it.
-        if self.stage() < stage {
-            self.stage.store(stage as u8, Ordering::Release);
-        }
-        drop(changing);
-        self.changed.notify_all();
-    }
-
-    /// Decides the batch. Only the first decision counts.
-    pub(super) fn decide(&self, outcome: Result<Placed>) {
-        if self.outcome.set(outcome).is_ok() {
-            self.advance(Stage::Done);
-        }
-    }
-
-    /// Waits until the batch has left `stage`. When `delivery.timeout.ms` is over, the batch is
-    /// decided: its outcome is unknown.
-    pub(super) fn wait_while(&self, stage: Stage) {
-        let mut changing = self.changing.lock();
-        while self.stage() <= stage {
-            let now = self.queue.monotonic();
-            if now >= self.give_up_at {
-                drop(changing);
-                self.decide(Err(self.timed_out()));
-                return;
-            }
-            self.changed.wait_for(&mut changing, self.give_up_at - now);
-        }
-    }
-
-    fn timed_out(&self) -> Error {
-        let message = "delivery.timeout.ms is over; whether the record was written is unknown";
-        Error::new(ErrorKind::Timeout, message)
-            .at_partition(self.queue.topic().as_str(), self.queue.number())
-    }
-
-    /// Waits for the decision.
-    pub(super) fn wait_until_done(&self) -> Result<Placed> {
-        self.wait_while(Stage::Submitted);
-        // It is set before the stage says so.
-        self.outcome.wait().clone()
-    }
-
-    /// The decision, if there is one.
-    pub(super) fn outcome(&self) -> Option<&Result<Placed>> {
-        self.outcome.get()
     }
 }

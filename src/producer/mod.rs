@@ -8,24 +8,32 @@
 
 pub(crate) mod accumulator;
 pub(crate) mod builder;
+mod completion;
 pub(crate) mod delivery;
+mod hand_over;
 pub(crate) mod identity;
 mod memory;
+pub(crate) mod metrics;
+mod notices;
 mod outlet;
 pub(crate) mod partitioner;
 mod queue;
+mod ratio;
 pub(crate) mod record;
 mod settings;
 pub(crate) mod sink;
 #[cfg(test)]
 mod tests;
+mod ticket;
+mod topic_queues;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use accumulator::Accumulator;
-use delivery::Delivery;
+use delivery::{Delivery, RecordMetadata};
+use metrics::ProducerMetrics;
 use record::Record;
 
 use crate::error::Result;
@@ -65,7 +73,43 @@ impl Producer {
         self.accumulator.send(&record, false)
     }
 
-    /// Closes all open batches, and returns when all that was sent before is decided.
+    /// As [`send`](Producer::send); `callback` is called with the record's fate, on the terms of
+    /// [`Delivery::on_completion`].
+    ///
+    /// ```
+    /// use ottla::{Broker, Record, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("orders", TopicConfig::new())?;
+    /// let producer = broker.producer().build()?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// for order in ["one burger", "two burgers"] {
+    ///     let sender = sender.clone();
+    ///     producer.send_with_callback(Record::new("orders", order), move |outcome| {
+    ///         let _ = sender.send(outcome);
+    ///     })?;
+    /// }
+    /// producer.flush()?; // and all callbacks have returned
+    /// assert_eq!(receiver.recv().unwrap()?.offset, 0);
+    /// assert_eq!(receiver.recv().unwrap()?.offset, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Producer::send); the callback is not called then.
+    pub fn send_with_callback(
+        &self,
+        record: Record<'_>,
+        callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static,
+    ) -> Result<()> {
+        self.send(record)?.on_completion(callback);
+        Ok(())
+    }
+
+    /// Closes all open batches, and returns when all that was sent before is decided and the
+    /// callbacks for it have returned. Inside of a callback it does not wait for callbacks.
     ///
     /// # Durability
     /// On `Ok`, every record sent before has reached the producer's `acks` level, or its delivery
@@ -77,21 +121,46 @@ impl Producer {
         self.accumulator.flush()
     }
 
-    /// Flushes and takes no more records.
+    /// Flushes and takes no more records, from whatever thread: sends that wait for memory fail
+    /// with [`Closed`](crate::error::ErrorKind::Closed). A second close waits for the first.
     ///
     /// # Errors
     /// As [`flush`](Producer::flush).
-    pub fn close(self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         self.accumulator.close(Duration::MAX)
     }
 
     /// Flushes for at most `within` and takes no more records. What is undecided then fails.
+    /// (Without the broker's maintenance thread a commit that has begun is not given up.)
     ///
     /// # Errors
     /// As [`flush`](Producer::flush); [`Closed`](crate::error::ErrorKind::Closed) if the time was
     /// up.
-    pub fn close_within(self, within: Duration) -> Result<()> {
+    pub fn close_within(&self, within: Duration) -> Result<()> {
         self.accumulator.close(within)
+    }
+
+    /// What the producer has done so far.
+    ///
+    /// ```
+    /// use ottla::{Broker, Record, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("orders", TopicConfig::new())?;
+    /// let producer = broker.producer().build()?;
+    /// for _ in 0..10 {
+    ///     let _ = producer.send(Record::new("orders", "one burger"))?;
+    /// }
+    /// producer.flush()?;
+    /// let metrics = producer.metrics();
+    /// assert_eq!((metrics.records, metrics.batches), (10, 1));
+    /// assert_eq!(metrics.records_per_batch(), 10.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn metrics(&self) -> ProducerMetrics {
+        self.accumulator.metrics()
     }
 }
 

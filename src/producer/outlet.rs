@@ -1,5 +1,6 @@
 //! What all partition queues of one producer share: the sink, the clock, the bounded memory, the
-//! spare builders, and the list of batches that linger.
+//! spare builders, the notices, the counters, and the lists of batches that linger or are not
+//! decided.
 //!
 //! Knows no topic. Locks: those in here are leaves, taken after a queue's own lock or without it.
 
@@ -7,10 +8,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::delivery::{Completion, Stage};
-use super::memory::Memory;
+use super::completion::{Completion, Outcome, Stage};
+use super::memory::{Memory, Turn};
+use super::metrics::{Counters, ProducerMetrics};
+use super::notices::Notices;
 use super::settings::Settings;
-use super::sink::Sink;
+use super::sink::{Afterwards, Sink};
 use crate::batch::builder::BatchBuilder;
 use crate::env::Env;
 use crate::env::sync::Mutex;
@@ -19,8 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// More spare builders than this are not kept.
 const SPARE_BUILDERS_MAX: usize = 64;
 
-/// A list of lingering batches shorter than this is not searched for closed ones.
-const LINGERING_CHECKED_MIN: usize = 64;
+/// A list of batches shorter than this is not searched for those that are no longer of interest.
+const SWEPT_MIN: usize = 64;
 
 /// How long a thread that waits for memory sleeps before it offers its help again.
 const MEMORY_PAUSE: Duration = Duration::from_millis(10);
@@ -31,15 +34,55 @@ pub(super) struct Outlet {
     pub(super) env: Env,
     pub(super) settings: Settings,
     pub(super) memory: Memory,
-    lingering: Mutex<Lingering>,
+    pub(super) notices: Notices,
+    pub(super) counters: Counters,
+    /// Open batches in the order in which their time is up; closed ones may still be among them.
+    lingering: Mutex<Batches>,
+    /// Batches in the order in which they were opened; decided ones may still be among them.
+    undecided: Mutex<Batches>,
     spare: Mutex<Vec<BatchBuilder>>,
 }
 
-/// Open batches in the order in which their time is up; closed ones may still be among them.
-struct Lingering {
-    batches: VecDeque<(Duration, Arc<Completion>)>,
-    /// At this length closed batches are dropped from the list.
+/// Batches in an order, of which some may have left the stages of interest.
+struct Batches {
+    list: VecDeque<(Duration, Arc<Completion>)>,
+    /// The last stage that is of interest.
+    until: Stage,
+    /// At this length the others are dropped from the list.
     sweep_at: usize,
+}
+
+impl Batches {
+    fn until(stage: Stage) -> Mutex<Batches> {
+        Mutex::new(Batches { list: VecDeque::new(), until: stage, sweep_at: SWEPT_MIN })
+    }
+
+    fn push(&mut self, due: Duration, completion: &Arc<Completion>) {
+        let until = self.until;
+        while self.list.front().is_some_and(|(_, batch)| batch.stage() > until) {
+            self.list.pop_front();
+        }
+        if self.list.len() >= self.sweep_at {
+            self.list.retain(|(_, batch)| batch.stage() <= until);
+            self.sweep_at = SWEPT_MIN.max(2 * self.list.len());
+        }
+        self.list.push_back((due, Arc::clone(completion)));
+    }
+
+    /// The first batch of interest if it is due by `now` (`None`: in any case), or when it is due.
+    fn pop_due(&mut self, now: Option<Duration>) -> Result<Arc<Completion>, Option<Duration>> {
+        loop {
+            let Some((due, first)) = self.list.front() else { return Err(None) };
+            let is_of_interest = first.stage() <= self.until;
+            if is_of_interest && now.is_some_and(|now| *due > now) {
+                return Err(Some(*due));
+            }
+            match self.list.pop_front() {
+                Some((_, completion)) if is_of_interest => return Ok(completion),
+                _ => {}
+            }
+        }
+    }
 }
 
 impl Outlet {
@@ -49,10 +92,10 @@ impl Outlet {
             env,
             memory: Memory::new(settings.buffer_memory),
             settings,
-            lingering: Mutex::new(Lingering {
-                batches: VecDeque::new(),
-                sweep_at: LINGERING_CHECKED_MIN,
-            }),
+            notices: Notices::default(),
+            counters: Counters::default(),
+            lingering: Batches::until(Stage::Open),
+            undecided: Batches::until(Stage::Submitted),
             spare: Mutex::new(Vec::new()),
         }
     }
@@ -70,61 +113,102 @@ impl Outlet {
         }
     }
 
-    /// Notes that an open batch wants to be closed when it has lingered long enough.
-    pub(super) fn linger(&self, completion: &Arc<Completion>) {
-        let due = self.env.clock.monotonic().saturating_add(self.settings.linger);
-        {
-            let mut lingering = self.lingering.lock();
-            if lingering.batches.len() >= lingering.sweep_at {
-                lingering.batches.retain(|(_, batch)| batch.stage() == Stage::Open);
-                lingering.sweep_at = LINGERING_CHECKED_MIN.max(2 * lingering.batches.len());
-            }
-            lingering.batches.push_back((due, Arc::clone(completion)));
+    /// Notes a batch that was opened just now. It wants to be closed when it has lingered long
+    /// enough, and to be decided before `delivery.timeout.ms` is over.
+    pub(super) fn opened(&self, completion: &Arc<Completion>, now: Duration) {
+        self.counters.opened();
+        self.undecided.lock().push(completion.give_up_at(), completion);
+        if !self.settings.linger.is_zero() {
+            let due = now.saturating_add(self.settings.linger);
+            self.lingering.lock().push(due, completion);
+            self.sink.schedule(due);
         }
-        self.sink.schedule(due);
     }
 
     /// Closes the lingering batches whose time is up by `now`; `None`: all of them.
     /// Returns when the next one is due. Not to be called under a queue's lock.
     pub(super) fn close_due(&self, now: Option<Duration>) -> Option<Duration> {
         loop {
-            let completion = {
-                let mut lingering = self.lingering.lock();
-                let (due, first) = lingering.batches.front()?;
-                let open = first.stage() == Stage::Open;
-                if open && now.is_some_and(|now| *due > now) {
-                    return Some(*due);
-                }
-                let (_, completion) = lingering.batches.pop_front()?;
-                completion
-            };
-            completion.queue().close_if_open(&completion);
+            let due = self.lingering.lock().pop_due(now);
+            match due {
+                Ok(completion) => completion.queue().close_if_open(&completion),
+                Err(next) => return next,
+            }
         }
+    }
+
+    /// Gives up the batches whose `delivery.timeout.ms` is over by `now`, the oldest first.
+    pub(super) fn expire(&self, now: Duration) {
+        loop {
+            let due = self.undecided.lock().pop_due(Some(now));
+            match due {
+                Ok(completion) => completion.time_out(),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Decides every batch that is left with an error, and forgets them.
+    pub(super) fn fail_all(&self, error: &Error) {
+        loop {
+            let due = self.undecided.lock().pop_due(None);
+            match due {
+                Ok(completion) => completion.decide(Outcome::Whole(Err(error.clone()))),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The batches that are not decided, the oldest first.
+    pub(super) fn undecided(&self) -> Vec<Arc<Completion>> {
+        let undecided = self.undecided.lock();
+        let is_undecided = |completion: &Arc<Completion>| completion.stage() < Stage::Done;
+        undecided.list.iter().map(|(_, batch)| Arc::clone(batch)).filter(is_undecided).collect()
     }
 
     /// Takes memory for a batch, waiting up to `max.block.ms` for it if `may_wait`.
     /// Not to be called under a queue's lock.
     ///
     /// # Errors
-    /// [`ErrorKind::BufferFull`].
+    /// [`ErrorKind::BufferFull`]; [`ErrorKind::Closed`] if the producer was closed meanwhile.
     pub(super) fn take_memory(&self, bytes: usize, may_wait: bool) -> Result<()> {
-        let mut give_up_at = None;
+        if self.memory.try_take(bytes) {
+            return Ok(());
+        }
+        // Whatever lingers for company is asked to leave, so that others can come in.
+        self.close_due(None);
+        self.notices.deliver();
+        if self.memory.try_take(bytes) {
+            return Ok(());
+        }
+        if !may_wait {
+            self.counters.refused();
+            return Err(self.buffer_full(bytes, may_wait));
+        }
+        let started = self.env.clock.monotonic();
+        let taken = self.wait_for_memory(&self.memory.queue_up(), bytes, started);
+        self.counters.waited(self.env.clock.monotonic().saturating_sub(started));
+        taken
+    }
+
+    fn wait_for_memory(&self, turn: &Turn<'_>, bytes: usize, started: Duration) -> Result<()> {
+        let give_up_at = started.saturating_add(self.settings.max_block);
         loop {
-            if self.memory.try_take(bytes) {
-                return Ok(());
+            if self.memory.is_shut() {
+                return Err(closed_error());
             }
-            // Whatever lingers for company is asked to leave, so that others can come in.
-            self.close_due(None);
-            if self.memory.try_take(bytes) {
+            if turn.try_take(bytes) {
                 return Ok(());
             }
             let now = self.env.clock.monotonic();
-            let give_up_at = *give_up_at.get_or_insert(now.saturating_add(self.settings.max_block));
-            if !may_wait || now >= give_up_at {
-                return Err(self.buffer_full(bytes, may_wait));
+            if now >= give_up_at {
+                self.counters.refused();
+                return Err(self.buffer_full(bytes, true));
             }
+            self.close_due(None);
             self.sink.settle();
-            self.memory.wait_for_release(bytes, MEMORY_PAUSE.min(give_up_at - now));
+            self.notices.deliver();
+            turn.wait(bytes, MEMORY_PAUSE.min(give_up_at - now));
         }
     }
 
@@ -142,4 +226,23 @@ impl Outlet {
         );
         Error::new(ErrorKind::BufferFull, message)
     }
+
+    /// What was counted so far, and what is under way now.
+    pub(super) fn metrics(&self) -> ProducerMetrics {
+        let mut metrics = self.counters.totals();
+        metrics.batch_size = self.settings.batch_size;
+        metrics.bytes_in_flight = self.memory.used_bytes();
+        metrics.waiting_threads = self.memory.waiting_count();
+        metrics
+    }
+}
+
+impl Afterwards for Outlet {
+    fn tell(&self) {
+        self.notices.deliver();
+    }
+}
+
+pub(super) fn closed_error() -> Error {
+    Error::new(ErrorKind::Closed, "the producer is closed")
 }

@@ -1,10 +1,58 @@
-//! Which partition a record goes to: the one that was named, else the one that the key hashes to
-//! (the same as with Kafka's own clients), else the topic's sticky partition of the moment.
+//! Which partition a record goes to: the one that was named, else the one that the user's
+//! [`Partitioner`] chooses, else the one that the key hashes to (the same as with Kafka's own
+//! clients), else the topic's sticky partition of the moment.
 //!
 //! The sticky partition changes when about one batch of bytes went there, so that batches fill
 //! and, over time, each partition gets the same number of bytes.
 
+use crate::batch::message::Message;
 use crate::env::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Chooses the partition of records that name none: Kafka's `partitioner.class`. See
+/// [`ProducerBuilder::partitioner`](super::builder::ProducerBuilder::partitioner).
+///
+/// ```
+/// use ottla::{Broker, Message, Partitioner, Record, TopicConfig};
+///
+/// /// The first partition is for those who cannot wait.
+/// struct UrgentFirst;
+///
+/// impl Partitioner for UrgentFirst {
+///     fn partition(&self, _: &str, message: &Message<'_>, _: i32) -> Option<i32> {
+///         let is_urgent = message.headers().iter().any(|(name, _)| *name == "urgent");
+///         is_urgent.then_some(0)
+///     }
+/// }
+///
+/// # fn main() -> ottla::Result<()> {
+/// let broker = Broker::in_memory()?;
+/// broker.create_topic("orders", TopicConfig::new().partitions(4))?;
+/// let producer = broker.producer().partitioner(UrgentFirst).build()?;
+/// let record = Record::new("orders", "one burger").key("john").header("urgent", "yes");
+/// assert_eq!(producer.send(record)?.wait()?.partition, 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A closure that says the types of its arguments is one, too:
+/// `|_: &str, message: &Message<'_>, partition_count: i32| Some(0)`.
+pub trait Partitioner: Send + Sync {
+    /// The partition of a message for `topic`, from 0 to `partition_count - 1`; `None` leaves it
+    /// to the producer: by the key, or sticky without one. Any other number fails the send.
+    ///
+    /// Called on the sending thread, under no lock. The same answer to the same key keeps the
+    /// order of the key's records.
+    fn partition(&self, topic: &str, message: &Message<'_>, partition_count: i32) -> Option<i32>;
+}
+
+impl<F> Partitioner for F
+where
+    F: Fn(&str, &Message<'_>, i32) -> Option<i32> + Send + Sync,
+{
+    fn partition(&self, topic: &str, message: &Message<'_>, partition_count: i32) -> Option<i32> {
+        self(topic, message, partition_count)
+    }
+}
 
 /// The seed of Kafka's MurmurHash2.
 const SEED: u32 = 0x9747_b28c;

@@ -1,29 +1,28 @@
-//! The batches of one partition on their way out: one that is open, and those that were closed
-//! and wait to be handed to the sink in the order in which they were closed.
+//! The open batch of one partition: records go in, and it is closed when it is full, has lingered
+//! long enough, or somebody is in a hurry.
 //!
-//! A record is copied under the queue's lock; compressing and handing over happen outside of it.
-//! Each thread encodes the batch that it closed; whichever finds the batch at the front encoded,
-//! and nobody else handing over, hands over. So the order holds and nobody waits for a turn.
-//!
-//! Invariants: at most one thread hands over; `in_flight` counts the batches that were closed and
-//! are not decided; the memory of a batch is taken before it is opened and given back when it is
-//! decided. Lock order: the queue's, then those in [`Outlet`].
+//! A record is copied under the queue's lock; compressing and handing over happen outside of it
+//! (`hand_over.rs`). Invariants: `in_flight` counts the batches that were closed and are not
+//! decided; the memory of a batch is taken before it is opened and given back when it is decided.
+//! Lock order: the queue's, then those in [`Outlet`].
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::delivery::{Completion, Delivery, Placed, Stage};
+use super::completion::{Completion, Outcome, Placed, Stage};
+use super::delivery::{Delivery, RecordMetadata};
+use super::hand_over::{Closing, Order};
 use super::outlet::Outlet;
+use super::ratio::CompressionRatio;
 use super::settings::BatchRules;
 use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::batch::message::Message;
 use crate::config::acks::Acks;
+use crate::env::sync::atomic::{AtomicUsize, Ordering};
 use crate::env::sync::{Mutex, MutexGuard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
 use crate::partition::Partition;
-use crate::partition::writer::Appended;
 use crate::topic::TopicName;
 
 /// The queue of one partition in one producer.
@@ -32,54 +31,38 @@ pub(super) struct PartitionQueue {
     topic: TopicName,
     number: i32,
     partition: Arc<Partition>,
-    state: Mutex<State>,
+    /// `max.message.bytes` of the topic, as far as is known: a larger batch is split.
+    message_bytes_max: AtomicUsize,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     open: Option<OpenBatch>,
-    /// Closed and not yet handed over, oldest first.
-    closed: VecDeque<Slot>,
-    /// The number of the slot at the front of `closed`, counted from the first batch.
-    front: u64,
-    /// A thread is handing over.
-    handing_over: bool,
-    in_flight: usize,
+    pub(super) order: Order,
+    pub(super) in_flight: usize,
     /// The newest closed batch, while it is in flight.
     newest: Option<Arc<Completion>>,
     /// Bytes of records without a key since the topic's sticky partition came here.
     sticky_bytes: usize,
+    /// Somebody awaits a record of the open batch: it goes out once no other is in flight.
+    is_awaited: bool,
+    pub(super) ratio: CompressionRatio,
     /// Set when the producer is closed or the partition left the topic: no more records.
     shut: Option<Error>,
 }
 
-struct OpenBatch {
-    builder: BatchBuilder,
-    completion: Arc<Completion>,
-    append_time: Option<i64>,
-    count: u32,
+/// A batch that takes records.
+pub(super) struct OpenBatch {
+    pub(super) builder: BatchBuilder,
+    pub(super) options: BatchOptions,
+    pub(super) completion: Arc<Completion>,
+    pub(super) append_time: Option<i64>,
+    pub(super) count: u32,
+    /// A record that would make it larger than this, before compression, closes it first.
+    bytes_max: usize,
     /// Taken from the producer's memory.
-    reserved: usize,
-}
-
-/// A place in the order of handing over.
-#[expect(clippy::large_enum_variant, reason = "nearly all are ready when they are looked at")]
-enum Slot {
-    /// The thread that closed the batch is encoding it.
-    Encoding,
-    Ready(Encoded),
-}
-
-struct Encoded {
-    batch: Result<Vec<u8>>,
-    ticket: Ticket,
-}
-
-/// A batch that was closed, until it has been encoded.
-#[must_use = "a closed batch has to be encoded and handed over"]
-pub(super) struct Closing {
-    slot: u64,
-    open: OpenBatch,
+    pub(super) reserved: usize,
 }
 
 /// A record to be pushed, with what was found out about it on the way.
@@ -109,7 +92,13 @@ impl PartitionQueue {
         number: i32,
         partition: Arc<Partition>,
     ) -> PartitionQueue {
-        PartitionQueue { outlet, topic, number, partition, state: Mutex::default() }
+        let message_bytes_max = AtomicUsize::new(usize::MAX);
+        let state = Mutex::default();
+        PartitionQueue { outlet, topic, number, partition, message_bytes_max, state }
+    }
+
+    pub(super) fn outlet(&self) -> &Arc<Outlet> {
+        &self.outlet
     }
 
     pub(super) fn topic(&self) -> &TopicName {
@@ -132,6 +121,26 @@ impl PartitionQueue {
         self.outlet.env.clock.monotonic()
     }
 
+    /// Batches that are larger than this are split.
+    pub(super) fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// The topic's limit is this from now on.
+    pub(super) fn set_message_bytes_max(&self, bytes_max: usize) {
+        self.message_bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// Where a record of this timestamp went.
+    pub(super) fn metadata(&self, placed: Placed, timestamp: i64) -> RecordMetadata {
+        RecordMetadata {
+            topic: self.topic.clone(),
+            partition: self.number,
+            offset: placed.base_offset,
+            timestamp: placed.append_time.unwrap_or(timestamp),
+        }
+    }
+
     /// Adds a record to the open batch; closes that first if it is full.
     ///
     /// # Errors
@@ -142,7 +151,7 @@ impl PartitionQueue {
             if let Some(error) = &state.shut {
                 return Err(error.clone());
             }
-            let fits = state.open.as_ref().map(|open| open.fits(push.bytes, rules));
+            let fits = state.open.as_ref().map(|open| open.fits(push.bytes));
             if push.sticky && self.is_enough(&mut state, push.bytes, fits == Some(true)) {
                 return Ok(Pushed::Enough);
             }
@@ -151,23 +160,23 @@ impl PartitionQueue {
                 Some(false) => {
                     let closing = self.close_open(&mut state);
                     drop(state);
-                    self.dispatch(closing);
+                    self.send_off(closing);
+                    state = self.state.lock();
                 }
                 None => {
                     // The memory is waited for outside of the lock, so that others can go on.
+                    let bytes_max = rules.plain_bytes_max(state.ratio);
                     drop(state);
-                    let reserved = rules.batch_bytes_max.max(push.bytes + BATCH_HEADER_LEN);
+                    let reserved = bytes_max.max(push.bytes + BATCH_HEADER_LEN);
                     self.outlet.take_memory(reserved, push.may_wait)?;
                     state = self.state.lock();
                     if state.open.is_some() || state.shut.is_some() {
                         self.outlet.memory.give_back(reserved);
                     } else {
-                        self.open_batch(&mut state, rules, reserved);
+                        state.open = Some(self.open_batch(rules, bytes_max, reserved));
                     }
-                    continue;
                 }
             }
-            state = self.state.lock();
         }
     }
 
@@ -185,29 +194,36 @@ impl PartitionQueue {
         enough
     }
 
-    fn open_batch(self: &Arc<Self>, state: &mut State, rules: &BatchRules, reserved: usize) {
-        let give_up_at = self.monotonic().saturating_add(self.outlet.settings.delivery_timeout);
-        let completion = Arc::new(Completion::new(Arc::clone(self), give_up_at));
+    fn open_batch(
+        self: &Arc<Self>,
+        rules: &BatchRules,
+        bytes_max: usize,
+        reserved: usize,
+    ) -> OpenBatch {
+        let now = self.monotonic();
+        let give_up_at = now.saturating_add(self.outlet.settings.delivery_timeout);
+        let completion = Arc::new(Completion::new(Arc::clone(self), now, give_up_at));
         let by_append = rules.timestamp_type == TimestampType::LogAppendTime;
         let now_ms = self.outlet.env.clock.wall_ms();
         let mut builder = self.outlet.builder();
-        builder.start(&BatchOptions {
+        let options = BatchOptions {
             compression: rules.compression,
             level: rules.level,
             timestamp_type: rules.timestamp_type,
             now_ms,
             ..BatchOptions::default()
-        });
-        if !self.outlet.settings.linger.is_zero() {
-            self.outlet.linger(&completion);
-        }
-        state.open = Some(OpenBatch {
+        };
+        builder.start(&options);
+        self.outlet.opened(&completion, now);
+        OpenBatch {
             builder,
+            options,
             completion,
             append_time: by_append.then_some(now_ms),
             count: 0,
+            bytes_max,
             reserved,
-        });
+        }
     }
 
     /// Copies the record into the open batch.
@@ -235,111 +251,94 @@ impl PartitionQueue {
         if self.outlet.settings.linger.is_zero() && state.in_flight == 0 {
             let closing = self.close_open(&mut state);
             drop(state);
-            self.dispatch(closing);
+            self.send_off(closing);
         }
         Ok(delivery)
     }
 
-    /// Takes the open batch out and gives it its place in the order. There must be one.
+    /// Takes the open batch out, if there is one, and gives it its place in the order.
     fn close_open(&self, state: &mut State) -> Option<Closing> {
         let open = state.open.take()?;
+        state.is_awaited = false;
+        if open.count == 0 {
+            self.discard(open);
+            return None;
+        }
         open.completion.advance(Stage::Closing);
-        let slot = state.front + state.closed.len() as u64;
-        state.closed.push_back(Slot::Encoding);
         state.in_flight += 1;
         state.newest = Some(Arc::clone(&open.completion));
-        Some(Closing { slot, open })
+        Some(Closing { place: state.order.next_place(), open })
     }
 
-    /// Encodes a closed batch, and hands over what is ready. Called under no lock.
-    fn dispatch(self: &Arc<Self>, closing: Option<Closing>) {
-        let Some(closing) = closing else { return };
-        let slot = closing.slot;
-        let encoded = self.encode(closing.open);
-        let mut state = self.state.lock();
-        // A slot leaves the deque only when it is ready, so this one is still in it.
-        let index = usize::try_from(slot - state.front).unwrap_or(usize::MAX);
-        if let Some(place) = state.closed.get_mut(index) {
-            *place = Slot::Ready(encoded);
-        }
-        self.hand_over(state);
+    /// Undoes the opening of a batch whose first record was refused.
+    #[cold]
+    fn discard(&self, open: OpenBatch) {
+        self.outlet.keep(open.builder);
+        self.outlet.memory.give_back(open.reserved);
+        self.outlet.counters.discarded();
+        // Nobody has a delivery of it.
+        let error = Error::new(ErrorKind::InvalidInput, "the batch has no record");
+        open.completion.decide(Outcome::Whole(Err(error)));
     }
 
-    fn encode(&self, mut open: OpenBatch) -> Encoded {
-        let batch = open.builder.take();
-        let ticket = Ticket {
-            completion: open.completion,
-            append_time: open.append_time,
-            reserved: open.reserved,
-            builder: open.builder,
-            redeemed: false,
-        };
-        Encoded { batch, ticket }
-    }
-
-    /// Hands over the batches at the front that are ready, unless another thread is doing so.
-    fn hand_over<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) {
-        if state.handing_over {
-            return;
-        }
-        state.handing_over = true;
-        while let Some(Slot::Ready(_)) = state.closed.front() {
-            let Some(Slot::Ready(encoded)) = state.closed.pop_front() else { break };
-            state.front += 1;
-            drop(state);
-            self.submit(encoded);
-            state = self.state.lock();
-        }
-        state.handing_over = false;
-    }
-
-    fn submit(self: &Arc<Self>, encoded: Encoded) {
-        let Encoded { batch, ticket } = encoded;
-        match batch {
-            Ok(batch) => {
-                let completion = Arc::clone(&ticket.completion);
-                let on_done = Box::new(move |result, buffer| ticket.redeem(result, buffer));
-                self.outlet.sink.submit(&self.partition, batch, self.acks(), on_done);
-                completion.advance(Stage::Submitted);
-            }
-            Err(error) => ticket.redeem(Err(error), Vec::new()),
+    /// Sends a closed batch on its way, and tells whoever can be told. Called under no lock and
+    /// from within no commit.
+    fn send_off(self: &Arc<Self>, closing: Option<Closing>) {
+        if closing.is_some() {
+            self.dispatch(closing);
+            self.outlet.notices.deliver();
         }
     }
 
     /// Counts a batch out that is being decided. Without linger the next one goes out then.
-    fn retire(&self) -> Option<Closing> {
+    pub(super) fn retire(&self) -> Option<Closing> {
         let mut state = self.state.lock();
         state.in_flight -= 1;
         if state.in_flight > 0 {
             return None;
         }
         state.newest = None;
-        if self.outlet.settings.linger.is_zero() { self.close_open(&mut state) } else { None }
+        let is_wanted = self.outlet.settings.linger.is_zero() || state.is_awaited;
+        if is_wanted { self.close_open(&mut state) } else { None }
     }
 
     /// Closes the batch of `completion` if it is the open one. Called under no lock.
     pub(super) fn close_if_open(self: &Arc<Self>, completion: &Arc<Completion>) {
         let mut state = self.state.lock();
-        let is_open =
-            state.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.completion, completion));
-        let closing = if is_open { self.close_open(&mut state) } else { None };
+        let closing = if state.is_open(completion) { self.close_open(&mut state) } else { None };
         drop(state);
         self.dispatch(closing);
     }
 
-    /// Closes the open batch and returns the newest one that is in flight, if any.
-    pub(super) fn flush(self: &Arc<Self>) -> Option<Arc<Completion>> {
-        let mut state = self.state.lock();
-        let closing = self.close_open(&mut state);
-        let newest = state.newest.clone();
-        drop(state);
+    /// Closes the open batch. Called under no lock.
+    pub(super) fn flush(self: &Arc<Self>) {
+        let closing = self.close_open(&mut self.state.lock());
         self.dispatch(closing);
-        newest
     }
 
     /// Takes no more records: every later push fails with `error`.
     pub(super) fn shut(&self, error: Error) {
         self.state.lock().shut = Some(error);
+    }
+
+    /// Has the batch of `completion` on its way soon, and decided by whoever does that; without
+    /// anybody who would, it is decided when this returns.
+    pub(super) fn hurry(self: &Arc<Self>, completion: &Arc<Completion>) {
+        if !self.outlet.sink.settles_by_itself() {
+            self.drive(completion);
+            return self.outlet.notices.deliver();
+        }
+        let mut state = self.state.lock();
+        if !state.is_open(completion) {
+            return;
+        }
+        if state.in_flight > 0 {
+            state.is_awaited = true;
+            return;
+        }
+        let closing = self.close_open(&mut state);
+        drop(state);
+        self.send_off(closing);
     }
 
     /// Brings the batch of `completion` to its decision, on this thread where need be.
@@ -367,54 +366,17 @@ impl PartitionQueue {
     }
 }
 
+impl State {
+    fn is_open(&self, completion: &Arc<Completion>) -> bool {
+        self.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.completion, completion))
+    }
+}
+
 impl OpenBatch {
     /// Whether a record of at most `bytes` joins the batch. The first one always does.
-    fn fits(&self, bytes: usize, rules: &BatchRules) -> bool {
+    fn fits(&self, bytes: usize) -> bool {
         self.count == 0
-            || (self.builder.len_bytes().saturating_add(bytes) <= rules.batch_bytes_max
+            || (self.builder.len_bytes().saturating_add(bytes) <= self.bytes_max
                 && self.count < u32::MAX)
-    }
-}
-
-/// The claim of a closed batch to be decided. Dropped without a decision, it fails the batch, so
-/// that nobody waits for ever.
-struct Ticket {
-    completion: Arc<Completion>,
-    append_time: Option<i64>,
-    reserved: usize,
-    /// Gets the batch's buffer back.
-    builder: BatchBuilder,
-    redeemed: bool,
-}
-
-impl Ticket {
-    fn redeem(mut self, result: Result<Appended>, buffer: Vec<u8>) {
-        self.builder.recycle(buffer);
-        self.settle(result);
-    }
-
-    fn settle(&mut self, result: Result<Appended>) {
-        if std::mem::replace(&mut self.redeemed, true) {
-            return;
-        }
-        let queue = self.completion.queue();
-        let append_time = self.append_time;
-        queue.outlet.keep(std::mem::take(&mut self.builder));
-        queue.outlet.memory.give_back(self.reserved);
-        // Counted out first: whoever wakes up by the decision finds the queue without this batch.
-        let next = queue.retire();
-        self.completion.decide(
-            result
-                .map(|appended| Placed { base_offset: appended.base_offset, append_time })
-                .map_err(|error| error.at_partition(queue.topic.as_str(), queue.number)),
-        );
-        queue.dispatch(next);
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let message = "the batch was dropped on its way; whether it was written is unknown";
-        self.settle(Err(Error::new(ErrorKind::Poisoned, message)));
     }
 }

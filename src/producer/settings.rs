@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::ratio::CompressionRatio;
+use crate::batch::compression::DECOMPRESSED_BYTES_MAX_DEFAULT;
 use crate::batch::message::Message;
 use crate::batch::topic_rules::TopicRules;
 use crate::config::acks::Acks;
@@ -52,7 +54,9 @@ pub(super) struct BatchRules {
     pub(super) level: Option<i32>,
     pub(super) timestamp_type: TimestampType,
     /// A batch that would grow beyond this is closed first. Not compressed, header included.
-    pub(super) batch_bytes_max: usize,
+    batch_bytes_max: usize,
+    /// `max.message.bytes` of the topic: the log refuses a batch that is larger as it is written.
+    pub(super) message_bytes_max: usize,
     /// A record whose batch of one would be larger than this is refused.
     record_bytes_max: usize,
     /// The setting that `record_bytes_max` comes from.
@@ -74,21 +78,29 @@ impl BatchRules {
         } else {
             (settings.max_request_size, "max.request.size of the producer")
         };
-        // What cannot be compressed grows a little by being compressed.
-        let frame = if plain { 0 } else { message_max / 64 + 64 };
-        let batch_bytes_max = settings
-            .batch_size
-            .min(settings.max_request_size)
-            .min(message_max.saturating_sub(frame));
+        // Whoever reads a compressed batch under the default limits must be able to.
+        let readable_max = if plain { usize::MAX } else { DECOMPRESSED_BYTES_MAX_DEFAULT };
+        let batch_bytes_max = settings.batch_size.min(settings.max_request_size).min(readable_max);
         BatchRules {
             compression,
             level,
             timestamp_type: rules.timestamp_type,
             batch_bytes_max,
+            message_bytes_max: message_max,
             record_bytes_max,
             record_limit,
             rules,
         }
+    }
+
+    /// At how many bytes before compression a batch is closed, if it is compressed about as well
+    /// as others were.
+    pub(super) fn plain_bytes_max(&self, ratio: CompressionRatio) -> usize {
+        let fitting = match self.compression {
+            Compression::None => self.message_bytes_max,
+            _ => ratio.plain_bytes(self.message_bytes_max),
+        };
+        self.batch_bytes_max.min(fitting)
     }
 
     /// Refuses what the topic would refuse.

@@ -13,6 +13,13 @@ use crate::partition::writer::Appended;
 /// buffer back for the next one. Called once, under no lock of the sink or the partition.
 pub(crate) type OnDone = Box<dyn FnOnce(Result<Appended>, Vec<u8>) + Send>;
 
+/// Wakes and calls those who were told to be by `on_done`. Whatever they do, they may wait for the
+/// sink: so it is called when the calling thread holds nothing of it any more.
+pub(crate) trait Afterwards: Send + Sync {
+    /// May be called at any time, any number of times.
+    fn tell(&self);
+}
+
 /// Takes finished batches and makes them part of the log.
 pub(crate) trait Sink: Send + Sync {
     /// Takes a finished batch: base offset 0, no leader epoch, checksum right.
@@ -22,13 +29,25 @@ pub(crate) trait Sink: Send + Sync {
     /// Where there is a background thread, the queue is committed soon even if nobody calls
     /// [`settle`](Sink::settle). A broker that can write no more calls `on_done` with the error.
     ///
-    /// The caller hands over the batches of one partition one after the other; their order is kept.
-    fn submit(&self, partition: &Arc<Partition>, batch: Vec<u8>, acks: Acks, on_done: OnDone);
+    /// The caller hands over the batches of one partition one after the other; their order is
+    /// kept. `afterwards` is told after an `on_done` that is called later than this call returns;
+    /// the caller looks after those that are called before.
+    fn submit(
+        &self,
+        partition: &Arc<Partition>,
+        batch: Vec<u8>,
+        acks: Acks,
+        on_done: OnDone,
+        afterwards: Arc<dyn Afterwards>,
+    );
 
     /// Returns when every batch that was handed over before the call is decided and its `on_done`
     /// has returned. The calling thread commits them itself if nobody else is about to.
     /// Never called from within an `on_done`.
     fn settle(&self);
+
+    /// Whether somebody else settles what was handed over, soon and without being asked.
+    fn settles_by_itself(&self) -> bool;
 
     /// A batch was opened that wants a tick at `at`, on the monotonic clock of the environment.
     fn schedule(&self, at: Duration);
