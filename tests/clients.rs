@@ -158,7 +158,7 @@ fn a_dropped_producer_flushes() {
         let end = broker.partition("t", 0).unwrap().end_offset();
         let producer = broker.producer().acks(acks).linger(Duration::from_secs(60)).build();
         let producer = producer.unwrap();
-        let _ = producer.send(Record::new("t", "a")).unwrap();
+        drop(producer.send(Record::new("t", "a")).unwrap());
         drop(producer);
         assert_eq!(broker.partition("t", 0).unwrap().end_offset(), end + 1, "{acks}");
     }

@@ -150,7 +150,7 @@ impl Producer {
     /// broker.create_topic("orders", TopicConfig::new())?;
     /// let producer = broker.producer().build()?;
     /// for _ in 0..10 {
-    ///     let _ = producer.send(Record::new("orders", "one burger"))?;
+    ///     drop(producer.send(Record::new("orders", "one burger"))?);
     /// }
     /// producer.flush()?;
     /// let metrics = producer.metrics();

@@ -269,7 +269,7 @@ fn a_dropped_broker_has_let_go_of_its_directory() {
         broker.ensure_topic("t", TopicConfig::new()).unwrap();
         // The thread is woken to commit what nobody waits for.
         let producer = broker.producer().linger(std::time::Duration::ZERO).build().unwrap();
-        let _ = producer.send(crate::producer::record::Record::new("t", "a")).unwrap();
+        drop(producer.send(crate::producer::record::Record::new("t", "a")).unwrap());
         drop(broker);
         drop(producer);
         let again = options().open(directory.path()).unwrap();

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{World, kind};
 use crate::config::acks::Acks;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
+use crate::producer::delivery::RecordMetadata;
 use crate::producer::record::Record;
 use crate::producer::sink::Sink;
 
@@ -80,7 +81,7 @@ fn memory_that_is_waited_for_goes_to_the_first_and_try_send_never_waits() {
     let builder = world.builder().batch_size(1000).set("buffer.memory", "1000");
     let producer = builder.build().unwrap();
     world.sink.stuck.store(true, Ordering::Relaxed);
-    let _ = producer.send(Record::new("t", "a").partition(0)).unwrap();
+    drop(producer.send(Record::new("t", "a").partition(0)).unwrap());
     std::thread::scope(|scope| {
         let blocked = scope.spawn(|| producer.send(Record::new("t", "b").partition(1)).unwrap());
         while producer.metrics().waiting_threads < 1 {
@@ -107,10 +108,10 @@ fn senders_race_a_close() {
     }
 }
 
-fn race(acks: Acks, round: u64) {
+fn race(acks: Acks, round: usize) {
     let world = World::new(2);
     let builder = world.builder().acks(acks).batch_size(300).set("buffer.memory", "2000");
-    let builder = builder.linger(Duration::from_millis(round % 2));
+    let builder = builder.linger(Duration::from_millis(round as u64 % 2));
     let producer = &builder.build().unwrap();
     let told = &Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let taken: usize = std::thread::scope(|scope| {
@@ -118,10 +119,10 @@ fn race(acks: Acks, round: u64) {
             let mut taken = 0;
             for number in 0.. {
                 let value = format!("{thread} {number}");
-                let record = Record::new("t", &value).partition((number % 2) as i32);
+                let record = Record::new("t", &value).partition(number % 2);
                 let told = Arc::clone(told);
-                let tell = move |outcome: crate::error::Result<_>| {
-                    let _: crate::producer::delivery::RecordMetadata = outcome.unwrap();
+                let tell = move |outcome: Result<_>| {
+                    let _: RecordMetadata = outcome.unwrap();
                     told.fetch_add(1, Ordering::SeqCst);
                 };
                 match producer.send_with_callback(record, tell) {
@@ -135,7 +136,9 @@ fn race(acks: Acks, round: u64) {
             taken
         };
         let senders: Vec<_> = (0..3).map(|thread| scope.spawn(move || sender(thread))).collect();
-        std::thread::sleep(Duration::from_micros(100 * round));
+        while told.load(Ordering::SeqCst) < 50 * round {
+            std::thread::yield_now();
+        }
         producer.close().unwrap();
         senders.into_iter().map(|sender| sender.join().unwrap()).sum()
     });

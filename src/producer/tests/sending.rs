@@ -71,7 +71,7 @@ fn a_record_larger_than_a_batch_has_a_batch_of_its_own() {
     let world = World::new(1);
     let producer = world.builder().batch_size(100).build().unwrap();
     for size in [1, 5000, 1] {
-        let _ = producer.send(Record::new("t", &"x".repeat(size))).unwrap();
+        drop(producer.send(Record::new("t", &"x".repeat(size))).unwrap());
     }
     producer.close().unwrap();
     assert_eq!(world.batches(), 3);
@@ -131,7 +131,7 @@ fn waiting_for_memory_ends_after_max_block() {
         .build()
         .unwrap();
     world.sink.stuck.store(true, Ordering::Relaxed);
-    let _ = producer.send(Record::new("t", "a").partition(0)).unwrap();
+    drop(producer.send(Record::new("t", "a").partition(0)).unwrap());
     std::thread::scope(|scope| {
         let blocked = scope.spawn(|| producer.send(Record::new("t", "b").partition(1)));
         while world.sink.settled.load(Ordering::Relaxed) < 3 {
@@ -155,7 +155,7 @@ fn records_that_are_too_large_are_refused_by_name_of_the_limit() {
     assert_eq!(error.kind(), ErrorKind::Limit);
     assert!(error.to_string().contains("max.message.bytes"), "{error}");
     // 61 bytes of header, 2 + 1 + 1 + 1 + 1 + 2 + 1 around a value of this size.
-    let _ = producer.send(Record::new("t", &"x".repeat(1000 - 61 - 9))).unwrap();
+    drop(producer.send(Record::new("t", &"x".repeat(1000 - 61 - 9))).unwrap());
     assert_eq!(kind(producer.send(Record::new("t", &"x".repeat(1000 - 61 - 8)))), ErrorKind::Limit);
     producer.flush().unwrap();
     assert_eq!(world.values(0).len(), 1);
@@ -164,7 +164,7 @@ fn records_that_are_too_large_are_refused_by_name_of_the_limit() {
     let zstd = zstd.build().unwrap();
     let error = zstd.send(Record::new("t", &"x".repeat(5000))).unwrap_err();
     assert!(error.to_string().contains("max.request.size"), "{error}");
-    let _ = zstd.send(Record::new("t", &"x".repeat(4000))).unwrap();
+    drop(zstd.send(Record::new("t", &"x".repeat(4000))).unwrap());
     zstd.close().unwrap();
 }
 
@@ -181,7 +181,7 @@ fn wrong_addresses_and_timestamps_are_refused() {
     let error = producer.send(late).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("message.timestamp.after.max.ms"), "{error}");
-    let _ = producer.send(Record::new("t", "a").timestamp(1_000_000 + hour)).unwrap();
+    drop(producer.send(Record::new("t", "a").timestamp(1_000_000 + hour)).unwrap());
     assert_eq!(kind(producer.send(Record::new("t", "a").timestamp(-2))), ErrorKind::InvalidInput);
     assert_eq!(kind(world.builder().set("linger", "1").build()), ErrorKind::InvalidInput);
 }
@@ -229,7 +229,7 @@ fn a_closed_producer_has_written_everything_and_takes_no_more() {
     let world = World::new(3);
     let producer = world.builder().linger(Duration::from_secs(60)).build().unwrap();
     for index in 0..30 {
-        let _ = producer.send(Record::new("t", "v").partition(index % 3)).unwrap();
+        drop(producer.send(Record::new("t", "v").partition(index % 3)).unwrap());
     }
     let accumulator = world.accumulator.lock().clone().unwrap();
     accumulator.upgrade().unwrap().close(Duration::MAX).unwrap();
@@ -261,7 +261,7 @@ fn keys_choose_the_partition_and_the_rest_spreads() {
     }
     let before: Vec<_> = (0..4).map(|p| world.values(p).len()).collect();
     for _ in 0..8000 {
-        let _ = producer.send(Record::new("t", &"v".repeat(80))).unwrap();
+        drop(producer.send(Record::new("t", &"v".repeat(80))).unwrap());
     }
     producer.close().unwrap();
     for (partition, before) in before.into_iter().enumerate() {
@@ -275,12 +275,12 @@ fn ignoring_keys_and_growing_topics() {
     let world = World::new(1);
     let producer = world.builder().acks(Acks::Leader).batch_size(100);
     let producer = producer.set("partitioner.ignore.keys", "true").build().unwrap();
-    let _ = producer.send(Record::new("t", "v").key("k")).unwrap();
+    drop(producer.send(Record::new("t", "v").key("k")).unwrap());
     let grown = world.topics.grow("t", 1);
     let there = producer.send(Record::new("t", "new").partition(1)).unwrap();
     assert_eq!(there.wait().unwrap().partition, 1);
     for _ in 0..200 {
-        let _ = producer.send(Record::new("t", &"v".repeat(50)).key("k")).unwrap();
+        drop(producer.send(Record::new("t", &"v".repeat(50)).key("k")).unwrap());
     }
     producer.close().unwrap();
     let counts: Vec<_> = grown.partitions.iter().map(|p| values_of(p).len()).collect();
@@ -292,7 +292,7 @@ fn ignoring_keys_and_growing_topics() {
 fn a_topic_that_goes_away_takes_no_more_records() {
     let world = World::new(1);
     let producer = world.builder().build().unwrap();
-    let _ = producer.send(Record::new("t", "v")).unwrap();
+    drop(producer.send(Record::new("t", "v")).unwrap());
     world.topics.delete("t");
     assert_eq!(kind(producer.send(Record::new("t", "v"))), ErrorKind::UnknownTopicOrPartition);
     let anew = world.topics.create("t", 1, TopicConfig::new());

@@ -9,7 +9,8 @@ use super::{World, kind};
 use crate::config::acks::Acks;
 use crate::config::compression::Compression;
 use crate::config::topic::TopicConfig;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
+use crate::producer::delivery::RecordMetadata;
 use crate::producer::record::Record;
 
 /// Text that no codec makes smaller, and different for each number.
@@ -27,7 +28,7 @@ fn a_batch_that_is_compressed_worse_than_guessed_is_split() {
         let producer = builder.batch_size(20_000).build().unwrap();
         // Makes the producer believe that nearly nothing is left after compression.
         for _ in 0..20_000 {
-            let _ = producer.send(Record::new("t", &"x".repeat(100))).unwrap();
+            drop(producer.send(Record::new("t", &"x".repeat(100))).unwrap());
         }
         producer.flush().unwrap();
         let before = producer.metrics();
@@ -40,10 +41,9 @@ fn a_batch_that_is_compressed_worse_than_guessed_is_split() {
         for value in &values {
             deliveries.push(producer.send(Record::new("t", value)).unwrap());
             let told = Arc::clone(&told);
-            let tell =
-                move |outcome: crate::error::Result<crate::producer::delivery::RecordMetadata>| {
-                    told.lock().push(outcome.unwrap().offset);
-                };
+            let tell = move |outcome: Result<RecordMetadata>| {
+                told.lock().push(outcome.unwrap().offset);
+            };
             producer.send_with_callback(Record::new("t", value), tell).unwrap();
         }
         producer.flush().unwrap();

@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 
 use super::{World, kind};
 use crate::config::acks::Acks;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::producer::Producer;
+use crate::producer::delivery::RecordMetadata;
 use crate::producer::record::Record;
 use crate::producer::sink::Sink;
 
@@ -99,7 +100,7 @@ fn acks_0_is_ready_at_once() {
     let called = Arc::new(AtomicBool::new(false));
     let sees = Arc::clone(&called);
     let record = Record::new("t", "b");
-    let told = move |_: crate::error::Result<_>| sees.store(true, Ordering::Relaxed);
+    let told = move |_: Result<_>| sees.store(true, Ordering::Relaxed);
     producer.send_with_callback(record, told).unwrap();
     assert!(called.load(Ordering::Relaxed));
 }
@@ -108,10 +109,9 @@ fn acks_0_is_ready_at_once() {
 fn send_noted(producer: &Producer, values: &[&str], notes: &Arc<Mutex<Vec<(String, i64)>>>) {
     for value in values {
         let (name, notes) = ((*value).to_owned(), Arc::clone(notes));
-        let note =
-            move |outcome: crate::error::Result<crate::producer::delivery::RecordMetadata>| {
-                notes.lock().push((name, outcome.map_or(-2, |written| written.offset)));
-            };
+        let note = move |outcome: Result<RecordMetadata>| {
+            notes.lock().push((name, outcome.map_or(-2, |written| written.offset)));
+        };
         producer.send_with_callback(Record::new("t", value), note).unwrap();
     }
 }
@@ -164,8 +164,8 @@ fn a_callback_is_told_of_a_failure_and_of_a_timeout() {
     let (sender, receiver) = mpsc::channel();
     let told = |sender: &mpsc::Sender<ErrorKind>| {
         let sender = sender.clone();
-        move |outcome: crate::error::Result<_>| {
-            sender.send(kind::<crate::producer::delivery::RecordMetadata>(outcome)).unwrap()
+        move |outcome: Result<_>| {
+            sender.send(kind::<RecordMetadata>(outcome)).unwrap();
         }
     };
     *world.sink.refuse.lock() = Some(Error::new(ErrorKind::NoSpace, "the disk is full"));
@@ -195,21 +195,20 @@ fn a_callback_may_send_wait_await_flush_and_close() {
         let producer = Arc::new(builder.set("buffer.memory", "20000").build().unwrap());
         let (sender, receiver) = mpsc::channel();
         let inner = Arc::clone(&producer);
-        let busy =
-            move |outcome: crate::error::Result<crate::producer::delivery::RecordMetadata>| {
-                let written = outcome.unwrap();
-                let same = Record::new("t", "b").partition(written.partition);
-                assert_eq!(inner.send(same).unwrap().wait().unwrap().offset, 1);
-                let other = Record::new("t", "c").partition(1);
-                let mut delivery = inner.send(other.clone()).unwrap();
-                assert!(poll(&mut delivery, &Arc::default()).is_ready());
-                let nested = sender.clone();
-                inner.send_with_callback(other, move |_| nested.send("nested").unwrap()).unwrap();
-                inner.flush().unwrap();
-                sender.send("flushed").unwrap();
-                inner.close().unwrap();
-                sender.send("closed").unwrap();
-            };
+        let busy = move |outcome: Result<RecordMetadata>| {
+            let written = outcome.unwrap();
+            let same = Record::new("t", "b").partition(written.partition);
+            assert_eq!(inner.send(same).unwrap().wait().unwrap().offset, 1);
+            let other = Record::new("t", "c").partition(1);
+            let mut delivery = inner.send(other.clone()).unwrap();
+            assert!(poll(&mut delivery, &Arc::default()).is_ready());
+            let nested = sender.clone();
+            inner.send_with_callback(other, move |_| nested.send("nested").unwrap()).unwrap();
+            inner.flush().unwrap();
+            sender.send("flushed").unwrap();
+            inner.close().unwrap();
+            sender.send("closed").unwrap();
+        };
         producer.send_with_callback(Record::new("t", "a").partition(0), busy).unwrap();
         producer.flush().unwrap();
         // The nested one comes after the one that it is nested in.
@@ -229,7 +228,7 @@ fn a_producer_may_be_dropped_by_its_own_callback() {
         let guard = producer.lock();
         let sending = guard.as_ref().unwrap();
         let delivery = sending.send(Record::new("t", "a")).unwrap();
-        let _ = sending.send(Record::new("t", "b")).unwrap();
+        drop(sending.send(Record::new("t", "b")).unwrap());
         delivery.on_completion(move |_| drop(dropping.lock().take()));
         drop(guard);
         let accumulator = world.accumulator.lock().clone().unwrap();
