@@ -3,7 +3,7 @@
 //! Goal: with and without the maintenance thread every task wakes and every callback comes, once,
 //! whatever the callbacks do and whoever closes what; and nobody waits for ever. The executor is
 //! thirty lines in here: a delivery needs no particular one.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -94,7 +94,7 @@ fn deliveries_are_awaited_one_by_one_and_together() {
         });
         producer.close().unwrap();
         let ends: i64 = (0..3).map(|at| broker.partition("t", at).unwrap().end_offset()).sum();
-        assert_eq!(ends, threads as i64 * 110);
+        assert_eq!(ends, i64::from(threads) * 110);
     });
 }
 
