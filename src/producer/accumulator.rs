@@ -163,6 +163,12 @@ impl Accumulator {
         self.close_batches();
         let give_up_at = self.outlet.env.clock.monotonic().checked_add(within);
         let result = self.finish(give_up_at);
+        let is_late = |at| self.outlet.env.clock.monotonic() >= at;
+        if !give_up_at.is_some_and(is_late) && !is_in_callback() {
+            // Whoever commits holds handles of the broker until it has told everybody; the last
+            // one of those is to go with the producer, on this thread.
+            self.outlet.sink.settle();
+        }
         // Queues, batches and these lists refer to one another: nobody else would free them.
         self.outlet.close_due(None);
         self.outlet.fail_all(&late_error());

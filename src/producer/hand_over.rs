@@ -160,7 +160,7 @@ impl PartitionQueue {
             Ok(batch) => {
                 let outlet = self.outlet();
                 let on_done = Box::new(move |result, buffer| ticket.redeem(result, buffer));
-                let afterwards: Arc<dyn Afterwards> = outlet.clone();
+                let afterwards: Arc<dyn Afterwards> = outlet.notices.clone();
                 outlet.sink.submit(self.partition(), batch, self.acks(), on_done, afterwards);
             }
             Err(error) => ticket.redeem(Err(error), Vec::new()),

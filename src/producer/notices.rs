@@ -14,6 +14,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::delivery::RecordMetadata;
+use super::sink::Afterwards;
 use crate::env::clock::Clock;
 use crate::env::sync::{Condvar, Mutex};
 use crate::error::Result;
@@ -117,6 +118,12 @@ impl Notices {
                 }
             }
         }
+    }
+}
+
+impl Afterwards for Notices {
+    fn tell(&self) {
+        self.deliver();
     }
 }
 

@@ -13,7 +13,7 @@ use super::memory::{Memory, Turn};
 use super::metrics::{Counters, ProducerMetrics};
 use super::notices::Notices;
 use super::settings::Settings;
-use super::sink::{Afterwards, Sink};
+use super::sink::Sink;
 use crate::batch::builder::BatchBuilder;
 use crate::env::Env;
 use crate::env::sync::Mutex;
@@ -34,7 +34,7 @@ pub(super) struct Outlet {
     pub(super) env: Env,
     pub(super) settings: Settings,
     pub(super) memory: Memory,
-    pub(super) notices: Notices,
+    pub(super) notices: Arc<Notices>,
     pub(super) counters: Counters,
     /// Open batches in the order in which their time is up; closed ones may still be among them.
     lingering: Mutex<Batches>,
@@ -92,7 +92,7 @@ impl Outlet {
             env,
             memory: Memory::new(settings.buffer_memory),
             settings,
-            notices: Notices::default(),
+            notices: Arc::default(),
             counters: Counters::default(),
             lingering: Batches::until(Stage::Open),
             undecided: Batches::until(Stage::Submitted),
@@ -234,12 +234,6 @@ impl Outlet {
         metrics.bytes_in_flight = self.memory.used_bytes();
         metrics.waiting_threads = self.memory.waiting_count();
         metrics
-    }
-}
-
-impl Afterwards for Outlet {
-    fn tell(&self) {
-        self.notices.deliver();
     }
 }
 

@@ -14,7 +14,8 @@ use crate::partition::writer::Appended;
 pub(crate) type OnDone = Box<dyn FnOnce(Result<Appended>, Vec<u8>) + Send>;
 
 /// Wakes and calls those who were told to be by `on_done`. Whatever they do, they may wait for the
-/// sink: so it is called when the calling thread holds nothing of it any more.
+/// sink: so it is called when the calling thread holds nothing of it any more. It holds none of the
+/// broker's handles.
 pub(crate) trait Afterwards: Send + Sync {
     /// May be called at any time, any number of times.
     fn tell(&self);
