@@ -14,7 +14,7 @@ use crate::group::coordinator::presence::{Presence, Standing};
 use crate::group::coordinator::stalls::OnStall;
 use crate::group::coordinator::{GroupHost, Join};
 use crate::group::membership::rebalance::Installed;
-use crate::group::membership::{MemberSlot, Membership, NewMember};
+use crate::group::membership::{MemberSlot, Membership, NamedAssignor, NewMember};
 use crate::group::subscription::PartitionCounts;
 use crate::topic::TopicName;
 
@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) membership: Membership,
     pub(super) seats: BTreeMap<MemberSlot, Seat>,
     pub(super) counters: GroupCounters,
+    /// Members that are none any more, until the lock is given back.
+    retired: Vec<Seat>,
     /// The broker was closed: every member's mark stays.
     closed: bool,
 }
@@ -66,6 +68,7 @@ impl LiveGroup {
                 membership: Membership::new(generation),
                 seats: BTreeMap::new(),
                 counters: GroupCounters::default(),
+                retired: Vec::new(),
                 closed: false,
             }),
         }
@@ -75,9 +78,15 @@ impl LiveGroup {
         &self.name
     }
 
-    /// Runs `look` under the group's lock.
-    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        look(&mut self.state.lock())
+    /// Runs `step` under the group's lock. What it lets go of of the program's own, callbacks and
+    /// assignors, is dropped after that: whatever they hold may come back to the group.
+    pub(crate) fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let outcome = step(&mut state);
+        let retired = (std::mem::take(&mut state.retired), state.membership.take_retired());
+        drop(state);
+        drop(retired);
+        outcome
     }
 
     pub(super) fn join(
@@ -91,52 +100,58 @@ impl LiveGroup {
             instance_id: join.instance_id,
             client_id: join.client_id,
             subscription: join.subscription,
-            assignors: join.assignors,
+            assignors: join.assignors.into_iter().map(NamedAssignor::new).collect(),
             session_timeout: join.session_timeout,
         };
-        let mut state = self.state.lock();
-        if state.closed {
-            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
-        }
-        let joined = state.membership.join(new)?;
-        let presence = Arc::new(Presence::new(joined.slot, member_id, join.wake, now));
-        if let Some(fenced) = joined.fenced {
-            state.fence(fenced, Standing::Replaced);
-        }
-        let seat = Seat {
-            presence: Arc::clone(&presence),
-            max_poll_interval: join.max_poll_interval,
-            evict: join.evict,
-            on_stall: join.on_stall,
-            reported: None,
-        };
-        state.seats.insert(joined.slot, seat);
-        state.tell(&joined.affected);
-        Ok(presence)
+        // Also if it is refused, what is the program's own is dropped after the lock.
+        let _outlives_the_lock = (new.assignors.clone(), join.on_stall.clone());
+        self.with(|state| {
+            if state.closed {
+                return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+            }
+            let joined = state.membership.join(new)?;
+            let presence = Arc::new(Presence::new(joined.slot, member_id, join.wake, now));
+            if let Some(fenced) = joined.fenced {
+                state.fence(fenced, Standing::Replaced);
+            }
+            let seat = Seat {
+                presence: Arc::clone(&presence),
+                max_poll_interval: join.max_poll_interval,
+                evict: join.evict,
+                on_stall: join.on_stall,
+                reported: None,
+            };
+            state.seats.insert(joined.slot, seat);
+            state.tell(&joined.affected);
+            Ok(presence)
+        })
     }
 
     pub(super) fn topics_changed(&self, topics: &PartitionCounts) {
-        let mut state = self.state.lock();
-        if state.membership.topics_changed(topics) {
-            state.tell(&[]);
-            state.call_somebody();
-        }
+        self.with(|state| {
+            if state.membership.topics_changed(topics) {
+                state.tell(&[]);
+                state.call_somebody();
+            }
+        });
     }
 
     pub(super) fn topic_deleted(&self, topic: &TopicName) {
-        let mut state = self.state.lock();
-        let affected = state.membership.topic_deleted(topic);
-        state.tell(&affected);
-        state.call_somebody();
+        self.with(|state| {
+            let affected = state.membership.topic_deleted(topic);
+            state.tell(&affected);
+            state.call_somebody();
+        });
     }
 
     /// Tells every member that the broker was closed.
     pub(super) fn close(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        for seat in state.seats.values() {
-            seat.presence.alert();
-        }
+        self.with(|state| {
+            state.closed = true;
+            for seat in state.seats.values() {
+                seat.presence.alert();
+            }
+        });
     }
 
     /// A member goes, one way or another. Returns the generation if it was the last one.
@@ -145,31 +160,29 @@ impl LiveGroup {
         slot: MemberSlot,
         go: impl FnOnce(&mut State) -> Vec<MemberSlot>,
     ) -> Option<i32> {
-        let mut state = self.state.lock();
-        state.seats.remove(&slot);
-        let was_empty = state.membership.is_empty();
-        let affected = go(&mut state);
-        state.tell(&affected);
-        state.call_somebody();
-        let is_last = state.membership.is_empty() && !was_empty;
-        is_last.then(|| state.membership.generation())
+        self.with(|state| {
+            let seat = state.seats.remove(&slot);
+            state.retired.extend(seat);
+            let was_empty = state.membership.is_empty();
+            let affected = go(state);
+            state.tell(&affected);
+            state.call_somebody();
+            let is_last = state.membership.is_empty() && !was_empty;
+            is_last.then(|| state.membership.generation())
+        })
     }
 
     /// Computes the target if it is stale and nobody does so already. Whoever comes meanwhile goes
     /// on with the old one.
     pub(crate) fn look(&self, host: &dyn GroupHost) {
         for _ in 0..PLANS_MAX {
-            let plan = {
-                let mut state = self.state.lock();
-                if !state.membership.wants_plan() {
-                    return;
-                }
-                state.membership.plan(&host.partition_counts())
-            };
+            let plan = self.with(|state| {
+                let is_wanted = state.membership.wants_plan();
+                is_wanted.then(|| state.membership.plan(&host.partition_counts())).flatten()
+            });
             let Some(plan) = plan else { return };
             let planned = plan.run();
-            let mut state = self.state.lock();
-            match state.membership.install(planned) {
+            self.with(|state| match state.membership.install(planned) {
                 Installed::Target(affected) => {
                     state.counters.rebalances += 1;
                     state.refresh_all();
@@ -179,17 +192,16 @@ impl LiveGroup {
                     for seat in state.seats.values() {
                         seat.presence.alert();
                     }
-                    return;
                 }
                 Installed::Outdated => {}
-            }
+            });
         }
     }
 
     /// A member ends its poll and did not see to the stale target: another one that waits does.
     #[cold]
     pub(crate) fn pass_on(&self) {
-        self.state.lock().call_somebody();
+        self.with(|state| state.call_somebody());
     }
 }
 
@@ -241,6 +253,7 @@ impl State {
     pub(super) fn fence(&mut self, slot: MemberSlot, standing: Standing) {
         if let Some(seat) = self.seats.remove(&slot) {
             seat.presence.fence(standing);
+            self.retired.push(seat);
         }
     }
 }

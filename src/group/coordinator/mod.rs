@@ -23,7 +23,7 @@ use crate::group::assign::Assignor;
 use crate::group::coordinator::live_group::LiveGroup;
 use crate::group::coordinator::stalls::OnStall;
 use crate::group::member::GroupMember;
-use crate::group::offsets::{GroupActivity, OffsetStore, OffsetsHost};
+use crate::group::offsets::{GroupActivity, OffsetStore, OffsetsHost, check_group_name};
 use crate::group::subscription::{PartitionCounts, Subscription};
 use crate::partition::waiters::Wake;
 use crate::topic::TopicName;
@@ -77,15 +77,16 @@ impl Coordinator {
     /// member: nobody is disturbed by a member that joins and does not poll.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for an empty name, or if the group's members have no assignor in
+    /// [`ErrorKind::InvalidInput`] for a name that cannot be, or if the group's members have no assignor in
     /// common; [`ErrorKind::Closed`]; those of reading the group's committed offsets.
     pub(crate) fn join(
         self: &Arc<Self>,
         host: Arc<dyn GroupHost>,
         join: Join,
     ) -> Result<GroupMember> {
-        if join.group.is_empty() {
-            let message = "a consumer group needs a name that is not empty";
+        check_group_name(&join.group)?;
+        if join.instance_id.as_ref().is_some_and(String::is_empty) {
+            let message = "the group.instance.id of a static member must not be empty";
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         let group = self.group(&*host, &join.group)?;

@@ -35,9 +35,23 @@ pub(crate) struct NewMember {
     pub(crate) client_id: String,
     pub(crate) subscription: Subscription,
     /// What it may be assigned by, the best first.
-    pub(crate) assignors: Vec<Arc<dyn Assignor>>,
+    pub(crate) assignors: Vec<NamedAssignor>,
     /// How long its place is kept while it is away, if it is a static one.
     pub(crate) session_timeout: Duration,
+}
+
+/// An assignor whose name was asked for once, so that no code of a program runs where the members
+/// are changed.
+#[derive(Clone)]
+pub(crate) struct NamedAssignor {
+    name: Arc<str>,
+    assignor: Arc<dyn Assignor>,
+}
+
+impl NamedAssignor {
+    pub(crate) fn new(assignor: Arc<dyn Assignor>) -> NamedAssignor {
+        NamedAssignor { name: Arc::from(assignor.name()), assignor }
+    }
 }
 
 /// What a join did.
@@ -89,7 +103,9 @@ pub(crate) struct Membership {
     /// The existing topics that somebody subscribed to, as they were when the target was planned.
     topics: PartitionCounts,
     /// What the target was computed by.
-    assignor: Option<Arc<dyn Assignor>>,
+    assignor: Option<NamedAssignor>,
+    /// Assignors that nobody here needs any more; see [`take_retired`](Self::take_retired).
+    retired: Vec<NamedAssignor>,
     /// Something changed since the target was planned.
     stale: bool,
     /// A target is being computed.
@@ -104,7 +120,7 @@ pub(crate) struct Member {
     pub(crate) instance_id: Option<String>,
     pub(crate) client_id: String,
     pub(crate) subscription: Subscription,
-    assignors: Vec<Arc<dyn Assignor>>,
+    assignors: Vec<NamedAssignor>,
     session_timeout: Duration,
     owned: BTreeSet<TopicPartition>,
     target: BTreeSet<TopicPartition>,
@@ -136,6 +152,7 @@ impl Membership {
             target: BTreeMap::new(),
             topics: BTreeMap::new(),
             assignor: None,
+            retired: Vec::new(),
             stale: false,
             planning: false,
             holds: 0,
@@ -176,6 +193,7 @@ impl Membership {
                 self.stale |= old.subscription != member.subscription;
                 // A target that is being computed names the one that is gone.
                 self.stale |= self.planning;
+                self.retired.extend(old.assignors);
                 member.target = old.target;
                 for partition in &member.target {
                     self.target.insert(partition.clone(), slot);
@@ -197,11 +215,11 @@ impl Membership {
             .map(|(_, member)| member)
             .collect();
         let supported = |name: &str| others.iter().all(|member| member.supports(name));
-        if new.assignors.iter().any(|assignor| supported(assignor.name())) {
+        if new.assignors.iter().any(|assignor| supported(&assignor.name)) {
             return Ok(());
         }
-        let names = |assignors: &[Arc<dyn Assignor>]| {
-            let names: Vec<&str> = assignors.iter().map(|assignor| assignor.name()).collect();
+        let names = |assignors: &[NamedAssignor]| {
+            let names: Vec<&str> = assignors.iter().map(|assignor| &*assignor.name).collect();
             names.join(", ")
         };
         let message = match others.first() {
@@ -234,13 +252,14 @@ impl Membership {
             self.target.remove(partition);
         }
         self.stale = true;
+        self.retired.extend(member.assignors);
         let affected = self.free_all(slot, member.owned);
         if self.members.is_empty() {
             // Nobody is there to be assigned anything.
             self.generation = self.generation.saturating_add(1);
             self.stale = false;
             self.topics.clear();
-            self.assignor = None;
+            self.retired.extend(self.assignor.take());
         }
         affected
     }
@@ -360,7 +379,13 @@ impl Membership {
 
     /// The name of what the members were last assigned by.
     pub(crate) fn assignor_name(&self) -> Option<&str> {
-        self.assignor.as_ref().map(|assignor| assignor.name())
+        self.assignor.as_ref().map(|assignor| &*assignor.name)
+    }
+
+    /// Assignors that were let go of. They may be a program's own, and are to be dropped where no
+    /// lock is held.
+    pub(crate) fn take_retired(&mut self) -> Vec<NamedAssignor> {
+        std::mem::take(&mut self.retired)
     }
 
     /// The existing topics that members subscribed to, when that was last looked at.
@@ -407,6 +432,6 @@ impl Member {
     }
 
     fn supports(&self, assignor: &str) -> bool {
-        self.assignors.iter().any(|own| own.name() == assignor)
+        self.assignors.iter().any(|own| *own.name == *assignor)
     }
 }

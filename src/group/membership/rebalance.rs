@@ -7,17 +7,16 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::group::assign::{Assignor, MemberSubscription};
-use crate::group::membership::{Member, MemberSlot, Membership};
+use crate::group::assign::MemberSubscription;
+use crate::group::membership::{Member, MemberSlot, Membership, NamedAssignor};
 use crate::group::subscription::PartitionCounts;
 use crate::topic::TopicPartition;
 
 /// The inputs of an assignor at one moment.
 pub(crate) struct Plan {
-    assignor: Arc<dyn Assignor>,
+    assignor: NamedAssignor,
     topics: PartitionCounts,
     slots: Vec<MemberSlot>,
     members: Vec<MemberSubscription>,
@@ -73,19 +72,19 @@ impl Membership {
 
     /// Kafka's choice: of the assignors that all members support, each member votes for the one
     /// that it likes best. Among equals the one that was voted for first.
-    fn elect(&self) -> Option<Arc<dyn Assignor>> {
-        let mut votes: Vec<(Arc<dyn Assignor>, usize)> = Vec::new();
+    fn elect(&self) -> Option<NamedAssignor> {
+        let mut votes: Vec<(&NamedAssignor, usize)> = Vec::new();
         let is_common = |name: &str| self.members.values().all(|member| member.supports(name));
         for member in self.members.values() {
             let mut liked = member.assignors.iter();
-            let Some(vote) = liked.find(|assignor| is_common(assignor.name())) else { continue };
-            match votes.iter_mut().find(|(assignor, _)| assignor.name() == vote.name()) {
+            let Some(vote) = liked.find(|assignor| is_common(&assignor.name)) else { continue };
+            match votes.iter_mut().find(|(assignor, _)| assignor.name == vote.name) {
                 Some((_, count)) => *count += 1,
-                None => votes.push((Arc::clone(vote), 1)),
+                None => votes.push((vote, 1)),
             }
         }
         let most = votes.iter().map(|(_, count)| *count).max()?;
-        votes.into_iter().find(|(_, count)| *count == most).map(|(assignor, _)| assignor)
+        votes.into_iter().find(|(_, count)| *count == most).map(|(assignor, _)| assignor.clone())
     }
 
     /// Puts an answer in place as the target of the next generation.
@@ -93,11 +92,13 @@ impl Membership {
         self.planning = false;
         if self.stale || !plan.slots.iter().eq(self.members.keys()) {
             self.stale = !self.members.is_empty();
+            self.retired.push(plan.assignor);
             return Installed::Outdated;
         }
         let lists = match answer {
             Ok(lists) => lists,
             Err(error) => {
+                self.retired.push(plan.assignor);
                 for member in self.members.values_mut().filter(|member| !member.is_away()) {
                     member.refusal = Some(error.clone());
                 }
@@ -105,7 +106,7 @@ impl Membership {
             }
         };
         self.generation = self.generation.saturating_add(1);
-        self.assignor = Some(plan.assignor);
+        self.retired.extend(self.assignor.replace(plan.assignor));
         self.target.clear();
         for ((slot, member), list) in self.members.iter_mut().zip(lists) {
             member.refusal = None;
@@ -134,8 +135,8 @@ impl Plan {
     /// of it is an error.
     pub(crate) fn run(self) -> Planned {
         let Plan { assignor, topics, members, .. } = &self;
-        let name = assignor.name();
-        let asked = catch_unwind(AssertUnwindSafe(|| assignor.assign(topics, members)));
+        let name = &assignor.name;
+        let asked = catch_unwind(AssertUnwindSafe(|| assignor.assignor.assign(topics, members)));
         let answer = asked.map_err(|_| nonsense(name, "panicked")).and_then(|lists| {
             self.check(&lists).map_err(|what| nonsense(name, &what)).map(|()| lists)
         });

@@ -265,7 +265,7 @@ fn no_topic() -> Error {
 ///
 /// # Errors
 /// `InvalidInput`.
-pub(super) fn check_group_name(group: &str) -> Result<()> {
+pub(crate) fn check_group_name(group: &str) -> Result<()> {
     let message = match group.len() {
         0 => "a group needs a name".to_owned(),
         length if length > GROUP_NAME_BYTES_MAX => {

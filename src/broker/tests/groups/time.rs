@@ -126,6 +126,31 @@ fn a_callback_that_panics_stops_no_tick() {
 }
 
 #[test]
+fn a_member_may_be_dropped_within_a_callback_and_with_one() {
+    let (broker, clock) = kitchen();
+    let other = join(&broker, wants("kitchen", "orders"));
+    let kept = std::sync::Mutex::new(Some(join(&broker, wants("kitchen", "orders"))));
+    let drops = move |_: &StalledMember| {
+        // The callback owns one more member of the same group, which goes when the callback does.
+        let _ = &other;
+        drop(kept.lock().unwrap().take());
+    };
+    let stuck = join(
+        &broker,
+        Join {
+            max_poll_interval: SECOND,
+            evict: true,
+            on_stall: Some(Arc::new(drops)),
+            ..wants("kitchen", "orders")
+        },
+    );
+    clock.advance(SECOND);
+    broker.tick().unwrap();
+    assert_eq!(kind(broker.describe_group("kitchen")), ErrorKind::UnknownGroup, "all are gone");
+    drop(stuck);
+}
+
+#[test]
 fn a_static_members_place_is_kept_for_its_session() {
     let (broker, clock) = kitchen();
     let away = join(&broker, static_one("left-hand"));

@@ -415,9 +415,9 @@ impl History {
         let subscriptions: Vec<_> =
             self.members.members().map(|(_, member)| subscription(member)).collect();
         let Some(assignor) = &self.members.assignor else { return };
-        let lists = assignor.assign(self.members.topics(), &subscriptions);
+        let lists = assignor.assignor.assign(self.members.topics(), &subscriptions);
         for ((_, member), list) in self.members.members().zip(lists) {
-            assert_eq!(member.owned, list.into_iter().collect(), "by {}", assignor.name());
+            assert_eq!(member.owned, list.into_iter().collect(), "by {}", assignor.name);
         }
     }
 }

@@ -33,7 +33,7 @@ fn new_member(id: &str, assignors: Vec<Arc<dyn Assignor>>) -> NewMember {
         instance_id: None,
         client_id: "test".to_owned(),
         subscription: Subscription::topics(["orders"]).unwrap(),
-        assignors,
+        assignors: assignors.into_iter().map(NamedAssignor::new).collect(),
         session_timeout: SESSION,
     }
 }
