@@ -8,6 +8,7 @@ use ottla::{Acks, Broker, Message, RecoveryReport};
 use crate::laws;
 use crate::model::{Model, SeenTopic};
 use crate::reader::{Files, read_all, read_files};
+use crate::retries::a_retry_makes_no_second_copy;
 use crate::run::options;
 
 /// What a disk says that cannot read a sector.
@@ -19,7 +20,7 @@ const TRIALS_ONE_IN: u64 = 2;
 /// Holds all laws against a state.
 pub(crate) fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
     let dice = crash.world().disk.hash() >> 7;
-    let trial = if dice.is_multiple_of(TRIALS_ONE_IN) { dice / TRIALS_ONE_IN % 6 } else { 9 };
+    let trial = if dice.is_multiple_of(TRIALS_ONE_IN) { dice / TRIALS_ONE_IN % 7 } else { 9 };
     if dice.is_multiple_of(16) {
         a_failing_read_is_no_end_of_a_log(crash, dice)?;
     }
@@ -58,6 +59,12 @@ pub(crate) fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
             Ok(())
         }
         4 => a_close_is_clean(world, broker, &seen),
+        6 => {
+            let at = crash.position() as i64;
+            a_retry_makes_no_second_copy(world, &broker, model, at, &seen)?;
+            broker.abandon();
+            Ok(())
+        }
         5 => a_close_leaves_what_a_rebuild_makes(world, broker, &seen),
         _ => {
             broker.abandon();
@@ -132,10 +139,18 @@ fn a_second_open_changes_nothing(
     if report.bytes_cut() > 0 {
         return Err(format!("second open: it cut {} bytes", report.bytes_cut()));
     }
-    // Snapshots of no producers come and go; they say nothing.
-    let telling = |mut files: Files| {
-        files.retain(|name, bytes| !name.ends_with(".snapshot") || bytes.len() > 10);
-        files
+    // Snapshots of no producers come and go, they say nothing; an older one serves only until the
+    // control file knows of the newest.
+    let telling = |files: Files| -> Files {
+        let newest = |name: &str| {
+            let folder = name.split('/').next().unwrap_or_default();
+            let snapshots = files.keys().filter(|other| other.ends_with(".snapshot"));
+            snapshots.filter(|other| other.starts_with(&format!("{folder}/"))).next_back()
+        };
+        let tells = |(name, bytes): &(&String, &Vec<u8>)| {
+            !name.ends_with(".snapshot") || (bytes.len() > 10 && newest(name) == Some(*name))
+        };
+        files.iter().filter(tells).map(|(name, bytes)| (name.clone(), bytes.clone())).collect()
     };
     let (was, is) = (telling(files.clone()), telling(read_files(&world.disk)));
     expect_same_files(&was, &is, "second open", &["ottla.control"])

@@ -10,5 +10,6 @@ mod model;
 #[cfg(plant)]
 mod planted;
 mod reader;
+mod retries;
 mod run;
 mod workload;

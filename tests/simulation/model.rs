@@ -3,7 +3,9 @@
 //! Each deed has a [`Span`]: the position of the recording at which it began, and the one at which
 //! its answer came. A crash at a position between the two may keep it or not.
 
-use ottla::{Acks, TopicId};
+use ottla::{Acks, ProducerIdentity, TopicId};
+
+use crate::retries::Stamp;
 
 /// A position before everything that was recorded.
 pub(crate) const BEFORE: i64 = -1;
@@ -66,6 +68,8 @@ pub(crate) struct Batch {
     pub(crate) durable: Option<i64>,
     /// The atomic append that it belongs to.
     pub(crate) group: Option<usize>,
+    /// The idempotent producer that sent it.
+    pub(crate) stamp: Option<Stamp>,
 }
 
 impl Batch {
@@ -105,11 +109,13 @@ pub(crate) struct PartitionModel {
     pub(crate) span: Span,
     pub(crate) batches: Vec<Batch>,
     pub(crate) starts: Vec<Start>,
+    /// The idempotent producer that sends here.
+    pub(crate) producer: Option<ProducerIdentity>,
 }
 
 impl PartitionModel {
     pub(crate) fn new(span: Span) -> PartitionModel {
-        PartitionModel { span, batches: Vec::new(), starts: Vec::new() }
+        PartitionModel { span, batches: Vec::new(), starts: Vec::new(), producer: None }
     }
 }
 
@@ -274,6 +280,7 @@ impl PartitionModel {
             span: self.span.after_crash(at, self.span.must(at))?,
             batches: batches.collect(),
             starts: starts.collect(),
+            producer: self.producer,
         })
     }
 }

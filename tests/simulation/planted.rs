@@ -13,7 +13,7 @@ use crate::workload::{Workload, fixed, random};
 const STATES_MAX: u64 = 150_000;
 
 /// The bugs that crashes alone bring out.
-const BUGS: [&str; 23] = [
+const BUGS: [&str; 25] = [
     "no_directory_sync",
     "no_sync_at_roll",
     "ack_before_sync",
@@ -37,10 +37,13 @@ const BUGS: [&str; 23] = [
     "record_before_folders",
     "retried_sync",
     "failed_frame_not_erased",
+    "producers_not_recovered",
+    "window_not_restored_on_undo",
 ];
 
 /// Those among them that take a call that fails.
-const FAULTY: [&str; 2] = ["retried_sync", "failed_frame_not_erased"];
+const FAULTY: [&str; 3] =
+    ["retried_sync", "failed_frame_not_erased", "window_not_restored_on_undo"];
 
 /// The faults that bring a bug out, one set for each attempt.
 fn faults_for(bug: &str) -> Vec<Vec<Fault>> {
@@ -54,6 +57,10 @@ fn faults_for(bug: &str) -> Vec<Vec<Fault>> {
             let short = |nth| journal(Effect::Short, Call::WriteAt).nth(nth);
             let fails = |nth| journal(Effect::Errno(5), Call::WriteAt).nth(nth);
             (1..16).map(|nth| vec![short(nth), fails(nth + 1)]).collect()
+        }
+        "window_not_restored_on_undo" => {
+            let fails = |nth| journal(Effect::Errno(28), Call::WriteAt).nth(nth);
+            (1..12).map(|nth| vec![fails(nth)]).collect()
         }
         _ => vec![Vec::new()],
     }
@@ -69,6 +76,10 @@ fn find(bug: &'static str, seed: u64) -> Result<String, u64> {
         // It needs a second crash at one of two moments: the same run again and again.
         workloads.retain(|workload| workload.name == "retention");
         workloads = vec![workloads; 12].concat();
+    }
+    if matches!(bug, "producers_not_recovered" | "window_not_restored_on_undo") {
+        // Only an idempotent producer meets it.
+        workloads.retain(|workload| workload.name == "retries");
     }
     workloads.extend((0..200).map(|_| random(seeds.u64(..), 24)));
     for (seed, workload) in (seed..).zip(workloads) {

@@ -159,7 +159,7 @@ impl Run {
     }
 
     /// Notes an error; true if nobody can know yet what became of the call.
-    fn note_failure(&mut self, error: Error) -> Result<bool, String> {
+    pub(crate) fn note_failure(&mut self, error: Error) -> Result<bool, String> {
         if !self.faulty {
             return Err(error.to_string());
         }
@@ -194,6 +194,12 @@ impl Run {
             }
             Operation::Append { topic, partition, records, bytes, acks } => {
                 self.append(broker, (*topic, *partition, *records), *bytes, *acks)
+            }
+            Operation::Send { topic, partition, records, bytes, acks } => {
+                self.send(broker, (*topic, *partition, *records), *bytes, *acks)
+            }
+            Operation::SendAgain { topic, partition, acks } => {
+                self.send_again(broker, (*topic, *partition), *acks)
             }
             Operation::Atomic { parts, bytes } => self.append_atomically(broker, parts, *bytes),
             Operation::Checkpoint => match broker.checkpoint() {
@@ -294,7 +300,7 @@ impl Run {
     }
 
     /// Values that are found nowhere else.
-    fn values(&mut self, records: usize, bytes: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn values(&mut self, records: usize, bytes: usize) -> Vec<Vec<u8>> {
         let value = |_| {
             self.written += 1;
             let mut value = format!("{:08}|", self.written).into_bytes();
@@ -305,7 +311,7 @@ impl Run {
     }
 
     /// The partition, if it is there.
-    fn place(&self, topic: usize, partition: usize) -> Option<(usize, usize)> {
+    pub(crate) fn place(&self, topic: usize, partition: usize) -> Option<(usize, usize)> {
         let index = self.model.live(NAMES[topic])?;
         let count = self.model.topics[index].partitions.len();
         let usable =
@@ -313,12 +319,12 @@ impl Run {
         Some((index, partition % count)).filter(|(_, number)| usable(number))
     }
 
-    fn end_of(&self, broker: &Broker, place: (usize, usize)) -> i64 {
+    pub(crate) fn end_of(&self, broker: &Broker, place: (usize, usize)) -> i64 {
         let name = &self.model.topics[place.0].name;
         broker.partition(name, place.1 as i32).map_or(0, |handle| handle.end_offset())
     }
 
-    fn note_batch(&mut self, place: (usize, usize), batch: Batch) {
+    pub(crate) fn note_batch(&mut self, place: (usize, usize), batch: Batch) {
         self.model.topics[place.0].partitions[place.1].batches.push(batch);
     }
 
@@ -345,7 +351,8 @@ impl Run {
                 }
             }
         }
-        let batch = Batch { base, values, acks, span, cut: None, durable: None, group: None };
+        let batch =
+            Batch { base, values, acks, span, cut: None, durable: None, group: None, stamp: None };
         self.note_batch(place, batch);
         Ok(())
     }
@@ -369,7 +376,9 @@ impl Run {
             let base = before.map_or_else(|| self.end_of(broker, place), |(_, b)| b.end());
             let group = Some(self.model.groups);
             let (acks, cut, durable) = (Acks::All, None, None);
-            batches.push((place, Batch { base, values, acks, span, cut, durable, group }));
+            let stamp = None;
+            let batch = Batch { base, values, acks, span, cut, durable, group, stamp };
+            batches.push((place, batch));
         }
         match atomic.commit() {
             Ok(_) => span.acked = Some(self.at()),

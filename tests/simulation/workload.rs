@@ -32,6 +32,20 @@ pub(crate) enum Operation {
         bytes: usize,
         acks: Acks,
     },
+    /// An idempotent producer sends its next batch.
+    Send {
+        topic: usize,
+        partition: usize,
+        records: usize,
+        bytes: usize,
+        acks: Acks,
+    },
+    /// And its last one again.
+    SendAgain {
+        topic: usize,
+        partition: usize,
+        acks: Acks,
+    },
     Atomic {
         parts: Vec<(usize, usize, usize)>,
         bytes: usize,
@@ -61,7 +75,7 @@ pub(crate) enum Operation {
 
 use Operation::{
     AddPartition, Alter, Append, Atomic, Checkpoint, Close, Create, Delete, DeleteRecords, Kill,
-    PowerLoss, Retention, Truncate,
+    PowerLoss, Retention, Send, SendAgain, Truncate,
 };
 
 /// A run: its name, and what it does.
@@ -96,6 +110,7 @@ pub(crate) fn fixed() -> Vec<Workload> {
         fixed("sessions", sessions(all, one)),
         fixed("truncations", truncations(all, one)),
         fixed("another session cuts", another_session_cuts(all, one)),
+        fixed("retries", retries(all, one)),
     ]
 }
 
@@ -235,6 +250,38 @@ fn another_session_cuts(all: Acks, one: Acks) -> Vec<Operation> {
     ]
 }
 
+fn retries(all: Acks, one: Acks) -> Vec<Operation> {
+    let send =
+        |partition, acks| Send { topic: 0, partition, records: 1 + partition, bytes: 90, acks };
+    let again = |partition, acks| SendAgain { topic: 0, partition, acks };
+    vec![
+        create(0, 2, 900),
+        send(0, all),
+        again(0, one),
+        send(0, one),
+        again(0, all),
+        send(1, one),
+        append(0, 0, 1, one),
+        send(0, all),
+        send(1, all),
+        Close,
+        again(0, all),
+        send(0, one),
+        Checkpoint,
+        send(1, one),
+        send(0, one),
+        Kill,
+        again(0, all),
+        again(1, one),
+        send(0, all),
+        send(1, all),
+        PowerLoss { choice: 3 },
+        again(1, all),
+        send(0, one),
+        send(1, all),
+    ]
+}
+
 /// A run from a seed.
 pub(crate) fn random(seed: u64, length: usize) -> Workload {
     let mut rng = Rng::with_seed(seed);
@@ -262,6 +309,11 @@ fn any(rng: &mut Rng) -> Operation {
         6..=24 => {
             let acks = [Acks::All, Acks::All, Acks::Leader, Acks::Leader, Acks::None];
             let acks = acks[rng.usize(..acks.len())];
+            match rng.u32(..4) {
+                0 => return Send { topic, partition, records: rng.usize(1..4), bytes, acks },
+                1 if rng.bool() => return SendAgain { topic, partition, acks },
+                _ => {}
+            }
             Append { topic, partition, records: rng.usize(1..4), bytes, acks }
         }
         25..=28 => {
