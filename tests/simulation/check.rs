@@ -144,8 +144,8 @@ fn a_second_open_changes_nothing(
     let telling = |files: Files| -> Files {
         let newest = |name: &str| {
             let folder = name.split('/').next().unwrap_or_default();
-            let snapshots = files.keys().filter(|other| other.ends_with(".snapshot"));
-            snapshots.filter(|other| other.starts_with(&format!("{folder}/"))).next_back()
+            let mut snapshots = files.keys().filter(|other| other.ends_with(".snapshot"));
+            snapshots.rfind(|other| other.starts_with(&format!("{folder}/")))
         };
         let tells = |(name, bytes): &(&String, &Vec<u8>)| {
             !name.ends_with(".snapshot") || (bytes.len() > 10 && newest(name) == Some(*name))
