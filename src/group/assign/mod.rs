@@ -22,9 +22,10 @@ use crate::topic::{TopicName, TopicPartition};
 /// Decides which member of a consumer group reads which partition.
 ///
 /// A group asks its assignor whenever members, subscriptions or topics change. Callers may assume
-/// that nothing but the arguments matters: `assign` is called under the group's lock, on the
-/// thread of whichever member noticed the change first, and must not call back into the broker.
-/// Several groups may ask one assignor at the same time.
+/// that nothing but the arguments matters. `assign` is called under no lock, on the thread of
+/// whichever member noticed the change first; the others go on with the old target meanwhile. Its
+/// answer is thrown away, and it is asked again, if something changed before it was there. Several
+/// groups may ask one assignor at the same time.
 ///
 /// # Examples
 ///
