@@ -31,7 +31,8 @@
 //! * [`Broker`]: an open directory. Makes topics, producers and consumers.
 //! * [`Producer`]: collects records into batches and sends them; a [`Delivery`] tells when a
 //!   record is as safe as its [`Acks`] ask for.
-//! * [`Consumer`]: reads assigned partitions from any offset, and follows their ends.
+//! * [`Consumer`]: reads partitions from any offset, and follows their ends; as a member of a
+//!   group it shares them with others, and the group remembers how far it has come.
 //! * [`PartitionHandle`]: one partition, to append to and ask for offsets directly.
 //! * [`AtomicAppend`]: several partitions at once, all or nothing.
 //! * [`RecoveryReport`]: what opening found and did; [`verify`]: everything read and checked.
@@ -82,7 +83,9 @@ pub use config::timestamp_type::TimestampType;
 pub use config::topic::{CleanupPolicy, TopicConfig};
 pub use consumer::Consumer;
 pub use consumer::builder::ConsumerBuilder;
+pub use consumer::group::ConsumerGroupMetadata;
 pub use consumer::iterate::ConsumerRecords;
+pub use consumer::listener::RebalanceListener;
 pub use consumer::lookup::OffsetAndTimestamp;
 pub use consumer::metrics::ConsumerMetrics;
 pub use consumer::named::NamesPartition;

@@ -7,6 +7,7 @@ use crate::broker::{Broker, Engine, Held};
 use crate::commit::ticket::Part;
 use crate::config::acks::Acks;
 use crate::consumer::builder::ConsumerBuilder;
+use crate::consumer::group::Groups;
 use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
@@ -43,7 +44,8 @@ impl Broker {
         })
     }
 
-    /// A consumer, to be configured, assigned and built.
+    /// A consumer, to be configured and built: with partitions of its own choice, or as a member
+    /// of a group, which shares partitions out and keeps positions.
     ///
     /// ```
     /// use std::time::Duration;
@@ -58,11 +60,19 @@ impl Broker {
     /// for record in &consumer.poll(Duration::from_millis(100))? {
     ///     assert_eq!(record.value(), Some("one burger".as_bytes()));
     /// }
+    ///
+    /// let mut cook = broker.consumer().group("kitchen").subscribe(["orders"]).build()?;
+    /// for record in &cook.poll(Duration::from_millis(100))? {
+    ///     assert_eq!(record.offset(), 0);
+    /// }
+    /// cook.commit()?; // another cook goes on from here
     /// # Ok(())
     /// # }
     /// ```
     pub fn consumer(&self) -> ConsumerBuilder {
-        ConsumerBuilder::new(self.engine.clone(), self.engine.env.clone())
+        let groups =
+            Groups { coordinator: Arc::clone(&self.engine.groups), host: self.engine.clone() };
+        ConsumerBuilder::new(self.engine.clone(), self.engine.env.clone(), Some(groups))
     }
 }
 

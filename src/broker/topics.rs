@@ -116,6 +116,10 @@ impl Source for Held {
     fn closing(&self) -> &Waiters {
         &self.closing
     }
+
+    fn settle(&self) {
+        self.committer.settle();
+    }
 }
 
 impl GroupHost for Engine {

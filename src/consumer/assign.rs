@@ -10,21 +10,32 @@ use crate::topic::{TopicName, TopicPartition};
 
 impl Consumer {
     /// Reads these partitions and no others. Partitions that were assigned before keep their
-    /// positions.
+    /// positions; with a `group.id`, new ones go on where the group was.
     ///
     /// # Errors
     /// [`ErrorKind::UnknownTopicOrPartition`], and [`ErrorKind::InvalidInput`] for a partition
-    /// that is named twice. The assignment is as before then.
+    /// that is named twice, while the consumer is subscribed to topics, and within a listener. The
+    /// assignment is as before then.
     pub fn assign(&mut self, partitions: impl IntoIterator<Item: NamesPartition>) -> Result<()> {
+        self.check_not_in_listener("assign")?;
         let mut assigned: Vec<Assigned> = Vec::new();
         for partition in partitions {
-            let new = self.open(&partition)?;
+            let mut new = self.open(&partition)?;
+            if self.group.is_some() {
+                new.await_committed();
+            }
             if assigned.iter().any(|other| other.name() == new.name()) {
                 let message = format!("partition {} is assigned twice", new.name());
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
             assigned.push(new);
         }
+        if self.group.as_ref().is_some_and(|group| group.subscription.is_some()) {
+            let message = "the consumer is subscribed to topics, so it cannot be assigned \
+                           partitions: unsubscribe first";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let committed = self.auto_commit_all();
         for new in &mut assigned {
             let is_same = |old: &Assigned| {
                 old.name() == new.name() && Arc::ptr_eq(old.partition(), new.partition())
@@ -33,8 +44,11 @@ impl Consumer {
                 *new = self.fetcher.assigned.swap_remove(index);
             }
         }
+        if let Some(group) = &mut self.group {
+            group.awaits_committed = assigned.iter().any(Assigned::awaits_committed);
+        }
         self.fetcher.replace_assigned(assigned);
-        Ok(())
+        committed
     }
 
     /// A partition as it is read from its beginning; it need not be assigned.

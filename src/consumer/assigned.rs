@@ -25,6 +25,8 @@ pub(super) struct FetchRules {
     pub(super) reset: AutoOffsetReset,
     pub(super) isolation: IsolationLevel,
     pub(super) check_crcs: bool,
+    /// A partition that was deleted is no error: the group will take it away.
+    pub(super) pass_deleted: bool,
 }
 
 /// A partition that a consumer reads.
@@ -41,6 +43,10 @@ pub(super) struct Assigned {
     read_position: ReadPosition,
     /// Polls pass it by.
     paused: bool,
+    /// The position will be where the group was, which is not known yet.
+    awaits_committed: bool,
+    /// What this consumer committed last, or found committed.
+    committed: Option<i64>,
 }
 
 impl Assigned {
@@ -54,6 +60,8 @@ impl Assigned {
             next_slot: 0,
             read_position: ReadPosition::default(),
             paused: false,
+            awaits_committed: false,
+            committed: None,
         }
     }
 
@@ -77,13 +85,15 @@ impl Assigned {
     }
 
     /// Whether there is nothing to read now, and nothing to complain about.
-    pub(super) fn is_idle(&self, isolation: IsolationLevel) -> bool {
-        if self.paused {
+    pub(super) fn is_idle(&self, rules: &FetchRules) -> bool {
+        if self.is_passed_by() {
             return true;
         }
-        let end = self.readable_end(self.partition.end_offset(), isolation);
-        !self.partition.is_deleted()
-            && end.is_ok_and(|end| self.position.is_some_and(|position| position >= end))
+        if self.partition.is_deleted() {
+            return rules.pass_deleted;
+        }
+        let end = self.readable_end(self.partition.end_offset(), rules.isolation);
+        end.is_ok_and(|end| self.position.is_some_and(|position| position >= end))
     }
 
     /// About how many bytes a fetch would find, and no fewer.
@@ -91,7 +101,7 @@ impl Assigned {
     /// # Errors
     /// What the fetch would say.
     pub(super) fn waiting_bytes(&self, rules: &FetchRules) -> Result<u64> {
-        if self.paused {
+        if self.is_passed_by() {
             return Ok(0);
         }
         let end = self.readable_end(self.partition.end_offset(), rules.isolation)?;
@@ -104,6 +114,12 @@ impl Assigned {
 
     pub(super) fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// Whether polls take nothing of it.
+    #[inline]
+    pub(super) fn is_passed_by(&self) -> bool {
+        self.paused || self.awaits_committed
     }
 
     /// Polls pass it by, or do not any more. What was fetched stays.
@@ -121,8 +137,34 @@ impl Assigned {
         self.fetched.as_ref().map_or(0, Fetched::left_bytes)
     }
 
+    /// The position is not known before [`start_at`](Self::start_at), unless somebody seeks.
+    pub(super) fn await_committed(&mut self) {
+        self.awaits_committed = true;
+    }
+
+    pub(super) fn awaits_committed(&self) -> bool {
+        self.awaits_committed
+    }
+
+    /// Goes on where the group was, if it was anywhere.
+    pub(super) fn start_at(&mut self, committed: Option<i64>) {
+        self.awaits_committed = false;
+        self.position = committed;
+        self.committed = committed;
+    }
+
+    pub(super) fn set_committed(&mut self, offset: i64) {
+        self.committed = Some(offset);
+    }
+
+    /// Whether there is a position that was not committed.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        self.position.is_some() && self.position != self.committed
+    }
+
     /// Goes to `offset` and forgets what was fetched.
     pub(super) fn seek(&mut self, offset: i64, pool: &Pool) {
+        self.awaits_committed = false;
         self.forget(pool);
         self.position = Some(offset);
     }
@@ -133,8 +175,16 @@ impl Assigned {
     /// # Errors
     /// [`ErrorKind::OffsetOutOfRange`] if they say nowhere; those of the disk.
     pub(super) fn position(&self, rules: &FetchRules, end: i64) -> Result<i64> {
+        self.valid(self.position, rules, end)
+    }
+
+    /// `position`, if it exists; else where the rules say to go.
+    ///
+    /// # Errors
+    /// As [`position`](Self::position).
+    pub(super) fn valid(&self, position: Option<i64>, rules: &FetchRules, end: i64) -> Result<i64> {
         let start = self.partition.log_start_offset();
-        if let Some(position) = self.position
+        if let Some(position) = position
             && position >= start
             && (position <= end || position <= self.partition.end_offset())
         {

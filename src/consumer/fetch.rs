@@ -23,6 +23,7 @@ pub(super) struct Fetcher {
     /// Kafka's `fetch.min.bytes` and `fetch.max.wait.ms`.
     fetch_bytes_min: u64,
     wait_max: Duration,
+    may_hold: bool,
     /// Since when fewer bytes than `fetch_bytes_min` are there.
     held_since: Option<Duration>,
     pub(super) assigned: Vec<Assigned>,
@@ -56,11 +57,13 @@ impl Fetcher {
                 reset: config.auto_offset_reset,
                 isolation: config.isolation_level,
                 check_crcs: config.check_crcs,
+                pass_deleted: false,
             },
             fetch_bytes_max: bytes(config.fetch_max_bytes),
             partition_bytes_max: bytes(config.max_partition_fetch_bytes),
             fetch_bytes_min: u64::from(config.fetch_min_bytes),
             wait_max: config.fetch_max_wait,
+            may_hold: true,
             held_since: None,
             assigned: Vec::new(),
             pool: Arc::default(),
@@ -77,6 +80,17 @@ impl Fetcher {
 
     pub(super) fn rules(&self) -> &FetchRules {
         &self.rules
+    }
+
+    /// Whether few bytes may wait for more.
+    #[cfg(feature = "async")]
+    pub(super) fn may_hold(&mut self, may_hold: bool) {
+        self.may_hold = may_hold;
+    }
+
+    /// Whether partitions that were deleted are no error.
+    pub(super) fn pass_deleted(&mut self, pass: bool) {
+        self.rules.pass_deleted = pass;
     }
 
     /// Reads these partitions from now on.
@@ -121,7 +135,7 @@ impl Fetcher {
             let mut fetched_at = None;
             while quota > 0 {
                 let Some(assigned) = self.assigned.get_mut(index) else { break };
-                if assigned.is_paused() {
+                if assigned.is_passed_by() {
                     break;
                 }
                 match assigned.take(quota, &self.pool) {
@@ -163,7 +177,7 @@ impl Fetcher {
 
     /// Takes all ends at one moment; counts the bytes that are ready in all partitions.
     fn prepare(&mut self) -> Round {
-        if self.fetch_bytes_min > 1 && self.hold_back() {
+        if self.may_hold && self.fetch_bytes_min > 1 && self.hold_back() {
             return Round::Held;
         }
         self.held_since = None;
@@ -200,11 +214,10 @@ impl Fetcher {
 
     /// Whether a round would find something: to be asked after a round that found nothing.
     pub(super) fn has_news(&self) -> bool {
-        let isolation = self.rules.isolation;
         if self.held_since.is_some() {
             return !self.waiting_bytes().is_ok_and(|bytes| bytes < self.fetch_bytes_min);
         }
-        !self.assigned.iter().all(|assigned| assigned.is_idle(isolation))
+        !self.assigned.iter().all(|assigned| assigned.is_idle(&self.rules))
     }
 
     /// When bytes that wait for others are fetched whatever their number.
@@ -224,7 +237,10 @@ impl Fetcher {
             return Ok(0);
         }
         let bytes_max = left.min(self.partition_bytes_max);
-        let bytes = assigned.fetch(end, bytes_max, &self.rules, &self.pool)?;
+        let bytes = match assigned.fetch(end, bytes_max, &self.rules, &self.pool) {
+            Err(_) if self.rules.pass_deleted && assigned.partition().is_deleted() => 0,
+            fetched => fetched?,
+        };
         self.fetched_bytes = self.fetched_bytes.saturating_add(bytes as u64);
         Ok(bytes)
     }

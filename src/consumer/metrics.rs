@@ -14,6 +14,10 @@ pub struct ConsumerMetrics {
     pub bytes: u64,
     /// Polls.
     pub polls: u64,
+    /// How often partitions came or went because the group decided so.
+    pub rebalances: u64,
+    /// Commits of offsets that succeeded.
+    pub commits: u64,
     /// How long polls waited for something to read.
     pub time_blocked: Duration,
 }

@@ -2,26 +2,35 @@
 //!
 //! The handle is thin, each verb has its file. A poll hands out what was fetched before, fetches
 //! where nothing is left, and waits, without looking in intervals, where there is nothing to
-//! fetch. Whole batches are fetched and checked; records borrow from them.
+//! fetch. Whole batches are fetched and checked; records borrow from them. A member of a group
+//! lets go of partitions and takes others within its polls.
 
 mod assign;
 mod assigned;
+mod auto_commit;
 pub(crate) mod builder;
+mod close;
+mod commit;
 mod fetch;
+pub(crate) mod group;
 mod isolation;
 pub(crate) mod iterate;
+pub(crate) mod listener;
 pub(crate) mod lookup;
 pub(crate) mod metrics;
 pub(crate) mod named;
 mod pause;
+mod pending_commits;
 mod piece;
 mod poll;
 mod pool;
+mod reconcile;
 pub(crate) mod records;
 mod seek;
 pub(crate) mod source;
 #[cfg(feature = "async")]
 pub(crate) mod stream;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +39,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fetch::Fetcher;
+use group::{Group, GroupExtras, Groups};
+use listener::{ListenerCell, RebalanceListener};
 use metrics::ConsumerMetrics;
 use source::Source;
 
@@ -46,17 +57,39 @@ pub struct Consumer {
     records_max: usize,
     spin: Duration,
     wake: Arc<Wake>,
+    /// With a `group.id`.
+    group: Option<Group>,
+    /// Also what a consumer is known by.
+    listener: Arc<ListenerCell>,
+    /// Between the begin and the end of a poll.
+    is_polling: bool,
+    is_closed: bool,
     counters: ConsumerMetrics,
 }
 
+/// What a consumer is made of.
+struct Parts {
+    source: Arc<dyn Source>,
+    env: Env,
+    groups: Option<Groups>,
+    extras: GroupExtras,
+    listener: Option<Box<dyn RebalanceListener>>,
+}
+
 impl Consumer {
-    pub(crate) fn new(source: Arc<dyn Source>, env: &Env, config: &ConsumerConfig) -> Consumer {
+    fn new(parts: Parts, config: &ConsumerConfig) -> Consumer {
+        let wake = Wake::new();
+        let groups = parts.groups;
         Consumer {
-            fetcher: Fetcher::new(source, env, config),
-            clock: Arc::clone(&env.clock),
+            fetcher: Fetcher::new(parts.source, &parts.env, config),
+            group: groups.and_then(|groups| Group::of(config, groups, parts.extras, &wake)),
+            listener: ListenerCell::of(parts.listener),
+            is_polling: false,
+            is_closed: false,
+            clock: Arc::clone(&parts.env.clock),
             records_max: usize::try_from(config.max_poll_records).unwrap_or(usize::MAX),
             spin: Duration::from_micros(u64::from(config.poll_spin_us)),
-            wake: Wake::new(),
+            wake,
             counters: ConsumerMetrics::default(),
         }
     }

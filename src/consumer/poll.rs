@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Consumer;
 use super::records::Records;
 use crate::error::{Error, ErrorKind, Result};
+use crate::group::member::GroupMember;
 
 /// How many looks a spinning poll takes between two at the clock.
 const LOOKS_PER_CLOCK: u32 = 64;
@@ -24,13 +25,25 @@ impl Consumer {
     /// with the next poll. [`ErrorKind::OffsetOutOfRange`] if a position does not exist and
     /// `auto.offset.reset` is none. [`ErrorKind::Closed`] when the broker is closed, also
     /// meanwhile.
+    ///
+    /// As a member of a group it first comes to what the group decided: see
+    /// [`RebalanceListener`](super::listener::RebalanceListener).
+    /// [`ErrorKind::Fenced`] if another member took this one's `group.instance.id`;
+    /// [`ErrorKind::InvalidInput`] within a listener, and for what the group's assignor did wrong.
+    /// What an automatic commit says; no record is lost then, the next poll goes on.
     pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
         self.poll_for(timeout, self.records_max)
     }
 
     /// As [`poll`](Consumer::poll), with another bound on the records.
     pub(super) fn poll_for(&mut self, timeout: Duration, records_max: usize) -> Result<Records> {
-        self.counters.polls += 1;
+        self.begin_poll()?;
+        let outcome = self.poll_until_given_up(timeout, records_max);
+        self.end_poll();
+        outcome
+    }
+
+    fn poll_until_given_up(&mut self, timeout: Duration, records_max: usize) -> Result<Records> {
         let mut give_up_at = None;
         loop {
             let records = self.round(records_max)?;
@@ -49,9 +62,56 @@ impl Consumer {
     /// What there is now, without waiting.
     pub(super) fn round(&mut self, records_max: usize) -> Result<Records> {
         self.check_open()?;
+        if self.group.is_some() {
+            self.see_to_group()?;
+        }
         let records = self.fetcher.round(records_max)?;
         self.counters.records += records.len() as u64;
         Ok(records)
+    }
+
+    fn see_to_group(&mut self) -> Result<()> {
+        let Some(group) = &self.group else { return Ok(()) };
+        if group.pending.has_done() {
+            self.call_back_commits();
+        }
+        self.auto_commit_if_due()?;
+        match &self.group {
+            Some(group) if group.has_work() => self.reconcile(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the group that the member polls.
+    pub(super) fn begin_poll(&mut self) -> Result<()> {
+        self.check_not_in_listener("poll")?;
+        self.counters.polls += 1;
+        self.is_polling = true;
+        self.resume_poll();
+        Ok(())
+    }
+
+    pub(super) fn end_poll(&mut self) {
+        self.pause_poll();
+        self.is_polling = false;
+    }
+
+    /// What follows is the program's own time, also if it happens within a poll: one that hangs
+    /// there is noticed.
+    pub(super) fn pause_poll(&self) {
+        if let (true, Some(member)) = (self.is_polling, self.member()) {
+            member.end_poll(self.clock.monotonic());
+        }
+    }
+
+    pub(super) fn resume_poll(&self) {
+        if let (true, Some(member)) = (self.is_polling, self.member()) {
+            member.begin_poll();
+        }
+    }
+
+    pub(super) fn member(&self) -> Option<&GroupMember> {
+        self.group.as_ref()?.member.as_ref()
     }
 
     pub(super) fn check_open(&self) -> Result<()> {
@@ -63,12 +123,14 @@ impl Consumer {
 
     /// Waits until a round may find something, at most until `give_up_at`.
     fn wait(&mut self, now: Duration, give_up_at: Duration) {
-        let wake_at = self.fetcher.held_until().map_or(give_up_at, |held| held.min(give_up_at));
+        let sooner = [self.fetcher.held_until(), self.auto_commit_at()];
+        let wake_at = sooner.into_iter().flatten().fold(give_up_at, Duration::min);
         if !self.spin(now, wake_at) {
             self.register();
             // Looked at after registering: whatever happens from now on wakes.
-            if !self.has_news() {
+            if !self.has_news() && self.begin_wait() {
                 self.wake.wait(wake_at.saturating_sub(self.clock.monotonic()));
+                self.end_wait();
             }
             self.deregister();
         }
@@ -95,7 +157,20 @@ impl Consumer {
 
     /// Whether a round may find something that the last one did not.
     pub(super) fn has_news(&self) -> bool {
-        self.fetcher.has_news() || self.fetcher.source().is_closed()
+        self.fetcher.has_news()
+            || self.group.as_ref().is_some_and(|group| group.has_news())
+            || self.fetcher.source().is_closed()
+    }
+
+    /// Tells the group that its wakes are waited for; false if there is something to see to.
+    pub(super) fn begin_wait(&self) -> bool {
+        self.member().is_none_or(GroupMember::begin_wait)
+    }
+
+    pub(super) fn end_wait(&self) {
+        if let Some(member) = self.member() {
+            member.end_wait();
+        }
     }
 
     /// From now on, whatever is news wakes, once.

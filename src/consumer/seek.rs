@@ -97,7 +97,12 @@ impl Consumer {
     pub fn position(&self, topic: &str, partition: i32) -> Result<i64> {
         let index = self.index_of(&(topic, partition))?;
         let assigned = &self.fetcher.assigned[index];
-        assigned.position(self.fetcher.rules(), self.end_of(assigned)?)
+        let (rules, end) = (self.fetcher.rules(), self.end_of(assigned)?);
+        if assigned.awaits_committed() {
+            let committed = self.committed(topic, partition)?;
+            return assigned.valid(committed.map(|committed| committed.offset), rules, end);
+        }
+        assigned.position(rules, end)
     }
 
     fn seek_index(&mut self, index: usize, offset: i64) {

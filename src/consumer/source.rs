@@ -15,4 +15,7 @@ pub(crate) trait Source: Topics {
 
     /// Those who want to know when that happens.
     fn closing(&self) -> &Waiters;
+
+    /// Returns when all commits that were begun without waiting are decided and told.
+    fn settle(&self);
 }

@@ -1,7 +1,8 @@
 //! A consumer in async code: a stream of records, and a poll that can be awaited. Any runtime.
 //!
 //! There is no thread and no timer behind it: whoever publishes a record wakes the task. What
-//! needs a timer does not happen here: `fetch.min.bytes` is not waited for.
+//! needs a timer does not happen while a call is pending: automatic commits are done when it goes
+//! on, and nothing waits for `fetch.min.bytes`.
 //!
 //! The invariant: while a call is pending, the consumer's waiter is registered with all that it
 //! waits for; dropping the call takes that back.
@@ -20,11 +21,31 @@ use crate::error::Result;
 #[derive(Debug)]
 struct Pending<'a> {
     consumer: &'a mut Consumer,
+    is_polling: bool,
     is_registered: bool,
 }
 
 impl Pending<'_> {
+    fn of(consumer: &mut Consumer) -> Pending<'_> {
+        Pending { consumer, is_polling: false, is_registered: false }
+    }
+
     fn poll(&mut self, context: &Context<'_>, records_max: usize) -> Poll<Result<Records>> {
+        if !self.is_polling {
+            self.consumer.begin_poll()?;
+            self.consumer.fetcher.may_hold(false);
+            self.is_polling = true;
+        }
+        let outcome = ready!(self.poll_once_begun(context, records_max));
+        self.end();
+        Poll::Ready(outcome)
+    }
+
+    fn poll_once_begun(
+        &mut self,
+        context: &Context<'_>,
+        records_max: usize,
+    ) -> Poll<Result<Records>> {
         loop {
             self.deregister();
             let records = self.consumer.round(records_max)?;
@@ -34,7 +55,10 @@ impl Pending<'_> {
             self.consumer.register();
             self.is_registered = true;
             // Looked at after registering: whatever happens from now on wakes.
-            if !self.consumer.has_news() && self.consumer.wake.set_waker(context.waker()) {
+            if !self.consumer.has_news()
+                && self.consumer.begin_wait()
+                && self.consumer.wake.set_waker(context.waker())
+            {
                 return Poll::Pending;
             }
         }
@@ -42,14 +66,23 @@ impl Pending<'_> {
 
     fn deregister(&mut self) {
         if std::mem::take(&mut self.is_registered) {
+            self.consumer.end_wait();
             self.consumer.deregister();
+        }
+    }
+
+    fn end(&mut self) {
+        self.deregister();
+        if std::mem::take(&mut self.is_polling) {
+            self.consumer.fetcher.may_hold(true);
+            self.consumer.end_poll();
         }
     }
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        self.deregister();
+        self.end();
     }
 }
 
@@ -63,7 +96,7 @@ pub struct ConsumerStream<'a> {
 impl ConsumerStream<'_> {
     /// The consumer, for calls between two records: to commit, to seek, to pause.
     pub fn consumer(&mut self) -> &mut Consumer {
-        self.pending.deregister();
+        self.pending.end();
         self.pending.consumer
     }
 }
@@ -107,8 +140,7 @@ impl Consumer {
     /// # Cancel safety
     /// Dropping the stream loses no record.
     pub fn stream(&mut self) -> ConsumerStream<'_> {
-        self.counters.polls += 1;
-        ConsumerStream { pending: Pending { consumer: self, is_registered: false } }
+        ConsumerStream { pending: Pending::of(self) }
     }
 
     /// As [`poll`](Consumer::poll) without a timeout, to be awaited: the next records, at least
@@ -117,7 +149,6 @@ impl Consumer {
     /// # Cancel safety
     /// Dropping the future loses no record.
     pub fn poll_async(&mut self) -> PollFuture<'_> {
-        self.counters.polls += 1;
-        PollFuture { pending: Pending { consumer: self, is_registered: false } }
+        PollFuture { pending: Pending::of(self) }
     }
 }

@@ -42,6 +42,8 @@ impl Source for KnownTopics {
         static NOBODY: OnceLock<Waiters> = OnceLock::new();
         NOBODY.get_or_init(Waiters::default)
     }
+
+    fn settle(&self) {}
 }
 
 const NOW: Duration = Duration::ZERO;
@@ -60,7 +62,8 @@ impl World {
 
     fn builder(&self) -> ConsumerBuilder {
         let all = (0..self.topic.partitions.len()).map(|index| ("t", index as i32));
-        ConsumerBuilder::new(Arc::clone(&self.topics) as _, self.topics.env.clone()).assign(all)
+        ConsumerBuilder::new(Arc::clone(&self.topics) as _, self.topics.env.clone(), None)
+            .assign(all)
     }
 
     fn consumer(&self) -> Consumer {

@@ -61,7 +61,7 @@ fn reading_may_start_by_age() {
     env.clock = Arc::new(SimClock::new(15));
     for (age_ms, wanted) in [(0, 10), (5, 10), (6, 9), (10, 5), (15, 0), (1_000_000, 0)] {
         let age = AutoOffsetReset::ByDuration(Duration::from_millis(age_ms));
-        let builder = ConsumerBuilder::new(Arc::clone(&world.topics) as _, env.clone());
+        let builder = ConsumerBuilder::new(Arc::clone(&world.topics) as _, env.clone(), None);
         let builder = builder.assign([("t", 0)]).auto_offset_reset(age);
         let mut consumer = builder.build().unwrap();
         assert_eq!(consumer.position("t", 0).unwrap(), wanted, "{age_ms}");

@@ -1,0 +1,86 @@
+//! Committing positions by themselves: with Kafka's `enable.auto.commit`, at polls.
+//!
+//! What a poll commits is what earlier polls returned: a program that is done with all records
+//! before it polls again loses none. A failed commit is an error of that poll; no record is lost,
+//! and it is tried again when the interval is over.
+
+use std::time::Duration;
+
+use super::Consumer;
+use super::assigned::Assigned;
+use super::pending_commits::Offsets;
+use crate::error::Result;
+use crate::group::offset::OffsetAndMetadata;
+use crate::topic::TopicPartition;
+
+/// When to commit again.
+pub(super) struct AutoCommit {
+    interval: Duration,
+    /// Unknown until the first poll.
+    next_at: Option<Duration>,
+}
+
+impl AutoCommit {
+    pub(super) fn every(interval: Duration) -> AutoCommit {
+        AutoCommit { interval, next_at: None }
+    }
+
+    /// Whether it is time; then the next interval begins.
+    fn is_due(&mut self, now: Duration) -> bool {
+        let next = now.saturating_add(self.interval);
+        match self.next_at {
+            Some(at) if now >= at => {
+                self.next_at = Some(next);
+                true
+            }
+            Some(_) => false,
+            None => {
+                self.next_at = Some(next);
+                false
+            }
+        }
+    }
+}
+
+impl Consumer {
+    /// Commits if it is time to.
+    pub(super) fn auto_commit_if_due(&mut self) -> Result<()> {
+        let Some(auto_commit) = self.group.as_mut().and_then(|group| group.auto_commit.as_mut())
+        else {
+            return Ok(());
+        };
+        if auto_commit.is_due(self.clock.monotonic()) { self.auto_commit_all() } else { Ok(()) }
+    }
+
+    /// When to commit next while a poll waits, if there will be something to commit.
+    pub(super) fn auto_commit_at(&self) -> Option<Duration> {
+        let at = self.group.as_ref()?.auto_commit.as_ref()?.next_at?;
+        self.fetcher.assigned.iter().any(Assigned::is_uncommitted).then_some(at)
+    }
+
+    /// Commits every position that is not committed, if that is done automatically.
+    pub(super) fn auto_commit_all(&mut self) -> Result<()> {
+        self.auto_commit(|_| true)
+    }
+
+    /// The same of some partitions.
+    pub(super) fn auto_commit_of(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.auto_commit(|name| partitions.contains(name))
+    }
+
+    fn auto_commit(&mut self, is_wanted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
+        if !self.group.as_ref().is_some_and(|group| group.auto_commit.is_some()) {
+            return Ok(());
+        }
+        let uncommitted = self.fetcher.assigned.iter();
+        let uncommitted = uncommitted.filter(|assigned| assigned.is_uncommitted());
+        let offsets: Offsets = uncommitted
+            .filter(|assigned| is_wanted(assigned.name()))
+            .filter_map(|assigned| {
+                let offset = OffsetAndMetadata::new(assigned.known_position()?);
+                Some((assigned.name().clone(), offset))
+            })
+            .collect();
+        self.commit_now(&offsets)
+    }
+}
