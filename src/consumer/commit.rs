@@ -138,6 +138,7 @@ impl Consumer {
 
     pub(super) fn commit_now(&mut self, offsets: &Offsets) -> Result<()> {
         self.settle_commits();
+        self.check_open()?;
         let group = self.group_for("a commit")?;
         group.check_may_commit()?;
         if offsets.is_empty() {
@@ -153,9 +154,10 @@ impl Consumer {
     }
 
     fn commit_later(&mut self, offsets: Offsets, callback: OnCommit) -> Result<()> {
+        let open = self.check_open();
         let group = self.group_for("a commit")?;
         let on_done = group.pending.push(offsets.clone(), callback);
-        if let Err(error) = group.check_may_commit() {
+        if let Err(error) = open.and_then(|()| group.check_may_commit()) {
             on_done(Err(error));
             return Ok(());
         }
