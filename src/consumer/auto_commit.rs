@@ -69,7 +69,7 @@ impl Consumer {
     }
 
     fn auto_commit(&mut self, is_wanted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
-        if !self.group.as_ref().is_some_and(|group| group.auto_commit.is_some()) {
+        if self.group.as_ref().is_none_or(|group| group.auto_commit.is_none()) {
             return Ok(());
         }
         let uncommitted = self.fetcher.assigned.iter();

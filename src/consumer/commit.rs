@@ -93,7 +93,7 @@ impl Consumer {
         callback: impl FnOnce(&[(TopicPartition, OffsetAndMetadata)], Result<()>) + Send + 'static,
     ) -> Result<()> {
         let offsets = self.positions();
-        self.commit_later(offsets, Box::new(callback))
+        self.commit_later(&offsets, Box::new(callback))
     }
 
     /// As [`commit_offsets`](Consumer::commit_offsets), without waiting, and
@@ -111,7 +111,7 @@ impl Consumer {
         callback: impl FnOnce(&[(TopicPartition, OffsetAndMetadata)], Result<()>) + Send + 'static,
     ) -> Result<()> {
         let offsets = named(offsets)?;
-        self.commit_later(offsets, Box::new(callback))
+        self.commit_later(&offsets, Box::new(callback))
     }
 
     /// What the group committed of a partition, which need not be assigned; `None` if nothing.
@@ -153,7 +153,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn commit_later(&mut self, offsets: Offsets, callback: OnCommit) -> Result<()> {
+    fn commit_later(&mut self, offsets: &Offsets, callback: OnCommit) -> Result<()> {
         let open = self.check_open();
         let group = self.group_for("a commit")?;
         let on_done = group.pending.push(offsets.clone(), callback);
@@ -164,10 +164,10 @@ impl Consumer {
         let groups = &group.groups;
         match &group.member {
             _ if offsets.is_empty() => on_done(Ok(())),
-            Some(member) => member.commit_async(&offsets, on_done),
+            Some(member) => member.commit_async(offsets, on_done),
             None => {
                 let (coordinator, host) = (&groups.coordinator, &*groups.host);
-                coordinator.commit_standalone_async(host, &group.id, &offsets, on_done);
+                coordinator.commit_standalone_async(host, &group.id, offsets, on_done);
             }
         }
         Ok(())

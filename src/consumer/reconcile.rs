@@ -65,7 +65,7 @@ impl Consumer {
         }
         let member = self.group.as_ref().and_then(|group| group.member.as_ref());
         let taken = member.map_or(Ok(Vec::new()), |member| member.take())?;
-        if taken.is_empty() { self.find_positions() } else { self.adopt(taken) }
+        if taken.is_empty() { self.find_positions() } else { self.adopt(&taken) }
     }
 
     fn revoke(&mut self, revoked: &[TopicPartition]) -> Result<()> {
@@ -85,9 +85,9 @@ impl Consumer {
         told.pass_on()
     }
 
-    fn adopt(&mut self, taken: Vec<TopicPartition>) -> Result<()> {
+    fn adopt(&mut self, taken: &[TopicPartition]) -> Result<()> {
         let mut assigned = std::mem::take(&mut self.fetcher.assigned);
-        for partition in &taken {
+        for partition in taken {
             // A topic that was deleted since is lost with the next pass.
             if let Ok(mut new) = self.open(partition) {
                 new.await_committed();
@@ -101,7 +101,7 @@ impl Consumer {
             group.awaits_committed = true;
         }
         let found = self.find_positions();
-        self.tell(Event::Assigned, &taken).pass_on()?;
+        self.tell(Event::Assigned, taken).pass_on()?;
         found
     }
 
