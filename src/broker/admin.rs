@@ -236,6 +236,7 @@ impl Engine {
         let mut offsets = self.offsets.begin_topic_deletion(self, &topic.name, topic.id)?;
         let (parts, effect) = offsets.take();
         state.commit_with(&self.env, &self.committer, &records, parts, effect)?;
+        offsets.forget();
         self.topics.remove(name);
         self.groups.topic_deleted(&topic.name);
         // 2. The partitions, when no checkpoint is in the middle of one of them, and their folders.

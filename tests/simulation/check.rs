@@ -3,13 +3,14 @@
 
 use ottla::env::sim::{Call, Choices, CrashState, Effect, Fault, SimEnv};
 use ottla::env::vfs::Vfs;
-use ottla::{Acks, Broker, Message, RecoveryReport};
+use ottla::{Acks, Broker, Message, OffsetReset, OffsetScope, RecoveryReport};
 
 use crate::laws;
 use crate::model::{Model, SeenTopic};
 use crate::reader::{Files, read_all, read_files};
 use crate::retries::a_retry_makes_no_second_copy;
 use crate::run::options;
+use crate::workload::GROUPS;
 
 /// What a disk says that cannot read a sector.
 const EIO: i32 = 5;
@@ -29,6 +30,9 @@ pub(crate) fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
     crash.recovery_ends_here();
     let seen = read_all(&broker)?;
     let world = crash.world();
+    if let Some(clamped) = broker.recovery_report().offsets_clamped.first() {
+        return Err(format!("offsets: one lay beyond the end: {clamped:?}"));
+    }
     laws::hold(model, crash.position() as i64, crash.lost_power(), &seen).map_err(|broken| {
         let recording = world.disk.recording();
         let did = recording.describe(recording.len(), usize::MAX);
@@ -196,7 +200,7 @@ fn cut_bytes_are_reported(
 /// Appends go on after a recovery, and keep their promise.
 pub(crate) fn append_and_lose_power(world: &SimEnv, broker: &Broker) -> Result<(), String> {
     let law = |error: ottla::Error| format!("append after recovery: {error}");
-    for topic in broker.list_topics() {
+    for topic in broker.list_topics().into_iter().filter(|topic| !topic.internal) {
         for partition in &topic.partitions {
             let name = topic.name.as_str();
             let handle = broker.partition(name, partition.partition).map_err(law)?;
@@ -205,6 +209,9 @@ pub(crate) fn append_and_lose_power(world: &SimEnv, broker: &Broker) -> Result<(
             if appended.base_offset != partition.end_offset + 1 {
                 return Err(format!("append after recovery: {appended:?} in {partition:?}"));
             }
+            handle.append(&[Message::new("and committed")], Acks::Leader).map_err(law)?;
+            let only = OffsetScope::Partitions(vec![handle.name()]);
+            broker.reset_offsets(GROUPS[0], &only, OffsetReset::Latest, false).map_err(law)?;
         }
     }
     let seen = read_all(broker).map_err(|broken| format!("append after recovery: {broken}"))?;

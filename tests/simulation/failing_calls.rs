@@ -63,7 +63,7 @@ fn scenario(world: &SimEnv, mut run: Run, operations: &[Operation]) -> Result<()
 /// Once the disk is well again a broker writes; `false` if a failed sync poisoned it.
 fn appends_go_on(run: &Run) -> Result<bool, String> {
     let Some(broker) = &run.broker else { return Ok(true) };
-    for topic in broker.list_topics() {
+    for topic in broker.list_topics().into_iter().filter(|topic| !topic.internal) {
         let handle = broker.partition(topic.name.as_str(), 0).map_err(|e| e.to_string())?;
         let end = handle.end_offset();
         match handle.append(&[Message::new("after the failure")], Acks::All) {

@@ -2,7 +2,8 @@
 //!
 //! Prefix: a partition holds the first batches of the model, whole, byte for byte. Acked is there:
 //! what a level promises survives the faults that it names. All or nothing: an atomic append is in
-//! all of its partitions or in none. Topics: made ones are there, deleted ones are not.
+//! all of its partitions or in none. Topics: made ones are there, deleted ones are not. The law of
+//! committed offsets is in `offsets`.
 
 use std::collections::BTreeMap;
 
@@ -115,6 +116,7 @@ fn hold_partition(
             seen.end
         ));
     }
+    partition.hold_offsets(at, seen)?;
     hold_prefix(partition, at, seen)
 }
 

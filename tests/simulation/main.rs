@@ -7,6 +7,7 @@ mod explore;
 mod failing_calls;
 mod laws;
 mod model;
+mod offsets;
 #[cfg(plant)]
 mod planted;
 mod reader;

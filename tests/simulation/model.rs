@@ -3,8 +3,11 @@
 //! Each deed has a [`Span`]: the position of the recording at which it began, and the one at which
 //! its answer came. A crash at a position between the two may keep it or not.
 
+use std::collections::BTreeMap;
+
 use ottla::{Acks, ProducerIdentity, TopicId};
 
+use crate::offsets::Committed;
 use crate::retries::Stamp;
 
 /// A position before everything that was recorded.
@@ -41,7 +44,7 @@ impl Span {
     }
 
     /// What was seen decides it.
-    fn settle(&mut self, is_there: bool, at: i64) {
+    pub(crate) fn settle(&mut self, is_there: bool, at: i64) {
         if self.is_open() {
             *(if is_there { &mut self.acked } else { &mut self.refused }) = Some(at);
         }
@@ -111,11 +114,14 @@ pub(crate) struct PartitionModel {
     pub(crate) starts: Vec<Start>,
     /// The idempotent producer that sends here.
     pub(crate) producer: Option<ProducerIdentity>,
+    /// What groups committed, in order.
+    pub(crate) committed: Vec<Committed>,
 }
 
 impl PartitionModel {
     pub(crate) fn new(span: Span) -> PartitionModel {
-        PartitionModel { span, batches: Vec::new(), starts: Vec::new(), producer: None }
+        let (batches, starts) = (Vec::new(), Vec::new());
+        PartitionModel { span, batches, starts, producer: None, committed: Vec::new() }
     }
 }
 
@@ -155,6 +161,8 @@ pub(crate) struct SeenPartition {
     pub(crate) start: i64,
     pub(crate) end: i64,
     pub(crate) records: Vec<(i64, Vec<u8>)>,
+    /// Where groups are.
+    pub(crate) committed: BTreeMap<String, i64>,
 }
 
 /// What a reader sees of a topic.
@@ -261,6 +269,7 @@ impl PartitionModel {
             }
             start.span.settle(start.offset <= seen.start, at);
         }
+        self.settle_offsets(seen, at);
     }
 
     fn after_power_loss(&self, at: i64) -> Option<PartitionModel> {
@@ -276,11 +285,16 @@ impl PartitionModel {
         let starts = self.starts.iter().filter_map(|start| {
             Some(Start { span: start.span.after_crash(at, start.span.must(at))?, ..*start })
         });
+        let committed = self.committed.iter().filter_map(|committed| {
+            let span = committed.span.after_crash(at, committed.span.must(at))?;
+            Some(Committed { span, ..committed.clone() })
+        });
         Some(PartitionModel {
             span: self.span.after_crash(at, self.span.must(at))?,
             batches: batches.collect(),
             starts: starts.collect(),
             producer: self.producer,
+            committed: committed.collect(),
         })
     }
 }

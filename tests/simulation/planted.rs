@@ -13,7 +13,7 @@ use crate::workload::{Workload, fixed, random};
 const STATES_MAX: u64 = 150_000;
 
 /// The bugs that crashes alone bring out.
-const BUGS: [&str; 25] = [
+const BUGS: [&str; 29] = [
     "no_directory_sync",
     "no_sync_at_roll",
     "ack_before_sync",
@@ -35,15 +35,23 @@ const BUGS: [&str; 25] = [
     "segments_removed_at_once",
     "ids_lost_before_names",
     "record_before_folders",
+    "offset_before_its_data",
+    "cut_before_offsets",
+    "offsets_outlive_their_topic",
     "retried_sync",
     "failed_frame_not_erased",
     "producers_not_recovered",
     "window_not_restored_on_undo",
+    "offset_shown_before_sync",
 ];
 
 /// Those among them that take a call that fails.
-const FAULTY: [&str; 3] =
-    ["retried_sync", "failed_frame_not_erased", "window_not_restored_on_undo"];
+const FAULTY: [&str; 4] = [
+    "retried_sync",
+    "failed_frame_not_erased",
+    "window_not_restored_on_undo",
+    "offset_shown_before_sync",
+];
 
 /// The faults that bring a bug out, one set for each attempt.
 fn faults_for(bug: &str) -> Vec<Vec<Fault>> {
@@ -52,6 +60,9 @@ fn faults_for(bug: &str) -> Vec<Vec<Fault>> {
         "retried_sync" => {
             let fails = Effect::SyncFails(CacheAfterFailedSync::KeepsNew);
             (1..12).map(|nth| vec![journal(fails, Call::SyncData).nth(nth)]).collect()
+        }
+        "offset_shown_before_sync" => {
+            (1..24).map(|nth| vec![journal(Effect::Errno(5), Call::WriteAt).nth(nth)]).collect()
         }
         "failed_frame_not_erased" => {
             let short = |nth| journal(Effect::Short, Call::WriteAt).nth(nth);
@@ -80,6 +91,9 @@ fn find(bug: &'static str, seed: u64) -> Result<String, u64> {
     if matches!(bug, "producers_not_recovered" | "window_not_restored_on_undo") {
         // Only an idempotent producer meets it.
         workloads.retain(|workload| workload.name == "retries");
+    }
+    if bug.contains("offset") {
+        workloads.retain(|workload| workload.name.starts_with("offsets"));
     }
     workloads.extend((0..200).map(|_| random(seeds.u64(..), 24)));
     for (seed, workload) in (seed..).zip(workloads) {

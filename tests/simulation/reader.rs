@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ottla::Broker;
 use ottla::batch::compression::DecodeLimits;
 use ottla::batch::entry::Entry;
 use ottla::env::vfs::{FileKind, OpenHow, Vfs, read_up_to};
+use ottla::{Broker, TopicPartition};
 
 use crate::model::{SeenPartition, SeenTopic};
+use crate::offsets::read_offsets;
 
 /// Every file below the root with its bytes; folders have a slash and none.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
@@ -15,7 +16,8 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 /// All topics with all records.
 pub(crate) fn read_all(broker: &Broker) -> Result<Vec<SeenTopic>, String> {
     let mut topics = Vec::new();
-    for topic in broker.list_topics() {
+    let mut offsets = read_offsets(broker)?;
+    for topic in broker.list_topics().into_iter().filter(|topic| !topic.internal) {
         let name = topic.name.as_str();
         let mut partitions = Vec::new();
         for partition in &topic.partitions {
@@ -23,10 +25,16 @@ pub(crate) fn read_all(broker: &Broker) -> Result<Vec<SeenTopic>, String> {
                 return Err(format!("{name}-{} is damaged: {damage}", partition.partition));
             }
             let seen = read_partition(broker, name, partition.partition);
-            partitions.push(seen.map_err(|e| format!("{name}-{}: {e}", partition.partition))?);
+            let mut seen = seen.map_err(|e| format!("{name}-{}: {e}", partition.partition))?;
+            let place = TopicPartition::new(topic.name.clone(), partition.partition);
+            seen.committed = offsets.remove(&place).unwrap_or_default();
+            partitions.push(seen);
         }
         let setting = topic.config.get("retention.bytes").cloned();
         topics.push(SeenTopic { name: name.to_owned(), id: topic.id, setting, partitions });
+    }
+    if let Some((partition, _)) = offsets.first_key_value() {
+        return Err(format!("offsets: there are some of {partition}, which is not there"));
     }
     Ok(topics)
 }
@@ -57,7 +65,7 @@ fn read_partition(broker: &Broker, topic: &str, number: i32) -> Result<SeenParti
         }
         offset = next;
     }
-    Ok(SeenPartition { start, end, records })
+    Ok(SeenPartition { start, end, records, committed: BTreeMap::new() })
 }
 
 /// Every file with its bytes.

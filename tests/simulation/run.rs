@@ -173,7 +173,7 @@ impl Run {
 
     /// Notes an error of a call that has several steps: unless the broker refused everything
     /// before, nobody knows which of them were taken.
-    fn note_partial(&mut self, error: Error, span: &mut Span) -> Result<(), String> {
+    pub(crate) fn note_partial(&mut self, error: Error, span: &mut Span) -> Result<(), String> {
         let was_poisoned = self.poisoned;
         self.note_failure(error)?;
         if was_poisoned || self.at() == span.begun {
@@ -215,6 +215,12 @@ impl Run {
             }
             Operation::Truncate { topic, partition, batches } => {
                 self.truncate(broker, NAMES[*topic], *partition, *batches)
+            }
+            Operation::Commit { group, topic, partition, percent } => {
+                self.commit_offset(broker, *group, (*topic, *partition), *percent)
+            }
+            Operation::DeleteOffset { group, topic, partition } => {
+                self.delete_offset(broker, *group, (*topic, *partition))
             }
             Operation::Close | Operation::Kill | Operation::PowerLoss { .. } => Ok(()),
         }
@@ -477,10 +483,13 @@ impl Run {
         match handle.truncate_to(offset) {
             Ok(_) => {
                 span.acked = Some(self.at());
+                self.note_cut_offsets(place, offset, span);
                 self.model.sync_all(self.at());
             }
             Err(error) => {
                 self.note_partial(error, &mut span)?;
+                // Offsets are set back before anything is cut.
+                self.note_cut_offsets(place, offset, span);
                 if handle.end_offset() == end {
                     span.refused = Some(self.at());
                 }

@@ -6,6 +6,9 @@ use ottla::Acks;
 /// The names of the topics that runs use.
 pub(crate) const NAMES: [&str; 3] = ["apples", "pears", "plums"];
 
+/// The names of the groups that commit offsets.
+pub(crate) const GROUPS: [&str; 2] = ["kitchen", "office"];
+
 /// One call of the library. Topics are numbers of [`NAMES`]; what does not fit (a topic that is
 /// not there) is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,19 @@ pub(crate) enum Operation {
         partition: usize,
         batches: usize,
     },
+    /// A group goes on behind this many percent of what there is.
+    Commit {
+        group: usize,
+        topic: usize,
+        partition: usize,
+        percent: i64,
+    },
+    /// What a group committed is deleted.
+    DeleteOffset {
+        group: usize,
+        topic: usize,
+        partition: usize,
+    },
     Close,
     /// The process dies; the next one opens the directory.
     Kill,
@@ -74,8 +90,8 @@ pub(crate) enum Operation {
 }
 
 use Operation::{
-    AddPartition, Alter, Append, Atomic, Checkpoint, Close, Create, Delete, DeleteRecords, Kill,
-    PowerLoss, Retention, Send, SendAgain, Truncate,
+    AddPartition, Alter, Append, Atomic, Checkpoint, Close, Commit, Create, Delete, DeleteOffset,
+    DeleteRecords, Kill, PowerLoss, Retention, Send, SendAgain, Truncate,
 };
 
 /// A run: its name, and what it does.
@@ -111,6 +127,8 @@ pub(crate) fn fixed() -> Vec<Workload> {
         fixed("truncations", truncations(all, one)),
         fixed("another session cuts", another_session_cuts(all, one)),
         fixed("retries", retries(all, one)),
+        fixed("offsets", offsets(all, one)),
+        fixed("offsets and cuts", offsets_and_cuts(all, one)),
     ]
 }
 
@@ -282,6 +300,55 @@ fn retries(all: Acks, one: Acks) -> Vec<Operation> {
     ]
 }
 
+fn commit(group: usize, partition: usize, percent: i64) -> Operation {
+    Commit { group, topic: 0, partition, percent }
+}
+
+fn offsets(all: Acks, one: Acks) -> Vec<Operation> {
+    vec![
+        create(0, 2, 900),
+        append(0, 0, 2, all),
+        commit(0, 0, 50),
+        append(0, 0, 2, one),
+        append(0, 1, 1, one),
+        commit(0, 0, 100),
+        commit(1, 1, 100),
+        append(0, 0, 3, one),
+        commit(1, 0, 60),
+        commit(0, 0, 20),
+        Checkpoint,
+        append(0, 1, 2, one),
+        commit(0, 1, 100),
+        DeleteOffset { group: 0, topic: 0, partition: 1 },
+        Close,
+        commit(1, 1, 100),
+        append(0, 0, 1, one),
+        commit(1, 0, 100),
+    ]
+}
+
+fn offsets_and_cuts(all: Acks, one: Acks) -> Vec<Operation> {
+    vec![
+        create(0, 1, 4000),
+        append(0, 0, 1, all),
+        append(0, 0, 2, one),
+        commit(0, 0, 100),
+        commit(1, 0, 40),
+        Truncate { topic: 0, partition: 0, batches: 1 },
+        append(0, 0, 2, one),
+        commit(1, 0, 100),
+        Delete { topic: 0 },
+        create(0, 1, 4000),
+        append(0, 0, 3, one),
+        commit(1, 0, 100),
+        Kill,
+        DeleteRecords { topic: 0, partition: 0, percent: 60 },
+        append(0, 0, 1, one),
+        commit(1, 0, 100),
+        Delete { topic: 0 },
+    ]
+}
+
 /// A run from a seed.
 pub(crate) fn random(seed: u64, length: usize) -> Workload {
     let mut rng = Rng::with_seed(seed);
@@ -301,7 +368,9 @@ fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
     let partition = rng.usize(..3);
     let bytes = [10, 60, 250, 700, 1400][rng.usize(..5)];
-    match rng.u32(..40) {
+    match rng.u32(..45) {
+        40..=43 => commit_somewhere(rng, topic, partition),
+        44 => DeleteOffset { group: rng.usize(..GROUPS.len()), topic, partition },
         0..=2 => any_create(rng),
         3 => Delete { topic },
         4 => AddPartition { topic },
@@ -330,4 +399,9 @@ fn any(rng: &mut Rng) -> Operation {
         38 => PowerLoss { choice: rng.u64(..) },
         _ => append(topic, partition, 1, Acks::All),
     }
+}
+
+fn commit_somewhere(rng: &mut Rng, topic: usize, partition: usize) -> Operation {
+    let percent = [100, 100, 100, 60, 0][rng.usize(..5)];
+    Commit { group: rng.usize(..GROUPS.len()), topic, partition, percent }
 }

@@ -235,9 +235,26 @@ impl Written {
     }
 }
 
+/// For a planted bug.
+impl Written {
+    fn show_early(&self) {
+        let mut table = self.table.write();
+        for Change { group, what } in self.changes.iter().flatten() {
+            let What::Commit { at, committed, .. } = what else { continue };
+            let found = table.groups.get_mut(group).and_then(|group| group.offsets.get_mut(at));
+            if let Some(stored) = found {
+                stored.committed = committed.clone();
+            }
+        }
+    }
+}
+
 impl Effect for Written {
     fn check(&mut self) -> Result<()> {
         self.ask()?;
+        if planted!("offset_shown_before_sync") {
+            self.show_early();
+        }
         // Nearly always done already; a partition that was cut off and written to anew meanwhile
         // may have lost its sync.
         self.sync_data()

@@ -11,6 +11,7 @@ use super::changes::{Change, Prepared, What};
 use super::commit::check_group_name;
 use super::table::{Group, Metadata};
 use super::{OffsetStore, OffsetsHost};
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::offset::OffsetAndMetadata;
 use crate::partition::Partition;
@@ -22,6 +23,7 @@ const ATTEMPTS_MAX: usize = 100;
 /// The offsets of a topic that is being deleted: nobody commits any until this is dropped.
 pub(crate) struct TopicOffsets<'a> {
     store: &'a OffsetStore,
+    topic: TopicName,
     topic_id: TopicId,
     pub(super) prepared: Option<Prepared>,
 }
@@ -118,7 +120,8 @@ impl OffsetStore {
     ) -> Result<TopicOffsets<'_>> {
         self.load_readable(host)?;
         self.table.write().deleting.insert(topic_id);
-        let mut offsets = TopicOffsets { store: self, topic_id, prepared: None };
+        let mut offsets =
+            TopicOffsets { store: self, topic: topic.clone(), topic_id, prepared: None };
         // Commits that were let through before are in the table after this.
         host.committer().pass_leader();
         let mut changes: Vec<Change> = {
@@ -129,7 +132,7 @@ impl OffsetStore {
         // What does not go into the frame of the deletion is taken back before.
         let rest = changes.split_off(self.first_piece(&changes));
         self.write_changes(host, rest)?;
-        if !changes.is_empty() {
+        if !changes.is_empty() && !planted!("offsets_outlive_their_topic") {
             offsets.prepared = Some(self.prepare(host, changes)?);
         }
         Ok(offsets)
@@ -168,7 +171,7 @@ impl OffsetStore {
             });
             behind.collect()
         };
-        if !changes.is_empty() {
+        if !planted!("cut_before_offsets") {
             self.write_changes(host, changes)?;
         }
         cut()
@@ -195,6 +198,14 @@ impl TopicOffsets<'_> {
         match self.prepared.take() {
             None => (Vec::new(), None),
             Some(Prepared { parts, effect }) => (parts, Some(effect)),
+        }
+    }
+
+    /// The topic is gone. Its offsets went with it, unless the frame was committed and could not be
+    /// applied: then the broker is poisoned, and they go from the table alone.
+    pub(crate) fn forget(&self) {
+        for group in self.store.table.write().groups.values_mut() {
+            group.offsets.retain(|at, _| at.topic != self.topic);
         }
     }
 }
