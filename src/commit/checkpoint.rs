@@ -106,6 +106,7 @@ impl Committer {
         for (_, part) in synced {
             part.sync().inspect_err(|error| self.poison_unless_full(error))?;
         }
+        let applied = if planted!("position_noted_late") { *self.applied.lock() } else { applied };
         self.rewrite_control(|control| {
             for (_, part) in &parts {
                 control.put(part.state().clone());

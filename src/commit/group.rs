@@ -212,6 +212,10 @@ impl Committer {
     fn hand_over(&self) -> bool {
         let mut queue = self.queue.lock();
         if queue.pending.is_empty() {
+            if planted!("leadership_laid_down_late") {
+                drop(queue);
+                queue = self.queue.lock();
+            }
             queue.leading = false;
             return true;
         }
@@ -336,6 +340,10 @@ impl Committer {
 
         // 3. The commit point. Nothing is taken back from here on.
         journal.sync(&frame).map_err(|error| self.unknown_outcome(&error))?;
+
+        if planted!("published_before_applied") {
+            writers.iter_mut().for_each(Writer::publish);
+        }
 
         // 4. Into the segments. The commit is durable, whatever happens here.
         let mut applied = Ok(());

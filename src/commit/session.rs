@@ -168,6 +168,9 @@ impl Committer {
     /// Returns when nobody appends with `acks=1` any more: under the lock of the partition each
     /// looks whether the committer is finished, which it is now.
     fn wait_for_appends(&self) {
+        if planted!("appends_not_waited_for") {
+            return;
+        }
         for partition in self.partitions.load().iter() {
             drop(partition.lock());
         }

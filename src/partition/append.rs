@@ -5,6 +5,7 @@
 
 use super::idempotence::TakenIn;
 use super::writer::{Active, Appended, Placed, Staged, Writer};
+use crate::env::planted::planted;
 use crate::env::vfs::write_all_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{self, BatchHeader};
@@ -125,6 +126,10 @@ impl Writer<'_> {
     pub(super) fn show(&mut self) {
         if let Some(active) = &self.state.active {
             active.segment.publish(active.tally.position);
+        }
+        if planted!("woken_before_the_end") {
+            self.partition.waiters.wake_all();
+            return self.partition.watermarks.set_end(self.state.next_offset);
         }
         self.partition.watermarks.set_end(self.state.next_offset);
         self.partition.waiters.wake_all();

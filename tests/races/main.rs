@@ -9,6 +9,8 @@ mod checkpoints;
 mod closing;
 #[cfg(shuttle)]
 mod commits;
+#[cfg(all(shuttle, plant))]
+mod planted;
 #[cfg(shuttle)]
 mod producers;
 #[cfg(shuttle)]

@@ -66,8 +66,13 @@ impl World {
 
     /// The world after a loss of power now.
     pub(crate) fn power_loss(&self) -> World {
-        let mut choices = Choices::seeded(thread_rng().next_u64());
-        World { disk: self.disk.after_power_loss(&mut choices) }
+        let drawn = thread_rng().next_u64();
+        let disk = if drawn % 2 == 0 {
+            self.disk.after_losing_everything_unsynced()
+        } else {
+            self.disk.after_power_loss(&mut Choices::seeded(drawn))
+        };
+        World { disk }
     }
 
     /// The world after the process was killed now.
@@ -114,7 +119,12 @@ impl Acked {
         for (&(partition, offset), text) in &*self.0.lock().unwrap() {
             let log = logs.entry(partition).or_insert_with(|| log_of(broker, partition));
             let there = usize::try_from(offset).ok().and_then(|offset| log.get(offset));
-            assert_eq!(there, Some(text), "{partition}@{offset} was acked; the log: {log:?}");
+            let brief = || log.iter().map(|text| text.split(' ').next()).collect::<Vec<_>>();
+            assert!(
+                there == Some(text),
+                "{text:.10} was acked as {partition}@{offset}; the log has {:?}",
+                brief()
+            );
         }
     }
 

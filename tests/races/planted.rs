@@ -1,0 +1,59 @@
+//! Sees the checker find races: each planted one is woken in turn, and must break its scenario.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ottla::env::planted::wake;
+
+use crate::schedules::{alone, explore};
+use crate::{checkpoints, closing, commits, readers};
+
+/// Up to so many schedules are tried before a bug counts as not found.
+const SCHEDULES_MAX: usize = 60_000;
+
+/// The bugs, and the scenario that each breaks.
+const BUGS: [(&str, fn()); 7] = [
+    ("woken_before_the_end", readers::tailing),
+    ("mark_cleared_before_waiting", readers::tailing),
+    ("ends_one_by_one", commits::seen_together),
+    ("published_before_applied", readers::tailing),
+    ("leadership_laid_down_late", commits::three_writers),
+    ("position_noted_late", checkpoints::full_journal),
+    ("appends_not_waited_for", closing::abandoned),
+];
+
+/// The schedules of the bug that is awake.
+static TRIED: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn planted_races_are_found() {
+    let _alone = alone();
+    let seed = ottla::env::sim::seed();
+    let only = std::env::var("OTTLA_PLANTED").ok();
+    let mut missed = Vec::new();
+    for (bug, scenario) in BUGS {
+        if only.as_deref().is_some_and(|only| only != bug) {
+            continue;
+        }
+        wake(bug);
+        TRIED.store(0, Ordering::Relaxed);
+        let counted = move || {
+            TRIED.fetch_add(1, Ordering::Relaxed);
+            scenario();
+        };
+        let found = catch_unwind(AssertUnwindSafe(|| explore(counted, seed, SCHEDULES_MAX)));
+        wake("");
+        let tried = TRIED.load(Ordering::Relaxed);
+        match found {
+            Err(why) => println!("{bug}: found in schedule {tried}: {}", message(&*why)),
+            Ok(()) => missed.push(bug),
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref().copied()).unwrap_or("a panic");
+    text.lines().next().unwrap_or_default().to_owned()
+}
