@@ -9,6 +9,10 @@ mod checkpoints;
 mod closing;
 #[cfg(shuttle)]
 mod commits;
+#[cfg(shuttle)]
+mod env;
+#[cfg(shuttle)]
+mod orders;
 #[cfg(all(shuttle, plant))]
 mod planted;
 #[cfg(shuttle)]

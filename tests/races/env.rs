@@ -1,0 +1,66 @@
+//! What `ends.rs` and `waiters.rs` of the library import, here from loom: `orders.rs` includes them.
+
+pub(crate) mod planted {
+    macro_rules! planted {
+        ($bug:literal) => {
+            false
+        };
+    }
+    pub(crate) use planted;
+}
+
+pub(crate) mod sync {
+    use std::time::Duration;
+
+    pub(crate) use loom::hint::spin_loop;
+    use loom::sync;
+    pub(crate) use loom::sync::atomic;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(sync::Mutex<T>);
+
+    /// Empty while a condition holds the lock.
+    pub(crate) struct MutexGuard<'a, T>(Option<sync::MutexGuard<'a, T>>);
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(sync::Condvar);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            MutexGuard(Some(self.0.lock().unwrap()))
+        }
+    }
+
+    impl<T> std::ops::Deref for MutexGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.0.as_ref().unwrap()
+        }
+    }
+
+    impl<T> std::ops::DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.0.as_mut().unwrap()
+        }
+    }
+
+    impl Condvar {
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+
+        /// Waits for ever: a wake-up that is lost is a deadlock.
+        pub(crate) fn wait_while_for<T>(
+            &self,
+            guard: &mut MutexGuard<'_, T>,
+            mut condition: impl FnMut(&mut T) -> bool,
+            _: Duration,
+        ) {
+            while condition(&mut *guard) {
+                let held = guard.0.take().unwrap();
+                guard.0 = Some(self.0.wait(held).unwrap());
+            }
+        }
+    }
+}
