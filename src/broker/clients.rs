@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 use crate::partition::writer::Appended;
 use crate::producer::builder::{ProducerBuilder, ProducerParts};
+use crate::producer::identity::ProducerIdentity;
 use crate::producer::sink::{Afterwards, OnDone, Sink};
 
 impl Broker {
@@ -166,6 +167,10 @@ impl Sink for Held {
 
     fn settles_by_itself(&self) -> bool {
         self.has_background.load(Ordering::Acquire)
+    }
+
+    fn new_producer_identity(&self) -> Result<ProducerIdentity> {
+        Engine::new_producer_identity(self)
     }
 
     fn schedule(&self, at: Duration) {

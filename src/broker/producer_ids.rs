@@ -9,10 +9,7 @@ use crate::broker::{Broker, Engine};
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicI64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
-use crate::producer::identity::ProducerIdentity;
-
-/// The newest epoch that an id can have; Kafka leaves the largest number free, too.
-const EPOCH_MAX: i16 = i16::MAX - 1;
+use crate::producer::identity::{EPOCH_MAX, ProducerIdentity};
 
 /// Ids that were taken from the catalog.
 #[derive(Debug)]

@@ -38,6 +38,10 @@ pub struct ProducerConfig {
     /// Whether keys are left out of account when a partition is chosen. Default: false.
     /// `partitioner.ignore.keys`
     pub partitioner_ignore_keys: bool,
+    /// Whether batches are numbered, so that the partition refuses one that comes out of order.
+    /// Default: false (Kafka: true), because nothing is sent twice within a process, and the
+    /// numbers cost a little. Needs `acks=all`. `enable.idempotence`
+    pub enable_idempotence: bool,
 }
 
 impl Default for ProducerConfig {
@@ -55,6 +59,7 @@ impl Default for ProducerConfig {
             compression_lz4_level: 9,
             compression_zstd_level: 3,
             partitioner_ignore_keys: false,
+            enable_idempotence: false,
         }
     }
 }
@@ -99,6 +104,10 @@ impl ProducerConfig {
             );
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
+        if self.enable_idempotence && self.acks != Acks::All {
+            let message = format!("enable.idempotence needs acks=all, and acks is {}", self.acks);
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         Ok(())
     }
 }
@@ -120,6 +129,7 @@ const ACCEPTED: &[Key<ProducerConfig>] = &[
     key!("compression.lz4.level", compression_lz4_level, |text| level(Compression::Lz4, text)),
     key!("compression.zstd.level", compression_zstd_level, |text| level(Compression::Zstd, text)),
     key!("partitioner.ignore.keys", partitioner_ignore_keys, boolean),
+    key!("enable.idempotence", enable_idempotence, boolean),
 ];
 
 const NO_NETWORK: &str = "there is no network between a producer and its log, nothing to retry";
@@ -138,7 +148,6 @@ const REFUSED: &[Refused] = &[
     Refused { name: "retry.backoff.max.ms", why: NO_NETWORK },
     Refused { name: "metadata.max.age.ms", why: NO_NETWORK },
     Refused { name: "metadata.max.idle.ms", why: NO_NETWORK },
-    Refused { name: "enable.idempotence", why: "nothing is sent twice; leave it out" },
     Refused { name: "transactional.id", why: NO_TRANSACTIONS },
     Refused { name: "transaction.timeout.ms", why: NO_TRANSACTIONS },
     Refused { name: "partitioner.class", why: "give the builder a `partitioner` instead" },
@@ -188,6 +197,7 @@ mod tests {
             ("compression.lz4.level", "9"),
             ("compression.zstd.level", "3"),
             ("partitioner.ignore.keys", "false"),
+            ("enable.idempotence", "false"),
         ] {
             assert_eq!(config.get(name).as_deref(), Some(value), "{name}");
             assert_eq!(config.clone().set(name, value).unwrap(), config, "{name}");

@@ -141,6 +141,19 @@ impl Partition {
         }
     }
 
+    /// Makes a producer known that is about to send its first batch here.
+    ///
+    /// # Errors
+    /// Those of the disk, when the producers are read for the first time.
+    pub(crate) fn introduce_producer(&self, producer_id: i64, producer_epoch: i16) -> Result<()> {
+        let mut state = self.writer.lock();
+        self.load_producers(&mut state)?;
+        if let ProducerSlot::Read(producers) = &mut state.producers {
+            producers.introduce(producer_id, producer_epoch, self.shared.session_ms());
+        }
+        Ok(())
+    }
+
     /// What is known of each producer, by its id.
     ///
     /// # Errors

@@ -96,6 +96,20 @@ impl ProducerBuilder {
         self
     }
 
+    /// Whether batches are numbered, so that none is stored twice or out of order. Default: `false`
+    /// (Kafka: `true`): nothing is sent twice within a process, so there is nothing to recognize,
+    /// and each producer takes an id.
+    ///
+    /// What it gives: if a batch fails, the batches of its partition that were under way behind it
+    /// fail as well, with [`OutOfOrderSequence`](crate::error::ErrorKind::OutOfOrderSequence): no
+    /// record is written in front of one that was sent before it and is to be sent again. Needs
+    /// `acks=all`. To recognize what a program sends again after its own death, it has to keep the
+    /// numbers itself: [`append_idempotent`](crate::PartitionHandle::append_idempotent).
+    pub fn enable_idempotence(mut self, enable: bool) -> ProducerBuilder {
+        self.config.enable_idempotence = enable;
+        self
+    }
+
     /// Chooses the partition of records that name none. Default: Kafka's, by the key, or sticky
     /// without one.
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> ProducerBuilder {
@@ -116,7 +130,8 @@ impl ProducerBuilder {
     /// Makes the producer.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::error::ErrorKind::InvalidInput) for a setting that cannot be.
+    /// [`InvalidInput`](crate::error::ErrorKind::InvalidInput) for a setting that cannot be. An
+    /// idempotent producer takes an id, which may fail as a commit can.
     pub fn build(self) -> Result<Producer> {
         if let Some(error) = self.refused {
             return Err(error);
@@ -124,7 +139,9 @@ impl ProducerBuilder {
         self.config.validate()?;
         let ProducerParts { topics, sink, env, register } = self.parts;
         let settings = Settings::new(&self.config);
-        let outlet = Arc::new(Outlet::new(sink, env, settings));
+        let numbered = self.config.enable_idempotence;
+        let identity = numbered.then(|| sink.new_producer_identity()).transpose()?;
+        let outlet = Arc::new(Outlet::new(sink, env, settings, identity));
         let accumulator = Arc::new(Accumulator::new(topics, outlet, self.partitioner));
         register(Arc::downgrade(&accumulator));
         Ok(Producer { accumulator })

@@ -97,6 +97,18 @@ impl Outcome {
         }
     }
 
+    /// How many of the batch's records were written in front of the first one that failed.
+    pub(super) fn written_count(&self, record_count: u32) -> u32 {
+        match self {
+            Outcome::Whole(Ok(_)) => record_count,
+            Outcome::Whole(Err(_)) => 0,
+            Outcome::Split(pieces) => {
+                let failed = pieces.iter().find(|piece| piece.placed.is_err());
+                failed.map_or(record_count, |piece| piece.first_index)
+            }
+        }
+    }
+
     /// The first error of the batch.
     pub(super) fn of_batch(&self) -> Result<()> {
         match self {

@@ -119,6 +119,7 @@ impl PartitionQueue {
         let in_flight = InFlight {
             completion: open.completion,
             append_time: open.append_time,
+            stamp: open.options.producer,
             reserved: open.reserved,
             facts,
         };

@@ -3,6 +3,9 @@
 use crate::batch::builder::BatchProducer;
 use crate::format::batch_header::advance_sequence;
 
+/// The newest epoch that an id can have; Kafka leaves the largest number free, too.
+pub(crate) const EPOCH_MAX: i16 = i16::MAX - 1;
+
 /// Who an idempotent producer is: by its id and epoch, and by the sequence numbers of its records,
 /// a partition knows a batch that is sent again, and stores it once.
 ///

@@ -15,6 +15,7 @@ pub(crate) mod identity;
 mod memory;
 pub(crate) mod metrics;
 mod notices;
+mod numbering;
 mod outlet;
 pub(crate) mod partitioner;
 mod queue;

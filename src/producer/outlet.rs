@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::completion::{Completion, Outcome, Stage};
+use super::identity::ProducerIdentity;
 use super::memory::{Memory, Turn};
 use super::metrics::{Counters, ProducerMetrics};
 use super::notices::Notices;
@@ -33,6 +34,8 @@ pub(super) struct Outlet {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) env: Env,
     pub(super) settings: Settings,
+    /// Who numbers its batches; an idempotent producer does.
+    pub(super) identity: Option<ProducerIdentity>,
     pub(super) memory: Memory,
     pub(super) notices: Arc<Notices>,
     pub(super) counters: Counters,
@@ -86,9 +89,15 @@ impl Batches {
 }
 
 impl Outlet {
-    pub(super) fn new(sink: Arc<dyn Sink>, env: Env, settings: Settings) -> Outlet {
+    pub(super) fn new(
+        sink: Arc<dyn Sink>,
+        env: Env,
+        settings: Settings,
+        identity: Option<ProducerIdentity>,
+    ) -> Outlet {
         Outlet {
             sink,
+            identity,
             env,
             memory: Memory::new(settings.buffer_memory),
             settings,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::completion::{Completion, Outcome, Placed, Stage};
 use super::delivery::{Delivery, RecordMetadata};
 use super::hand_over::{Closing, Order};
+use super::numbering::{Decided, Numbering};
 use super::outlet::Outlet;
 use super::ratio::CompressionRatio;
 use super::settings::BatchRules;
@@ -19,7 +20,7 @@ use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::batch::message::Message;
 use crate::config::acks::Acks;
 use crate::env::sync::atomic::{AtomicUsize, Ordering};
-use crate::env::sync::{Mutex, MutexGuard};
+use crate::env::sync::{Mutex, MutexGuard, OnceLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
 use crate::partition::Partition;
@@ -33,6 +34,8 @@ pub(super) struct PartitionQueue {
     partition: Arc<Partition>,
     /// `max.message.bytes` of the topic, as far as is known: a larger batch is split.
     message_bytes_max: AtomicUsize,
+    /// The partition was told of the producer, if its batches are numbered.
+    introduced: OnceLock<()>,
     pub(super) state: Mutex<State>,
 }
 
@@ -48,6 +51,8 @@ pub(super) struct State {
     /// Somebody awaits a record of the open batch: it goes out once no other is in flight.
     is_awaited: bool,
     pub(super) ratio: CompressionRatio,
+    /// The sequence numbers of an idempotent producer.
+    numbering: Option<Numbering>,
     /// Set when the producer is closed or the partition left the topic: no more records.
     shut: Option<Error>,
 }
@@ -93,8 +98,10 @@ impl PartitionQueue {
         partition: Arc<Partition>,
     ) -> PartitionQueue {
         let message_bytes_max = AtomicUsize::new(usize::MAX);
-        let state = Mutex::default();
-        PartitionQueue { outlet, topic, number, partition, message_bytes_max, state }
+        let numbering = outlet.identity.map(Numbering::new);
+        let state = Mutex::new(State { numbering, ..State::default() });
+        let introduced = OnceLock::new();
+        PartitionQueue { outlet, topic, number, partition, message_bytes_max, introduced, state }
     }
 
     pub(super) fn outlet(&self) -> &Arc<Outlet> {
@@ -167,6 +174,7 @@ impl PartitionQueue {
                     // The memory is waited for outside of the lock, so that others can go on.
                     let bytes_max = rules.plain_bytes_max(state.ratio);
                     drop(state);
+                    self.introduce()?;
                     let reserved = bytes_max.max(push.bytes + BATCH_HEADER_LEN);
                     self.outlet.take_memory(reserved, push.may_wait)?;
                     state = self.state.lock();
@@ -178,6 +186,16 @@ impl PartitionQueue {
                 }
             }
         }
+    }
+
+    /// Tells the partition of an idempotent producer before the first batch of it, so that the
+    /// second one is refused if the first one fails.
+    fn introduce(&self) -> Result<()> {
+        if let Some(identity) = self.outlet.identity.filter(|_| self.introduced.get().is_none()) {
+            self.partition.introduce_producer(identity.id, identity.epoch)?;
+            let _ = self.introduced.set(());
+        }
+        Ok(())
     }
 
     /// Whether a record without a key should go elsewhere: about a batch of bytes went here and
@@ -258,13 +276,15 @@ impl PartitionQueue {
 
     /// Takes the open batch out, if there is one, and gives it its place in the order.
     fn close_open(&self, state: &mut State) -> Option<Closing> {
-        let open = state.open.take()?;
+        let mut open = state.open.take()?;
         state.is_awaited = false;
         if open.count == 0 {
             self.discard(open);
             return None;
         }
         open.completion.advance(Stage::Closing);
+        open.options.producer = state.numbering.as_mut().map(|numbers| numbers.number(open.count));
+        open.builder.set_producer(open.options.producer);
         state.in_flight += 1;
         state.newest = Some(Arc::clone(&open.completion));
         Some(Closing { place: state.order.next_place(), open })
@@ -290,10 +310,15 @@ impl PartitionQueue {
         }
     }
 
-    /// Counts a batch out that is being decided. Without linger the next one goes out then.
-    pub(super) fn retire(&self) -> Option<Closing> {
+    /// Counts a batch out that is being decided; what became of it is told if it was numbered.
+    /// Without linger the next one goes out then.
+    pub(super) fn retire(&self, decided: Option<Decided>) -> Option<Closing> {
         let mut state = self.state.lock();
         state.in_flight -= 1;
+        let in_flight = state.in_flight;
+        if let (Some(numbering), Some(decided)) = (&mut state.numbering, decided) {
+            numbering.decided(decided, in_flight);
+        }
         if state.in_flight > 0 {
             return None;
         }

@@ -8,6 +8,7 @@ use crate::config::acks::Acks;
 use crate::error::Result;
 use crate::partition::Partition;
 use crate::partition::writer::Appended;
+use crate::producer::identity::ProducerIdentity;
 
 /// What is to be done once a batch is decided: its place in the log or the error, and the batch's
 /// buffer back for the next one. Called once, under no lock of the sink or the partition.
@@ -49,6 +50,12 @@ pub(crate) trait Sink: Send + Sync {
 
     /// Whether somebody else settles what was handed over, soon and without being asked.
     fn settles_by_itself(&self) -> bool;
+
+    /// An identity for a producer whose batches are numbered; nobody else ever has it.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    fn new_producer_identity(&self) -> Result<ProducerIdentity>;
 
     /// A batch was opened that wants a tick at `at`, on the monotonic clock of the environment.
     fn schedule(&self, at: Duration);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::completion::{Completion, Outcome, Piece, Placed};
 use super::metrics::BatchFacts;
-use crate::batch::builder::BatchBuilder;
+use super::numbering::Decided;
+use crate::batch::builder::{BatchBuilder, BatchProducer};
 use crate::env::sync::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::writer::Appended;
@@ -17,6 +18,8 @@ use crate::partition::writer::Appended;
 pub(super) struct InFlight {
     pub(super) completion: Arc<Completion>,
     pub(super) append_time: Option<i64>,
+    /// How it was numbered.
+    pub(super) stamp: Option<BatchProducer>,
     /// Taken from the producer's memory.
     pub(super) reserved: usize,
     pub(super) facts: BatchFacts,
@@ -139,7 +142,12 @@ impl InFlight {
         outlet.memory.give_back(self.reserved);
         outlet.counters.decided(&self.facts, outcome.failed_count(self.facts.records));
         // Counted out first: whoever wakes up by the decision finds the queue without this batch.
-        let next = queue.retire();
+        let decided = self.stamp.map(|stamp| Decided {
+            stamp,
+            written: outcome.written_count(self.facts.records),
+            failure: outcome.of_batch().err().map(|error| error.kind()),
+        });
+        let next = queue.retire(decided);
         self.completion.decide(outcome);
         queue.dispatch(next);
     }

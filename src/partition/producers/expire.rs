@@ -29,8 +29,7 @@ impl Producers {
     /// The entries for a snapshot, by producer id.
     pub(crate) fn snapshot_entries(&self) -> Vec<ProducerEntry> {
         let mut entries: Vec<_> = self
-            .states
-            .values()
+            .known()
             .map(|state| {
                 let is_near = state.entry.timestamp.abs_diff(state.used_ms) <= RECORD_TIME_SLACK_MS;
                 let timestamp = if is_near { state.entry.timestamp } else { state.used_ms };

@@ -116,6 +116,11 @@ impl ProducerState {
         ProducerState { entry, recent, used_ms: entry.timestamp }
     }
 
+    /// Whether it was only introduced: a batch or a marker would have left something.
+    fn is_new(&self) -> bool {
+        self.entry.last_offset < 0 && self.entry.coordinator_epoch < 0
+    }
+
     /// Takes in a batch of data at `base_offset`.
     fn take_in(&mut self, header: &BatchHeader, base_offset: i64, used_ms: i64) {
         self.begin_epoch(header.producer_epoch);
@@ -159,13 +164,29 @@ impl Producers {
         producers
     }
 
+    /// Whether no batch told of a producer.
     pub(crate) fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.known().next().is_none()
+    }
+
+    /// Makes a producer known before its first batch, which must then begin at 0. Nothing of this
+    /// is written down.
+    pub(crate) fn introduce(&mut self, producer_id: i64, producer_epoch: i16, now_ms: i64) {
+        let state = self
+            .states
+            .entry(producer_id)
+            .or_insert_with(|| ProducerState::new(producer_id, producer_epoch));
+        state.used_ms = state.used_ms.max(now_ms);
+    }
+
+    /// The producers of which the log tells.
+    fn known(&self) -> impl Iterator<Item = &ProducerState> {
+        self.states.values().filter(|state| !state.is_new())
     }
 
     /// What is known of each producer, by its id.
     pub(crate) fn entries(&self) -> Vec<ProducerEntry> {
-        let mut entries: Vec<_> = self.states.values().map(|state| state.entry).collect();
+        let mut entries: Vec<_> = self.known().map(|state| state.entry).collect();
         entries.sort_unstable_by_key(|entry| entry.producer_id);
         entries
     }

@@ -4,6 +4,7 @@
 //! every record has exactly one fate.
 
 mod closing;
+mod numbered;
 mod partitioning;
 mod sending;
 mod splitting;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::accumulator::Accumulator;
 use super::builder::{ProducerBuilder, ProducerParts};
+use super::identity::ProducerIdentity;
 use super::sink::{Afterwards, OnDone, Sink};
 use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
@@ -44,14 +46,23 @@ struct TestSink {
     /// Claims that somebody settles without being asked.
     by_itself: AtomicBool,
     refuse: Mutex<Option<Error>>,
+    /// The numbers of batches, in the order of writing, for which there is no space.
+    refused: Mutex<Vec<usize>>,
     batches: AtomicUsize,
     settled: AtomicUsize,
 }
 
 impl TestSink {
+    /// There is no space for the batches of these numbers, and enough for all others.
+    fn refuse_only(&self, numbers: Vec<usize>) {
+        *self.refused.lock() = numbers;
+    }
+
     fn write(&self, partition: &Partition, mut batch: Vec<u8>, on_done: OnDone) {
-        self.batches.fetch_add(1, Ordering::Relaxed);
-        let refused = self.refuse.lock().clone();
+        let number = self.batches.fetch_add(1, Ordering::Relaxed);
+        let is_refused = self.refused.lock().contains(&number);
+        let full = is_refused.then(|| Error::new(ErrorKind::NoSpace, "no space"));
+        let refused = self.refuse.lock().clone().or(full);
         let result = match refused {
             Some(error) => Err(error),
             None => append(partition, &mut batch),
@@ -97,6 +108,10 @@ impl Sink for TestSink {
 
     fn settles_by_itself(&self) -> bool {
         self.by_itself.load(Ordering::Relaxed)
+    }
+
+    fn new_producer_identity(&self) -> crate::error::Result<ProducerIdentity> {
+        Ok(ProducerIdentity::new(7, 0))
     }
 
     fn schedule(&self, _at: Duration) {}
