@@ -12,7 +12,7 @@ fn main() -> ottla::Result<()> {
     broker.ensure_topic("orders", config)?;
 
     // Records with the same key go to the same partition, in order.
-    let producer = broker.producer().linger(Duration::from_millis(5)).build()?;
+    let producer = broker.producer().build()?;
     for (who, what) in [("john", "one burger"), ("mary", "two salads"), ("john", "one coffee")] {
         let delivery = producer.send(Record::new("orders", what).key(who))?;
         let written = delivery.wait()?; // on the disk now: it survives a power cut
@@ -23,10 +23,10 @@ fn main() -> ottla::Result<()> {
     }
     producer.close()?;
 
-    // Every run reads all orders that were ever made.
-    let mut consumer = broker.consumer().assign((0..4).map(|p| ("orders", p))).build()?;
+    // The kitchen goes on where it stopped: each run cooks what was ordered since.
+    let mut kitchen = broker.consumer().group("kitchen").subscribe(["orders"]).build()?;
     loop {
-        let records = consumer.poll(Duration::from_millis(100))?;
+        let records = kitchen.poll(Duration::from_millis(100))?;
         if records.is_empty() {
             break;
         }
@@ -34,14 +34,10 @@ fn main() -> ottla::Result<()> {
             let text = |bytes: Option<&[u8]>| {
                 String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
             };
-            println!(
-                "{}@{} {}: {}",
-                record.partition(),
-                record.offset(),
-                text(record.key()),
-                text(record.value())
-            );
+            println!("cooking {} for {}", text(record.value()), text(record.key()));
         }
+        kitchen.commit()?; // done: not cooked again, whatever happens
     }
+    kitchen.close()?;
     broker.close()
 }

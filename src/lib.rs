@@ -113,3 +113,7 @@ pub use producer::metrics::ProducerMetrics;
 pub use producer::partitioner::Partitioner;
 pub use producer::record::Record;
 pub use topic::{TopicId, TopicName, TopicPartition};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

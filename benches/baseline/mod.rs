@@ -7,5 +7,6 @@
 
 pub mod corpus;
 pub mod group;
+pub mod handover;
 pub mod raw;
 pub mod scan;

@@ -19,6 +19,7 @@ mod append;
 mod baseline;
 mod codec;
 mod durable;
+mod groups;
 mod heap;
 mod idle;
 mod measure;
@@ -28,6 +29,7 @@ mod picture;
 mod read;
 mod report;
 mod settings;
+mod tail;
 
 use std::time::Instant;
 
@@ -40,7 +42,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 16] = [
+const GROUPS: [Group; 21] = [
     ("append-1000x100", append::thousand_small),
     ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
@@ -52,6 +54,11 @@ const GROUPS: [Group; 16] = [
     ("read-100", read::small),
     ("read-1024", read::large),
     ("read-random", read::random),
+    ("tail-latency", tail::latency),
+    ("tail-throughput", tail::throughput),
+    ("group-poll", groups::poll),
+    ("group-commit", groups::commit),
+    ("group-rebalance", groups::rebalance),
     ("codec-json", codec::json),
     ("open-size", open::by_size),
     ("open-killed", open::killed),

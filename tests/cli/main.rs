@@ -7,6 +7,7 @@
 
 mod consume;
 mod dump;
+mod groups;
 mod produce;
 mod program;
 mod scratch;

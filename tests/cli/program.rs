@@ -37,6 +37,13 @@ impl Run {
         self.text()
     }
 
+    /// Makes sure that the arguments were refused.
+    #[track_caller]
+    pub(crate) fn misused(&self) {
+        assert_eq!(self.code, 2, "{}", self.stderr);
+        assert!(self.stderr.contains("Usage"), "{:?}", self.stderr);
+    }
+
     /// Makes sure that the run failed with this code and one sentence that holds `part`.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, part: &str) {

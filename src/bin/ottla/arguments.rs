@@ -9,6 +9,7 @@ use ottla::config::consumer::IsolationLevel;
 
 use crate::consume::format::Format;
 use crate::consume::start::Start;
+use crate::group::arguments::GroupVerb;
 
 /// The SQLite of Kafka: Kafka's log in a directory, without a server.
 #[derive(Debug, Parser)]
@@ -37,6 +38,9 @@ pub(crate) enum Verb {
     Produce(Produce),
     /// Print the records of a topic.
     Consume(Consume),
+    /// List, describe, reset and delete consumer groups.
+    #[command(subcommand)]
+    Group(GroupVerb),
     /// Print any file of a data directory in readable form.
     Dump(Dump),
     /// Read and check everything; change nothing.
@@ -112,7 +116,7 @@ pub(crate) struct Produce {
     #[arg(long, short = 'p', value_name = "N")]
     pub(crate) partition: Option<i32>,
     /// What stands between key and value in a line. A line without it has no key.
-    #[arg(short = 'K', value_name = "SEP")]
+    #[arg(short = 'K', long, value_name = "SEP")]
     pub(crate) key_separator: Option<String>,
     /// What a record survives before it is acknowledged: 0 nothing, 1 the end of the process,
     /// all a loss of power.
@@ -147,6 +151,10 @@ pub(crate) struct Consume {
         allow_hyphen_values = true
     )]
     pub(crate) offset: Start,
+    /// Read as this consumer group: go on where it stopped, and commit what was printed. Where it
+    /// committed nothing, --offset beginning or end says where to begin.
+    #[arg(long, short = 'G', value_name = "GROUP")]
+    pub(crate) group: Option<String>,
     /// Stop after so many records.
     #[arg(long, short = 'c', value_name = "N")]
     pub(crate) max_messages: Option<u64>,
@@ -159,10 +167,10 @@ pub(crate) struct Consume {
     /// How a record is printed: %s value, %S its length, %R its length as four bytes, %k key,
     /// %K its length, %h headers, %t topic, %p partition, %o offset, %T timestamp, %% percent,
     /// \n \r \t \xNN bytes.
-    #[arg(short = 'f', value_name = "FORMAT", conflicts_with = "json")]
+    #[arg(short = 'f', long, value_name = "FORMAT", conflicts_with = "json")]
     pub(crate) format: Option<Format>,
     /// Print a record as a line of JSON.
-    #[arg(short = 'J')]
+    #[arg(short = 'J', long)]
     pub(crate) json: bool,
 }
 
@@ -176,14 +184,14 @@ pub(crate) struct Dump {
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// Print JSON.
-    #[arg(short = 'J')]
+    #[arg(short = 'J', long)]
     pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Info {
     /// Print JSON.
-    #[arg(short = 'J')]
+    #[arg(short = 'J', long)]
     pub(crate) json: bool,
 }
 

@@ -6,6 +6,7 @@ mod consume;
 mod directory;
 mod dump;
 mod exit;
+mod group;
 mod info;
 mod produce;
 mod topic;
@@ -39,6 +40,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         Verb::Topic(topic) => topic::run(arguments, topic, out),
         Verb::Produce(produce) => produce::run(arguments, produce, out),
         Verb::Consume(consume) => consume::run(arguments, consume, out),
+        Verb::Group(group) => group::run(arguments, group, out),
         Verb::Dump(dump) => dump::run(dump, out),
         Verb::Verify(verify) => verify::run(arguments, verify, out),
         Verb::Info(info) => info::run(arguments, info, out),

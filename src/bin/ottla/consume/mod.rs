@@ -2,6 +2,7 @@
 
 pub(crate) mod envelope;
 pub(crate) mod format;
+mod group;
 pub(crate) mod start;
 
 use std::io::{self, Write};
@@ -29,6 +30,14 @@ pub(crate) fn run(
     consume: &Consume,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
+    let printer = match (&consume.format, consume.json) {
+        (_, true) => Printer::Envelope,
+        (Some(format), false) => Printer::Format(format.clone()),
+        (None, false) => Printer::Format(Format::value_lines()),
+    };
+    if let Some(group) = &consume.group {
+        return group::run(arguments, consume, group, &printer, out);
+    }
     let broker = directory::read(arguments)?;
     let parts = parts(&broker, consume)?;
     let assigned = parts.iter().map(|part| (consume.topic.as_str(), part.number));
@@ -41,11 +50,6 @@ pub(crate) fn run(
     for part in &parts {
         consumer.seek(&consume.topic, part.number, part.start)?;
     }
-    let printer = match (&consume.format, consume.json) {
-        (_, true) => Printer::Envelope,
-        (Some(format), false) => Printer::Format(format.clone()),
-        (None, false) => Printer::Format(Format::value_lines()),
-    };
     print_all(&mut consumer, consume, &parts, &printer, out)
 }
 
@@ -128,14 +132,19 @@ fn parts(broker: &Broker, consume: &Consume) -> Result<Vec<Part>, Failure> {
     let mut parts = Vec::with_capacity(numbers.len());
     for number in numbers {
         let partition = broker.partition(&consume.topic, number)?;
-        let end = match consume.isolation_level {
-            IsolationLevel::ReadCommitted => partition.last_stable_offset()?,
-            IsolationLevel::ReadUncommitted => partition.end_offset(),
-        };
+        let end = end_of(&partition, consume)?;
         let start = start_of(consume, &partition, number, end)?;
         parts.push(Part { number, start, end });
     }
     Ok(parts)
+}
+
+/// The end of what may be read of a partition.
+fn end_of(partition: &PartitionHandle, consume: &Consume) -> Result<i64, Failure> {
+    match consume.isolation_level {
+        IsolationLevel::ReadCommitted => Ok(partition.last_stable_offset()?),
+        IsolationLevel::ReadUncommitted => Ok(partition.end_offset()),
+    }
 }
 
 fn start_of(

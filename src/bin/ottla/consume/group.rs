@@ -1,0 +1,120 @@
+//! `ottla consume --group`: goes on where the group stopped, and commits what was printed, once it
+//! has left this program. It writes, so nobody else may have the directory.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use ottla::error::{Error, ErrorKind};
+use ottla::{AutoOffsetReset, Broker, Consumer, OffsetAndMetadata, TopicPartition};
+
+use super::start::Start;
+use super::{POLL, Printer, end_of};
+use crate::arguments::{Arguments, Consume};
+use crate::directory;
+use crate::exit::Failure;
+
+/// Runs the verb for a group.
+pub(super) fn run(
+    arguments: &Arguments,
+    consume: &Consume,
+    group: &str,
+    printer: &Printer,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let reset = reset_of(consume.offset)?;
+    directory::write(arguments, |broker| {
+        // Asked first: a group would wait for a topic that is not there.
+        let ends = ends(broker, consume)?;
+        let builder = broker
+            .consumer()
+            .group(group)
+            .auto_offset_reset(reset)
+            .isolation_level(consume.isolation_level);
+        let topic = consume.topic.as_str();
+        let mut consumer = match consume.partition {
+            Some(partition) => builder.assign([(topic, partition)]).build()?,
+            None => builder.subscribe([topic]).build()?,
+        };
+        print_all(&mut consumer, consume, &ends, printer, out)?;
+        Ok(consumer.close()?)
+    })
+}
+
+/// Where to begin without a committed offset.
+fn reset_of(start: Start) -> Result<AutoOffsetReset, Failure> {
+    match start {
+        Start::Beginning => Ok(AutoOffsetReset::Earliest),
+        Start::End => Ok(AutoOffsetReset::Latest),
+        _ => {
+            let message = "a group goes on where it stopped: --offset can be beginning or end, or \
+                           move it with ottla group reset-offsets";
+            Err(Failure::Usage(message.to_owned()))
+        }
+    }
+}
+
+/// The ends of the partitions that are read, as they are now.
+fn ends(broker: &Broker, consume: &Consume) -> Result<BTreeMap<i32, i64>, Failure> {
+    let topic = broker.describe_topic(&consume.topic)?;
+    let mut ends = BTreeMap::new();
+    for partition in &topic.partitions {
+        let number = partition.partition;
+        if consume.partition.is_none_or(|wanted| wanted == number) {
+            ends.insert(number, end_of(&broker.partition(&consume.topic, number)?, consume)?);
+        }
+    }
+    if let (Some(number), true) = (consume.partition, ends.is_empty()) {
+        let count = topic.partitions.len();
+        let message = format!("topic {} has {count} partitions, not number {number}", topic.name);
+        return Err(Error::new(ErrorKind::UnknownTopicOrPartition, message).into());
+    }
+    Ok(ends)
+}
+
+fn print_all(
+    consumer: &mut Consumer,
+    consume: &Consume,
+    ends: &BTreeMap<i32, i64>,
+    printer: &Printer,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut left = consume.max_messages.unwrap_or(u64::MAX);
+    while left > 0 {
+        let records = consumer.poll(POLL)?;
+        let mut printed: BTreeMap<TopicPartition, OffsetAndMetadata> = BTreeMap::new();
+        for record in &records {
+            let is_late = ends.get(&record.partition()).is_some_and(|&end| record.offset() >= end);
+            if left == 0 || (is_late && !consume.follow) {
+                continue;
+            }
+            printer.print(&record, out)?;
+            left -= 1;
+            printed.insert(record.topic_partition().clone(), (record.offset() + 1).into());
+        }
+        if !printed.is_empty() {
+            out.flush()?;
+            consumer.commit_offsets(printed)?;
+        }
+        if !consume.follow && all_read(consumer, consume, ends)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether every partition was read up to its end.
+fn all_read(
+    consumer: &Consumer,
+    consume: &Consume,
+    ends: &BTreeMap<i32, i64>,
+) -> Result<bool, Failure> {
+    if consumer.assignment().len() < ends.len() {
+        return Ok(false);
+    }
+    for (&partition, &end) in ends {
+        if consumer.position(&consume.topic, partition)? < end {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
