@@ -9,6 +9,7 @@ use std::thread;
 use super::*;
 use crate::env::sim::seed;
 use crate::env::threads::spawn;
+use crate::group::assign::by_name;
 
 /// Far more than any step takes; whoever is not done by then hangs.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -222,15 +223,36 @@ fn those_who_wait_are_woken_for_whatever_there_is_to_do() {
 #[test]
 fn a_hundred_members_share_a_thousand_partitions() {
     let broker = broker_with_orders(memory(), 1000);
-    let started = broker.engine.env.clock.monotonic();
-    let members: Vec<_> = (0..100).map(|_| join(&broker, wants("kitchen", "orders"))).collect();
-    for member in &members {
-        poll(member, NOW).unwrap();
+    for name in ["range", "roundrobin", "sticky", "cooperative-sticky"] {
+        let wants = || Join { assignors: vec![by_name(name).unwrap()], ..wants(name, "orders") };
+        let mut last = broker.engine.env.clock.monotonic();
+        let mut lap = || {
+            let now = broker.engine.env.clock.monotonic();
+            now - std::mem::replace(&mut last, now)
+        };
+        let mut members: Vec<_> = (0..50).map(|_| join(&broker, wants())).collect();
+        reconcile_all(&members);
+        let half = lap();
+        assert_eq!(members[0].generation(), 1, "decided once");
+        members.extend((0..50).map(|_| join(&broker, wants())));
+        reconcile_all(&members);
+        let doubled = lap();
+        assert!(members.iter().all(|member| member.owned().len() == 10));
+        drop(members);
+        let gone = lap();
+        let members: Vec<_> = (0..100).map(|_| join(&broker, wants())).collect();
+        reconcile_all(&members);
+        let all = lap();
+        println!("{name}: 50 in {half:?}, 50 more {doubled:?}, all gone {gone:?}, 100 {all:?}");
     }
-    let took = broker.engine.env.clock.monotonic() - started;
-    assert!(members.iter().all(|member| member.owned().len() == 10));
-    assert_eq!(members[0].generation(), 1, "decided once");
-    println!("100 members, 1000 partitions: {took:?}");
+}
+
+fn reconcile_all(members: &[GroupMember]) {
+    while members.iter().any(GroupMember::is_pending) {
+        for member in members {
+            poll(member, NOW).unwrap();
+        }
+    }
 }
 
 /// A signal between threads.
