@@ -9,7 +9,7 @@
 //!     // revoked: forget what was fetched, listener, commit
 //!     member.release(&revoked);                       // others can take them now
 //!     let taken = member.take()?;                     // mine from now on
-//!     // positions from member.committed(&taken), listener
+//!     // positions from the committed offsets, listener
 //! }                                                   // again, until !member.is_pending()
 //! ... return what is there, else:
 //! // register with the partitions
@@ -183,23 +183,13 @@ impl GroupMember {
         CommitUnderWay::begin(&self.group, self.presence.slot(), offsets)
     }
 
-    /// What the group committed, in the order of `partitions`, which need not be its own.
-    ///
-    /// # Errors
-    /// What reading says.
-    pub(crate) fn committed(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<Option<OffsetAndMetadata>>> {
-        self.coordinator.committed(&*self.host, self.group.name(), partitions)
-    }
-
     /// How many times it was decided anew who reads what.
     pub(crate) fn generation(&self) -> i32 {
         self.group.with(|state| state.membership.generation())
     }
 
     /// The partitions that it owns.
+    #[cfg(test)]
     pub(crate) fn owned(&self) -> Vec<TopicPartition> {
         let slot = self.presence.slot();
         let owned = |state: &mut State| {

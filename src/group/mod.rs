@@ -6,13 +6,9 @@
 //! around it and wakes those who wait; the committed offsets are durable.
 
 pub(crate) mod assign;
-#[allow(dead_code, reason = "the consumer that joins is being built")]
 pub(crate) mod coordinator;
-#[allow(dead_code, reason = "the consumer that joins is being built")]
 pub(crate) mod member;
-#[allow(dead_code, reason = "the consumer that joins is being built")]
 pub(crate) mod membership;
 pub(crate) mod offset;
 pub(crate) mod offsets;
-#[allow(dead_code, reason = "the consumer that joins is being built")]
 pub(crate) mod subscription;

@@ -101,11 +101,6 @@ impl TopicPattern {
     pub(crate) fn matches(&self, topic: &TopicName) -> bool {
         !topic.is_internal() && self.whole_name.is_match(topic.as_str())
     }
-
-    /// The pattern as it was given.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
 impl PartialEq for TopicPattern {

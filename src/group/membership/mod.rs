@@ -394,6 +394,7 @@ impl Membership {
     }
 
     /// Who owns a partition.
+    #[cfg(test)]
     pub(crate) fn owner_of(&self, partition: &TopicPartition) -> Option<MemberSlot> {
         self.owners.get(partition).filter(|owner| !owner.released).map(|owner| owner.slot)
     }
