@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use ottla::Broker;
+use ottla::{
+    Acks, Broker, Message, OffsetReset, OffsetScope, TopicConfig, TopicName, TopicPartition,
+};
 
 use crate::directory::{self, Log};
 use crate::dump_log::{PrintedRecord, complaints_of, records_of, runs_of};
@@ -237,4 +239,51 @@ fn differences(left: &Path, right: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Kafka's decoder of group records reads what groups committed, and what was taken back.
+#[test]
+fn kafka_reads_the_offsets_that_groups_committed() {
+    let Some(kafka) = kafka() else { return };
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let broker = Broker::open(scratch.path()).expect("a new directory opens");
+    broker.create_topic("orders", TopicConfig::new().partitions(2)).expect("a topic");
+    let orders = broker.partition("orders", 1).expect("a partition");
+    orders.append(&[Message::new("one"), Message::new("two")], Acks::Leader).expect("appended");
+    let topic = TopicName::new("orders").expect("a legal name");
+    let all = OffsetScope::Topics(vec![topic.clone()]);
+    let one = OffsetScope::Partitions(vec![TopicPartition::new(topic, 1)]);
+    for group in ["kitchen", "b\u{fc}ro"] {
+        broker.reset_offsets(group, &all, OffsetReset::Latest, false).expect("committed");
+    }
+    broker.delete_offsets("kitchen", &one).expect("deleted");
+    broker.close().expect("the directory closes");
+
+    let runs = check_dump(kafka, scratch.path());
+    assert!(crate::compare_dumps(kafka, scratch.path()) > 5);
+    let of_offsets = |run: &&crate::dump_log::Run| {
+        run.mode == "decoder" && run.path.contains("__consumer_offsets-0")
+    };
+    let decoded: String =
+        runs.iter().filter(of_offsets).flat_map(|run| &run.lines).cloned().collect();
+    let key = |group: &str, partition: i32| {
+        format!(
+            "key: {{\"type\":\"1\",\"data\":{{\"group\":\"{group}\",\"topic\":\"orders\",\
+             \"partition\":{partition}}}}} payload: "
+        )
+    };
+    let value = |offset: i64| {
+        format!(
+            "{{\"version\":\"3\",\"data\":{{\"offset\":{offset},\"leaderEpoch\":-1,\"metadata\":\"\""
+        )
+    };
+    for (group, partition, wanted) in [
+        ("kitchen", 0, value(0)),
+        ("kitchen", 1, value(2)),
+        ("b\u{fc}ro", 1, value(2)),
+        ("kitchen", 1, "<DELETE>".to_owned()),
+    ] {
+        let line = key(group, partition) + &wanted;
+        assert!(decoded.contains(&line), "{line} is not in {decoded}");
+    }
 }

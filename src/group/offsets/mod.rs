@@ -10,8 +10,6 @@
 //! Lock order: the catalog's, then `loading`, then the leader's, then the table's, under which
 //! nothing else is taken.
 
-#![allow(dead_code, reason = "what holds it is being built beside it")]
-
 mod changes;
 mod commit;
 mod delete;
