@@ -1,6 +1,7 @@
 //! Committed offsets over whole directories: a broker's are found and used, Ottla's own go on.
 
 #![allow(clippy::disallowed_methods, reason = "copies a fixture from outside the library")]
+#![allow(clippy::unwrap_used, reason = "a test panics where something is wrong")]
 
 use std::collections::BTreeSet;
 use std::fs;

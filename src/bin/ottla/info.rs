@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use ottla::Broker;
+use ottla::ClampedOffset;
 use ottla::RecoveryReport;
 use ottla::TopicDescription;
 use serde_json::{Value, json};
@@ -65,6 +66,10 @@ fn print_text(
             writeln!(out)?;
         }
     }
+    for offset in &report.offsets_clamped {
+        let (group, partition) = (&offset.group, &offset.partition);
+        writeln!(out, "offset: {group} {partition} {} set to {}", offset.committed, offset.end)?;
+    }
     for (what, names) in [("unknown", &report.unknown), ("quarantined", &report.quarantined)] {
         for name in names {
             writeln!(out, "{what}: {name}")?;
@@ -125,6 +130,7 @@ pub(crate) fn report_json(report: &RecoveryReport) -> Value {
             })
         })
         .collect();
+    let clamped: Vec<_> = report.offsets_clamped.iter().map(clamped_offset).collect();
     json!({
         "clean": report.clean,
         "foreign": report.foreign,
@@ -137,8 +143,20 @@ pub(crate) fn report_json(report: &RecoveryReport) -> Value {
         "bytes_cut": report.bytes_cut(),
         "damaged": damaged,
         "transactions_finished": transactions,
+        "offsets_clamped": clamped,
+        "offsets_dropped": report.offsets_dropped,
+        "offset_records_skipped": report.offset_records_skipped,
         "unknown": report.unknown,
         "quarantined": report.quarantined,
         "duration_ms": report.duration.as_secs_f64() * 1000.0,
+    })
+}
+
+fn clamped_offset(offset: &ClampedOffset) -> Value {
+    json!({
+        "group": offset.group,
+        "partition": offset.partition.to_string(),
+        "committed": offset.committed,
+        "end": offset.end,
     })
 }
