@@ -26,6 +26,7 @@ mod measure;
 mod memory;
 mod open;
 mod picture;
+mod producer;
 mod read;
 mod report;
 mod settings;
@@ -42,7 +43,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 21] = [
+const GROUPS: [Group; 23] = [
     ("append-1000x100", append::thousand_small),
     ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
@@ -51,6 +52,8 @@ const GROUPS: [Group; 21] = [
     ("durable-1", durable::single),
     ("durable-16-threads", durable::sixteen_threads),
     ("durable-100", durable::hundred),
+    ("produce-send", producer::sending),
+    ("produce-wait", producer::waiting),
     ("read-100", read::small),
     ("read-1024", read::large),
     ("read-random", read::random),

@@ -161,6 +161,14 @@ impl Sink for Held {
         on_done(outcome, batch);
     }
 
+    fn nudge(&self) {
+        self.committer.nudge();
+    }
+
+    fn work(&self) {
+        self.committer.work();
+    }
+
     fn settle(&self) {
         self.committer.settle();
     }

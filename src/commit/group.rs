@@ -97,8 +97,9 @@ impl Committer {
         self.enqueue_with(parts, None, on_outcome);
     }
 
-    /// Queues `parts` for the next group without waiting; the callback gets the outcome, and must
-    /// not wait for other callbacks. `afterwards` is called after a callback that is called later
+    /// Queues `parts` for the next group without waiting, and wakes nobody: see to it by
+    /// [`nudge`](Self::nudge) or [`work`](Self::work). The callback gets the outcome, and must not
+    /// wait for other callbacks. `afterwards` is called after a callback that is called later
     /// than this returns; it may wait for anything: the place for the code of users.
     pub(crate) fn enqueue_then(
         &self,
@@ -107,6 +108,19 @@ impl Committer {
         afterwards: Afterwards,
     ) {
         self.enqueue_ticket(parts, None, on_outcome, Some(afterwards));
+    }
+
+    /// Wakes the maintenance thread, if there is one, to commit what no thread waits for.
+    pub(crate) fn nudge(&self) {
+        if self.has_queued() {
+            self.wake_background();
+        }
+    }
+
+    /// Commits what was queued before, or waits until another thread has; callbacks may then still
+    /// be on their way.
+    pub(crate) fn work(&self) {
+        let _ = self.wait_for(&Ticket::waited_for(Vec::new(), None));
     }
 
     /// Queues `parts` with an effect; the callback gets the outcome, and must not wait for other
@@ -118,6 +132,7 @@ impl Committer {
         on_outcome: OnOutcome,
     ) {
         self.enqueue_ticket(parts, effect, on_outcome, None);
+        self.wake_background();
     }
 
     fn enqueue_ticket(
@@ -133,7 +148,6 @@ impl Committer {
         }
         let ticket = Ticket::called_back(parts, effect, on_outcome, afterwards);
         self.queue.lock().pending.push_back(ticket);
-        self.wake_background();
     }
 
     /// Returns when no group is being committed whose conditions were asked before the call: all

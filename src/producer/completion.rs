@@ -132,7 +132,10 @@ pub(super) struct Completion {
     give_up_at: Duration,
     /// Held while the stage changes, so that nobody falls asleep between looking and waiting.
     watchers: Mutex<Watchers>,
+    /// For those who wait for a stage.
     changed: Condvar,
+    /// For those who let another thread drive.
+    sleepers: Condvar,
 }
 
 /// Who wants to be told of the decision.
@@ -141,6 +144,8 @@ struct Watchers {
     /// By the index of the record whose delivery is awaited.
     wakers: HashMap<u32, Waker>,
     callbacks: Vec<Watching>,
+    /// One of those who sleep is to drive the batches of the queue.
+    is_driver_wanted: bool,
 }
 
 struct Watching {
@@ -163,6 +168,7 @@ impl Completion {
             outcome: OnceLock::new(),
             watchers: Mutex::default(),
             changed: Condvar::new(),
+            sleepers: Condvar::new(),
         }
     }
 
@@ -206,13 +212,14 @@ impl Completion {
             return;
         }
         self.stage.store(Stage::Done as u8, Ordering::Release);
-        let Watchers { wakers, callbacks } = std::mem::take(&mut *watchers);
+        let Watchers { wakers, callbacks, .. } = std::mem::take(&mut *watchers);
         if !wakers.is_empty() || !callbacks.is_empty() {
             let due = callbacks.into_iter().map(|watching| self.due(watching));
             self.queue.outlet().notices.add(wakers.into_values(), due);
         }
         drop(watchers);
         self.changed.notify_all();
+        self.sleepers.notify_all();
     }
 
     fn due(&self, watching: Watching) -> Due {
@@ -268,6 +275,35 @@ impl Completion {
         true
     }
 
+    /// Sleeps until the batch is decided, or a driver is wanted, or for `at_most`; `false` if that
+    /// is over.
+    pub(super) fn sleep(&self, at_most: Duration) -> bool {
+        let mut watchers = self.watchers.lock();
+        let give_up_at = self.queue.monotonic().saturating_add(at_most).min(self.give_up_at);
+        while self.stage() != Stage::Done && !std::mem::take(&mut watchers.is_driver_wanted) {
+            let now = self.queue.monotonic();
+            if now >= give_up_at
+                || self.sleepers.wait_for(&mut watchers, give_up_at - now).timed_out()
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Wakes one of those who sleep, to drive.
+    pub(super) fn call_driver(&self) {
+        self.watchers.lock().is_driver_wanted = true;
+        self.sleepers.notify_one();
+    }
+
+    /// Gives up this batch, and first those that were opened before, so that callbacks keep their
+    /// order.
+    fn expire(&self, now: Duration) {
+        self.queue.outlet().expire(now);
+        self.time_out();
+    }
+
     /// Waits until the batch has left `stage`. When `delivery.timeout.ms` is over, the batch is
     /// decided: its outcome is unknown.
     pub(super) fn wait_while(&self, stage: Stage) {
@@ -276,10 +312,7 @@ impl Completion {
             let now = self.queue.monotonic();
             if now >= self.give_up_at {
                 drop(watchers);
-                // With those that were opened before, so that callbacks keep their order.
-                self.queue.outlet().expire(now);
-                self.time_out();
-                return;
+                return self.expire(now);
             }
             self.changed.wait_for(&mut watchers, self.give_up_at - now);
         }

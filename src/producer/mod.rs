@@ -10,6 +10,7 @@ pub(crate) mod accumulator;
 pub(crate) mod builder;
 mod completion;
 pub(crate) mod delivery;
+mod drive;
 mod hand_over;
 pub(crate) mod identity;
 mod memory;

@@ -186,6 +186,7 @@ impl Outlet {
         }
         // Whatever lingers for company is asked to leave, so that others can come in.
         self.close_due(None);
+        self.sink.nudge();
         self.notices.deliver();
         if self.memory.try_take(bytes) {
             return Ok(());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::completion::{Completion, Outcome, Placed, Stage};
 use super::delivery::{Delivery, RecordMetadata};
+use super::drive::Drivers;
 use super::hand_over::{Closing, Order};
 use super::numbering::{Decided, Numbering};
 use super::outlet::Outlet;
@@ -45,11 +46,12 @@ pub(super) struct State {
     pub(super) order: Order,
     pub(super) in_flight: usize,
     /// The newest closed batch, while it is in flight.
-    newest: Option<Arc<Completion>>,
+    pub(super) newest: Option<Arc<Completion>>,
     /// Bytes of records without a key since the topic's sticky partition came here.
     sticky_bytes: usize,
     /// Somebody awaits a record of the open batch: it goes out once no other is in flight.
-    is_awaited: bool,
+    pub(super) is_awaited: bool,
+    pub(super) drivers: Drivers,
     pub(super) ratio: CompressionRatio,
     /// The sequence numbers of an idempotent producer.
     numbering: Option<Numbering>,
@@ -62,6 +64,8 @@ pub(super) struct OpenBatch {
     pub(super) builder: BatchBuilder,
     pub(super) options: BatchOptions,
     pub(super) completion: Arc<Completion>,
+    /// The time of the opening.
+    opened_ms: i64,
     pub(super) append_time: Option<i64>,
     pub(super) count: u32,
     /// A record that would make it larger than this, before compression, closes it first.
@@ -73,6 +77,7 @@ pub(super) struct OpenBatch {
 /// A record to be pushed, with what was found out about it on the way.
 pub(super) struct Push<'a> {
     pub(super) message: &'a Message<'a>,
+    /// The message's own timestamp, or else the time of the call, which may lag a little.
     pub(super) timestamp: i64,
     /// The most bytes that the record takes.
     pub(super) bytes: usize,
@@ -152,8 +157,26 @@ impl PartitionQueue {
     ///
     /// # Errors
     /// [`ErrorKind::BufferFull`], [`ErrorKind::Closed`], or what building the batch says.
+    #[inline]
     pub(super) fn push(self: &Arc<Self>, rules: &BatchRules, push: &Push<'_>) -> Result<Pushed> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
+        // Nearly every record joins the open batch.
+        if state.shut.is_none()
+            && !push.sticky
+            && state.open.as_ref().is_some_and(|open| open.fits(push.bytes))
+        {
+            return self.add(state, push).map(Pushed::Sent);
+        }
+        self.push_anyhow(state, rules, push)
+    }
+
+    #[inline(never)]
+    fn push_anyhow<'a>(
+        self: &'a Arc<Self>,
+        mut state: MutexGuard<'a, State>,
+        rules: &BatchRules,
+        push: &Push<'_>,
+    ) -> Result<Pushed> {
         loop {
             if let Some(error) = &state.shut {
                 return Err(error.clone());
@@ -168,23 +191,15 @@ impl PartitionQueue {
                     let closing = self.close_open(&mut state);
                     drop(state);
                     self.send_off(closing);
-                    state = self.state.lock();
                 }
                 None => {
                     // The memory is waited for outside of the lock, so that others can go on.
                     let bytes_max = rules.plain_bytes_max(state.ratio);
                     drop(state);
-                    self.introduce()?;
-                    let reserved = bytes_max.max(push.bytes + BATCH_HEADER_LEN);
-                    self.outlet.take_memory(reserved, push.may_wait)?;
-                    state = self.state.lock();
-                    if state.open.is_some() || state.shut.is_some() {
-                        self.outlet.memory.give_back(reserved);
-                    } else {
-                        state.open = Some(self.open_batch(rules, bytes_max, reserved));
-                    }
+                    self.open_with_memory(rules, push, bytes_max)?;
                 }
             }
+            state = self.state.lock();
         }
     }
 
@@ -194,6 +209,26 @@ impl PartitionQueue {
         if let Some(identity) = self.outlet.identity.filter(|_| self.introduced.get().is_none()) {
             self.partition.introduce_producer(identity.id, identity.epoch)?;
             let _ = self.introduced.set(());
+        }
+        Ok(())
+    }
+
+    /// Takes memory and opens a batch, unless another thread has done so or it is too late.
+    fn open_with_memory(
+        self: &Arc<Self>,
+        rules: &BatchRules,
+        push: &Push<'_>,
+        bytes_max: usize,
+    ) -> Result<()> {
+        let reserved = bytes_max.max(push.bytes + BATCH_HEADER_LEN);
+        self.introduce()?;
+        self.outlet.take_memory(reserved, push.may_wait)?;
+        let mut state = self.state.lock();
+        if state.open.is_some() || state.shut.is_some() {
+            drop(state);
+            self.outlet.memory.give_back(reserved);
+        } else {
+            state.open = Some(self.open_batch(rules, bytes_max, reserved));
         }
         Ok(())
     }
@@ -237,6 +272,7 @@ impl PartitionQueue {
             builder,
             options,
             completion,
+            opened_ms: now_ms,
             append_time: by_append.then_some(now_ms),
             count: 0,
             bytes_max,
@@ -245,6 +281,7 @@ impl PartitionQueue {
     }
 
     /// Copies the record into the open batch.
+    #[inline]
     fn add(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State>,
@@ -254,13 +291,16 @@ impl PartitionQueue {
             return Err(Error::new(ErrorKind::Closed, "the producer's batch is gone"));
         };
         let message = push.message;
+        // The clock that lags must not show a time before the batch was there.
+        let is_own = message.timestamp_ms().is_some();
+        let timestamp = if is_own { push.timestamp } else { push.timestamp.max(open.opened_ms) };
         open.builder.push(
-            push.timestamp,
+            timestamp,
             message.key_bytes(),
             message.value_bytes(),
             message.headers(),
         )?;
-        let delivery = Delivery::new(Arc::clone(&open.completion), push.timestamp, open.count);
+        let delivery = Delivery::new(Arc::clone(&open.completion), timestamp, open.count);
         open.count += 1;
         if push.sticky {
             state.sticky_bytes = state.sticky_bytes.saturating_add(push.bytes);
@@ -275,7 +315,7 @@ impl PartitionQueue {
     }
 
     /// Takes the open batch out, if there is one, and gives it its place in the order.
-    fn close_open(&self, state: &mut State) -> Option<Closing> {
+    pub(super) fn close_open(&self, state: &mut State) -> Option<Closing> {
         let mut open = state.open.take()?;
         state.is_awaited = false;
         if open.count == 0 {
@@ -303,9 +343,11 @@ impl PartitionQueue {
 
     /// Sends a closed batch on its way, and tells whoever can be told. Called under no lock and
     /// from within no commit.
-    fn send_off(self: &Arc<Self>, closing: Option<Closing>) {
+    #[inline(never)]
+    pub(super) fn send_off(self: &Arc<Self>, closing: Option<Closing>) {
         if closing.is_some() {
             self.dispatch(closing);
+            self.outlet.sink.nudge();
             self.outlet.notices.deliver();
         }
     }
@@ -327,7 +369,8 @@ impl PartitionQueue {
         if is_wanted { self.close_open(&mut state) } else { None }
     }
 
-    /// Closes the batch of `completion` if it is the open one. Called under no lock.
+    /// Closes the batch of `completion` if it is the open one. Called under no lock. Who calls it
+    /// looks after the sink.
     pub(super) fn close_if_open(self: &Arc<Self>, completion: &Arc<Completion>) {
         let mut state = self.state.lock();
         let closing = if state.is_open(completion) { self.close_open(&mut state) } else { None };
@@ -335,7 +378,7 @@ impl PartitionQueue {
         self.dispatch(closing);
     }
 
-    /// Closes the open batch. Called under no lock.
+    /// Closes the open batch. Called under no lock. Who calls it looks after the sink.
     pub(super) fn flush(self: &Arc<Self>) {
         let closing = self.close_open(&mut self.state.lock());
         self.dispatch(closing);
@@ -345,60 +388,17 @@ impl PartitionQueue {
     pub(super) fn shut(&self, error: Error) {
         self.state.lock().shut = Some(error);
     }
-
-    /// Has the batch of `completion` on its way soon, and decided by whoever does that; without
-    /// anybody who would, it is decided when this returns.
-    pub(super) fn hurry(self: &Arc<Self>, completion: &Arc<Completion>) {
-        if !self.outlet.sink.settles_by_itself() {
-            self.drive(completion);
-            return self.outlet.notices.deliver();
-        }
-        let mut state = self.state.lock();
-        if !state.is_open(completion) {
-            return;
-        }
-        if state.in_flight > 0 {
-            state.is_awaited = true;
-            return;
-        }
-        let closing = self.close_open(&mut state);
-        drop(state);
-        self.send_off(closing);
-    }
-
-    /// Brings the batch of `completion` to its decision, on this thread where need be.
-    pub(super) fn drive(self: &Arc<Self>, completion: &Arc<Completion>) {
-        loop {
-            match completion.stage() {
-                Stage::Done => return,
-                Stage::Submitted => {
-                    self.outlet.sink.settle();
-                    // The sink has decided it by now, or another thread is about to say so.
-                    completion.wait_while(Stage::Submitted);
-                }
-                Stage::Closing => completion.wait_while(Stage::Closing),
-                Stage::Open => {
-                    // Whoever waits is in a hurry; `linger.ms` is for records that nobody waits
-                    // for. Records that come while an earlier batch is under way share the next one.
-                    let earlier = self.state.lock().newest.clone();
-                    match earlier.filter(|earlier| earlier.stage() != Stage::Done) {
-                        Some(earlier) if !Arc::ptr_eq(&earlier, completion) => self.drive(&earlier),
-                        _ => self.close_if_open(completion),
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl State {
-    fn is_open(&self, completion: &Arc<Completion>) -> bool {
+    pub(super) fn is_open(&self, completion: &Arc<Completion>) -> bool {
         self.open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.completion, completion))
     }
 }
 
 impl OpenBatch {
     /// Whether a record of at most `bytes` joins the batch. The first one always does.
+    #[inline]
     fn fits(&self, bytes: usize) -> bool {
         self.count == 0
             || (self.builder.len_bytes().saturating_add(bytes) <= self.bytes_max

@@ -47,7 +47,9 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Sets the timestamp, in milliseconds since 1970. Without it, it is the time of the call.
+    /// Sets the timestamp, in milliseconds since 1970. Without it, it is the time of the call, as
+    /// the system's clock showed it at its last tick (a few milliseconds ago), but not before the
+    /// record's batch was opened.
     #[must_use]
     pub fn timestamp(mut self, timestamp_ms: i64) -> Record<'a> {
         self.message = self.message.timestamp(timestamp_ms);

@@ -108,17 +108,18 @@ impl BatchRules {
     /// # Errors
     /// [`ErrorKind::Limit`] for a record that is too large, [`ErrorKind::InvalidInput`] for a
     /// timestamp that the topic does not take, or no key where it wants one.
+    #[inline]
     pub(super) fn check(
         &self,
         topic: &TopicName,
         message: &Message<'_>,
         record_bytes: usize,
-        now_ms: i64,
+        now_ms: impl FnOnce() -> i64,
     ) -> Result<()> {
         if record_bytes.saturating_add(BATCH_HEADER_LEN) > self.record_bytes_max {
             self.check_size(topic, message)?;
         }
-        self.rules.check(topic.as_str(), message, || now_ms)
+        self.rules.check(topic.as_str(), message, now_ms)
     }
 
     /// The exact check, for records that may or may not fit.

@@ -27,9 +27,8 @@ pub(crate) trait Sink: Send + Sync {
     /// Takes a finished batch: base offset 0, no leader epoch, checksum right.
     ///
     /// With `acks` 0 or 1 the batch is written on this thread before the call returns; with
-    /// `acks=all` it is queued for the next group commit and the call never waits for a sync.
-    /// Where there is a background thread, the queue is committed soon even if nobody calls
-    /// [`settle`](Sink::settle). A broker that can write no more calls `on_done` with the error.
+    /// `acks=all` it is queued for the next group commit and the call never waits for a sync: the
+    /// caller then sees to it, by [`nudge`](Sink::nudge) or [`work`](Sink::work). A broker that can write no more calls `on_done` with the error.
     ///
     /// The caller hands over the batches of one partition one after the other; their order is
     /// kept. `afterwards` is told after an `on_done` that is called later than this call returns;
@@ -42,6 +41,13 @@ pub(crate) trait Sink: Send + Sync {
         on_done: OnDone,
         afterwards: Arc<dyn Afterwards>,
     );
+
+    /// Asks whoever settles in the background to do so soon, if there is somebody.
+    fn nudge(&self);
+
+    /// Commits what was handed over before the call, or waits until another thread has: an
+    /// `on_done` may then still be on its way. Never called from within an `on_done`.
+    fn work(&self);
 
     /// Returns when every batch that was handed over before the call is decided and its `on_done`
     /// has returned. The calling thread commits them itself if nobody else is about to.

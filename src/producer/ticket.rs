@@ -149,6 +149,9 @@ impl InFlight {
         });
         let next = queue.retire(decided);
         self.completion.decide(outcome);
-        queue.dispatch(next);
+        if next.is_some() {
+            queue.dispatch(next);
+            outlet.sink.nudge();
+        }
     }
 }

@@ -54,6 +54,11 @@ impl TopicQueues {
         }
     }
 
+    #[inline]
+    pub(super) fn name(&self) -> &str {
+        self.handle.name.as_str()
+    }
+
     pub(super) fn queues(&self) -> &[Arc<PartitionQueue>] {
         &self.queues
     }
@@ -67,9 +72,9 @@ impl TopicQueues {
     ) -> Result<Delivery> {
         let message = record.message();
         let bytes = message.size_bytes_max();
-        let now_ms = outlet.env.clock.wall_ms();
-        self.rules.check(&self.handle.name, message, bytes, now_ms)?;
-        let timestamp = message.timestamp_ms().unwrap_or(now_ms);
+        let clock = &*outlet.env.clock;
+        self.rules.check(&self.handle.name, message, bytes, || clock.wall_ms())?;
+        let timestamp = message.timestamp_ms().unwrap_or_else(|| clock.wall_ms_coarse());
         let (index, sticky) = self.choose(outlet, record)?;
         let mut push = Push { message, timestamp, bytes, sticky, may_wait };
         match self.queue(index)?.push(&self.rules, &push)? {

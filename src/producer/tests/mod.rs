@@ -106,6 +106,12 @@ impl Sink for TestSink {
         tell.iter().for_each(|afterwards| afterwards.tell());
     }
 
+    fn nudge(&self) {}
+
+    fn work(&self) {
+        self.settle();
+    }
+
     fn settles_by_itself(&self) -> bool {
         self.by_itself.load(Ordering::Relaxed)
     }

@@ -1,0 +1,155 @@
+//! The producer: what its records cost, beside the writing of them alone.
+//!
+//! Raw is what the rows of appending call raw: each record framed with its length and checksum,
+//! one `write(2)` of about 64 KiB. Ottla's side sends record by record through the accumulator, in
+//! batches of that size, and ends with a flush; making broker and directory is not timed. A round
+//! stays below the 64 MiB at which the maintenance thread begins to sync.
+
+use std::sync::Barrier;
+use std::thread;
+
+use ottla::{Acks, Broker, Compression, Producer, Record, TopicConfig};
+
+use crate::baseline::corpus::Payloads;
+use crate::baseline::group::RawGroup;
+use crate::baseline::raw::GrowingFile;
+use crate::measure::{Rounds, Side, human_rate, interleaved, rate_of};
+use crate::report::{Figure, Row};
+use crate::settings::Settings;
+
+const RECORD_LEN: usize = 100;
+const BATCH_BYTES: usize = 64 << 10;
+
+/// So many records fill a batch, and a raw write.
+const RECORDS_PER_BATCH: usize = BATCH_BYTES / 109;
+
+/// What a round writes, with all headers, below the beginning of syncs.
+const ROUND_RECORDS: usize = (56 << 20) / 109;
+
+pub fn sending(settings: &Settings) -> Vec<Row> {
+    let payloads = Payloads::random(10 * RECORDS_PER_BATCH, RECORD_LEN);
+    let records = payloads.records();
+    let mut sides: Vec<Side<'_>> = vec![
+        Box::new(|| raw(settings, &records)),
+        Box::new(|| sent(settings, &records, 1, 1)),
+        Box::new(|| sent(settings, &records, 4, 1)),
+        Box::new(|| sent(settings, &records, 4, 4)),
+    ];
+    // Short rounds, so there can be more of them.
+    let rounds = interleaved(settings.rounds * 2, &mut sides);
+    vec![
+        row("send, 100 B a record, acks=1, batches of 64 KiB", &rounds, 1, 0, 0.5),
+        row("  the same, 4 threads to one partition (baseline: one thread)", &rounds, 2, 1, 0.7),
+        row("  the same, 4 threads to 4 partitions (baseline: one thread)", &rounds, 3, 1, 1.4),
+    ]
+}
+
+fn row(work: &str, rounds: &Rounds, ours: usize, baseline: usize, goal: f64) -> Row {
+    Row {
+        work: work.to_owned(),
+        figure: Figure::Ratio {
+            baseline: human_rate(rounds.rate(baseline)),
+            ours: human_rate(rounds.rate(ours)),
+            ratio: rounds.ratio(ours, baseline),
+            goal: Some(goal),
+        },
+    }
+}
+
+fn raw(settings: &Settings, records: &[&[u8]]) -> f64 {
+    let scratch = settings.scratch();
+    let mut file = GrowingFile::create(&scratch.path().join("raw")).expect("create");
+    let calls = ROUND_RECORDS / RECORDS_PER_BATCH;
+    let blocks: Vec<&[&[u8]]> = records.chunks_exact(RECORDS_PER_BATCH).collect();
+    rate_of((calls * RECORDS_PER_BATCH) as u64, || {
+        for call in 0..calls {
+            file.append(blocks[call % blocks.len()]).expect("append");
+        }
+    })
+}
+
+fn sent(settings: &Settings, records: &[&[u8]], threads: usize, partitions: i32) -> f64 {
+    let scratch = settings.scratch();
+    let broker = open(&scratch, partitions);
+    let producer = broker.producer().acks(Acks::Leader).batch_size(BATCH_BYTES);
+    let producer = producer.build().expect("producer");
+    let each = ROUND_RECORDS / threads;
+    let rate = together(threads, each * threads, |thread| {
+        let partition = thread as i32 % partitions;
+        send_each(&producer, records, each, partition);
+        producer.flush().expect("flush");
+    });
+    drop(producer);
+    broker.close().expect("close");
+    rate
+}
+
+fn send_each(producer: &Producer, records: &[&[u8]], count: usize, partition: i32) {
+    for value in records.iter().cycle().take(count) {
+        let record = Record::new("bench", value).partition(partition);
+        drop(producer.send(record).expect("send"));
+    }
+}
+
+const WAITERS: usize = 16;
+
+pub fn waiting(settings: &Settings) -> Vec<Row> {
+    let payloads = Payloads::random(1, RECORD_LEN);
+    let record = payloads.records();
+    let calls = settings.durable_ops / 2;
+    let mut sides: Vec<Side<'_>> = vec![
+        Box::new(|| {
+            let scratch = settings.scratch();
+            let group = RawGroup::create(&scratch.path().join("raw")).expect("create");
+            together(WAITERS, WAITERS * calls, |_| {
+                (0..calls).for_each(|_| group.append_durably(&record).expect("append"));
+            })
+        }),
+        Box::new(|| waited(settings, record[0], calls)),
+    ];
+    let rounds = interleaved(settings.rounds, &mut sides);
+    vec![row("send and wait, acks=all, 16 threads", &rounds, 1, 0, 1.8)]
+}
+
+fn waited(settings: &Settings, value: &[u8], calls: usize) -> f64 {
+    let scratch = settings.scratch();
+    let broker = open(&scratch, 1);
+    let producer = broker.producer().build().expect("producer");
+    // The first commit makes the journal; a log lives longer than its first commit.
+    producer.send(Record::new("bench", value)).expect("send").wait().expect("committed");
+    let rate = together(WAITERS, WAITERS * calls, |_| {
+        for _ in 0..calls {
+            producer.send(Record::new("bench", value)).expect("send").wait().expect("committed");
+        }
+    });
+    drop(producer);
+    broker.close().expect("close");
+    rate
+}
+
+fn open(scratch: &tempfile::TempDir, partitions: i32) -> Broker {
+    let broker = Broker::open(scratch.path()).expect("open");
+    let config = TopicConfig::new().partitions(partitions).compression(Compression::None);
+    broker.create_topic("bench", config).expect("create");
+    broker
+}
+
+/// Starts the threads, lets them go at the same moment, and times until the last is done.
+fn together(threads: usize, things: usize, work: impl Fn(usize) + Sync) -> f64 {
+    let barrier = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                let (barrier, work) = (&barrier, &work);
+                scope.spawn(move || {
+                    barrier.wait();
+                    work(thread);
+                })
+            })
+            .collect();
+        rate_of(things as u64, || {
+            barrier.wait();
+            running.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        })
+    })
+}
