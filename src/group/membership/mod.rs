@@ -191,8 +191,6 @@ impl Membership {
                 joined.took_over = true;
                 joined.fenced = old.away_since.is_none().then_some(earlier);
                 self.stale |= old.subscription != member.subscription;
-                // A target that is being computed names the one that is gone.
-                self.stale |= self.planning;
                 self.retired.extend(old.assignors);
                 member.target = old.target;
                 for partition in &member.target {
