@@ -132,6 +132,11 @@ impl Assigned {
         self.position
     }
 
+    /// The position to commit: none before anybody looked, and none of a topic that was deleted.
+    pub(super) fn position_to_commit(&self) -> Option<i64> {
+        self.position.filter(|_| !self.partition.is_deleted())
+    }
+
     /// The bytes that were fetched and are not handed out.
     pub(super) fn ready_bytes(&self) -> usize {
         self.fetched.as_ref().map_or(0, Fetched::left_bytes)

@@ -10,6 +10,8 @@ use super::Consumer;
 use super::assigned::Assigned;
 use super::pending_commits::Offsets;
 use crate::error::Result;
+use crate::group::coordinator::presence::Standing;
+use crate::group::member::GroupMember;
 use crate::group::offset::OffsetAndMetadata;
 use crate::topic::TopicPartition;
 
@@ -69,7 +71,12 @@ impl Consumer {
     }
 
     fn auto_commit(&mut self, is_wanted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
-        if self.group.as_ref().is_none_or(|group| group.auto_commit.is_none()) {
+        let Some(group) = self.group.as_ref().filter(|group| group.auto_commit.is_some()) else {
+            return Ok(());
+        };
+        // Whoever was put out or replaced has nothing to commit; the poll goes on to tell so.
+        let standing = group.member.as_ref().map(GroupMember::standing);
+        if standing.is_some_and(|standing| standing != Standing::Member) {
             return Ok(());
         }
         let uncommitted = self.fetcher.assigned.iter();
@@ -77,7 +84,7 @@ impl Consumer {
         let offsets: Offsets = uncommitted
             .filter(|assigned| is_wanted(assigned.name()))
             .filter_map(|assigned| {
-                let offset = OffsetAndMetadata::new(assigned.known_position()?);
+                let offset = OffsetAndMetadata::new(assigned.position_to_commit()?);
                 Some((assigned.name().clone(), offset))
             })
             .collect();

@@ -130,7 +130,7 @@ impl Consumer {
     /// All positions that are known.
     fn positions(&self) -> Offsets {
         let known = self.fetcher.assigned.iter().filter_map(|assigned| {
-            let offset = OffsetAndMetadata::new(assigned.known_position()?);
+            let offset = OffsetAndMetadata::new(assigned.position_to_commit()?);
             Some((assigned.name().clone(), offset))
         });
         known.collect()

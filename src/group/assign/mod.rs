@@ -139,7 +139,6 @@ impl MemberSubscription {
 }
 
 /// Kafka's assignor of this name, which may be the name of Kafka's class.
-#[allow(dead_code, reason = "what builds a consumer looks up partition.assignment.strategy")]
 pub(crate) fn by_name(name: &str) -> Option<Arc<dyn Assignor>> {
     let short = name.strip_prefix("org.apache.kafka.clients.consumer.").unwrap_or(name);
     match short {
