@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Consumer;
 use super::records::Records;
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::member::GroupMember;
 
@@ -67,6 +68,9 @@ impl Consumer {
         }
         let records = self.fetcher.round(records_max)?;
         self.counters.records += records.len() as u64;
+        if planted!("committed_before_returned") {
+            self.auto_commit_all()?;
+        }
         Ok(records)
     }
 

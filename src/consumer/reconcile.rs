@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use super::Consumer;
 use super::assigned::Assigned;
 use super::listener::Event;
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::presence::Standing;
 use crate::group::membership::reconcile::Revocations;
@@ -70,6 +71,9 @@ impl Consumer {
 
     fn revoke(&mut self, revoked: &[TopicPartition]) -> Result<()> {
         let committed = self.auto_commit_of(revoked);
+        if let (true, Some(member)) = (planted!("released_before_listener"), self.member()) {
+            member.release(revoked);
+        }
         let told = self.tell(Event::Revoked, revoked);
         if !told.is_replaced() {
             self.forget(revoked);

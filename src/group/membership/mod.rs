@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::assign::Assignor;
 use crate::group::subscription::{PartitionCounts, Subscription};
@@ -278,7 +279,9 @@ impl Membership {
     /// Takes out the static members that have been away for too long. Returns how many, and who has
     /// something to do now.
     pub(crate) fn expire_away(&mut self, now: Duration) -> (usize, Vec<MemberSlot>) {
-        let is_over = |member: &Member| member.away_until().is_some_and(|until| until <= now);
+        let is_over = |member: &Member| {
+            member.away_until().is_some_and(|until| until <= now) && !planted!("absent_for_ever")
+        };
         let over: Vec<MemberSlot> =
             self.members.iter().filter(|(_, m)| is_over(m)).map(|(slot, _)| *slot).collect();
         let affected = over.iter().flat_map(|slot| self.remove(*slot)).collect();
@@ -293,6 +296,7 @@ impl Membership {
     /// Topics came, went or grew. Says whether that matters to the group.
     pub(crate) fn topics_changed(&mut self, topics: &PartitionCounts) -> bool {
         let matters = !self.members.is_empty() && self.subscribed(topics) != self.topics;
+        let matters = matters && !planted!("growth_unnoticed");
         self.stale |= matters;
         matters
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::membership::{MemberSlot, Membership, Owner};
 use crate::topic::TopicPartition;
@@ -71,7 +72,7 @@ impl Membership {
             let Some(owner) = self.owners.get_mut(&partition) else { continue };
             debug_assert!(owner.slot == slot, "only its owner lets go of a partition");
             owner.released = true;
-            if owner.commits == 0 {
+            if owner.commits == 0 || planted!("freed_under_a_commit") {
                 affected.extend(self.free(&partition));
             }
         }
@@ -96,7 +97,8 @@ impl Membership {
         }
         // A topic may have been made anew: first the member is told what it has lost.
         let is_free = |partition: &&TopicPartition| {
-            !owners.contains_key(*partition) && !member.lost.contains(*partition)
+            let is_owned = owners.contains_key(*partition) && !planted!("taken_from_its_owner");
+            !is_owned && !member.lost.contains(*partition)
         };
         let taken: Vec<TopicPartition> = member.target.iter().filter(is_free).cloned().collect();
         for partition in &taken {
@@ -121,7 +123,10 @@ impl Membership {
             let message = "the member is not in its group any more";
             return Err(Error::new(ErrorKind::Fenced, message));
         };
-        if let Some(foreign) = partitions.clone().find(|wanted| !member.owned.contains(*wanted)) {
+        let is_foreign = |wanted: &&TopicPartition| !member.owned.contains(*wanted);
+        if let Some(foreign) = partitions.clone().find(is_foreign)
+            && !planted!("commit_not_fenced")
+        {
             let message = format!(
                 "cannot commit an offset of {foreign}: in generation {generation} it is not \
                  assigned to the member {}",
