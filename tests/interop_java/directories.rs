@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use ottla::{
     Acks, Broker, Message, OffsetReset, OffsetScope, TopicConfig, TopicName, TopicPartition,
@@ -257,6 +258,18 @@ fn kafka_reads_the_offsets_that_groups_committed() {
         broker.reset_offsets(group, &all, OffsetReset::Latest, false).expect("committed");
     }
     broker.delete_offsets("kitchen", &one).expect("deleted");
+    // A group with members: its own record, and the last one when they are gone.
+    for _ in 0..2 {
+        let member = broker.consumer().group("members").subscribe(["orders"]).build();
+        let mut member = member.expect("a member");
+        let polled = member.poll(Duration::from_secs(10)).expect("polled");
+        assert!(!polled.is_empty());
+        drop(polled);
+        member.commit().expect("committed");
+        member.seek("orders", 1, 0).expect("back to the start");
+        member.commit().expect("committed");
+        member.close().expect("it leaves");
+    }
     broker.close().expect("the directory closes");
 
     let runs = check_dump(kafka, scratch.path());
@@ -282,8 +295,25 @@ fn kafka_reads_the_offsets_that_groups_committed() {
         ("kitchen", 1, value(2)),
         ("b\u{fc}ro", 1, value(2)),
         ("kitchen", 1, "<DELETE>".to_owned()),
+        ("members", 1, value(2)),
+        ("members", 1, value(0)),
     ] {
         let line = key(group, partition) + &wanted;
         assert!(decoded.contains(&line), "{line} is not in {decoded}");
     }
+    let of_group = "\"type\":\"2\",\"data\":{\"group\":\"members\"}";
+    let states: Vec<&String> = runs
+        .iter()
+        .filter(of_offsets)
+        .flat_map(|run| &run.lines)
+        .filter(|l| l.contains(of_group))
+        .collect();
+    let last = states.last().expect("the group has a record");
+    for word in ["\"protocolType\":\"consumer\"", "\"members\":[]", "\"protocol\":null"] {
+        assert!(last.contains(word), "{word} is not in {last}");
+    }
+    // What the broker goes on from is what the last record says.
+    let broker = Broker::open(scratch.path()).expect("it opens again");
+    let generation = broker.describe_group("members").expect("the group is known").generation;
+    assert!(last.contains(&format!("\"generation\":{generation},")), "{generation}: {last}");
 }

@@ -319,6 +319,32 @@ fn what_a_group_uses_does_not_expire() {
     assert_eq!(engine.offsets.info(engine, "kitchen").unwrap(), None, "nothing is left of it");
 }
 
+/// A group that commits all the time does not keep the others of its chunk.
+#[test]
+fn a_group_that_changes_meanwhile_does_not_hold_others_up() {
+    let (env, clock) = on_a_clock();
+    drop(with_orders(&env));
+    let broker = kept_for_an_hour(&env);
+    let engine = &*broker.engine;
+    for number in 0..9 {
+        commit(&broker, &format!("group {number}"), 1).unwrap();
+    }
+    let offsets = [(at("orders", 0), OffsetAndMetadata::new(2))];
+    engine.offsets.commit(engine, "busy", Some(1), &offsets).unwrap();
+    clock.advance(HOUR * 2);
+    // It commits whenever somebody asks about another one behind it.
+    let activity = |group: &str| {
+        if group != "busy" {
+            engine.offsets.commit(engine, "busy", Some(1), &offsets).unwrap();
+        }
+        GroupActivity::Empty
+    };
+    let expired = engine.offsets.expire(engine, &activity).unwrap();
+    assert!((9..=10).contains(&expired), "{expired}");
+    let left = engine.offsets.groups(engine).unwrap();
+    assert!(left.is_empty() || left == ["busy"], "{left:?}");
+}
+
 #[test]
 fn a_closed_directory_tells_the_last_generation_of_a_group_without_members() {
     let env = memory();

@@ -246,7 +246,9 @@ impl OffsetStore {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { wall_ms: self.env.clock.wall_ms(), monotonic: self.env.clock.monotonic() }
+        // A clock that stands before 1970 gives no timestamp that a record could have.
+        let wall_ms = self.env.clock.wall_ms().max(0);
+        Now { wall_ms, monotonic: self.env.clock.monotonic() }
     }
 
     pub(super) fn recycle(&self, parts: Vec<Part>) {

@@ -57,35 +57,64 @@ impl OffsetStore {
         let now = self.env.clock.monotonic();
         let mut expired = 0;
         for names in names.chunks(GROUPS_AT_ONCE) {
-            let mut changes = Vec::new();
-            let mut unchanged = Vec::new();
-            for name in names {
-                // Asked under no lock: the coordinator may want the table itself.
-                let activity = activity(name);
-                let table = self.table.read();
-                let Some(group) = table.groups.get(name) else { continue };
-                let due = self.due(group, name, &activity, now);
-                if !due.is_empty() {
-                    unchanged.push((Arc::clone(name), group.version));
-                    changes.extend(due);
-                }
-            }
-            if changes.is_empty() {
-                continue;
-            }
-            let count = changes.iter().filter(|c| matches!(c.what, What::Forget { .. })).count();
-            let mut prepared = self.prepare(host, changes)?;
-            prepared.effect.unchanged = unchanged;
-            match self.write(host, prepared) {
-                // One of them is in use after all: they are looked at again the next time.
-                Err(error) if error.kind() == ErrorKind::Timeout => {}
-                outcome => {
-                    outcome?;
-                    expired += count as u64;
-                }
-            }
+            expired += self.expire_groups(host, names, activity, now)?;
         }
         Ok(expired)
+    }
+
+    /// Takes back what expired of these groups, in one commit; if one of them changes meanwhile, of
+    /// each half of them.
+    fn expire_groups(
+        &self,
+        host: &dyn OffsetsHost,
+        names: &[Arc<str>],
+        activity: &dyn Fn(&str) -> GroupActivity,
+        now: Duration,
+    ) -> Result<u64> {
+        let mut changes = Vec::new();
+        let mut unchanged = Vec::new();
+        for name in names {
+            // Asked under no lock: the coordinator may want the table itself.
+            let activity = activity(name);
+            let table = self.table.read();
+            let Some(group) = table.groups.get(name) else { continue };
+            let due = self.due(group, name, &activity, now);
+            if due.iter().any(|change| !matches!(change.what, What::Forget { .. })) {
+                unchanged.push((Arc::clone(name), group.version));
+            }
+            changes.extend(due);
+        }
+        if changes.is_empty() {
+            return Ok(0);
+        }
+        let count = changes.iter().filter(|c| matches!(c.what, What::Forget { .. })).count();
+        if self.first_piece(&changes) < changes.len() && names.len() > 1 {
+            return self.expire_halves(host, names, activity, now);
+        }
+        let mut prepared = self.prepare(host, changes)?;
+        prepared.effect.unchanged = unchanged;
+        match self.write(host, prepared) {
+            Err(error) if error.kind() == ErrorKind::Timeout => {
+                self.expire_halves(host, names, activity, now)
+            }
+            outcome => outcome.map(|()| count as u64),
+        }
+    }
+
+    /// A single group that is in use after all is looked at again the next time.
+    fn expire_halves(
+        &self,
+        host: &dyn OffsetsHost,
+        names: &[Arc<str>],
+        activity: &dyn Fn(&str) -> GroupActivity,
+        now: Duration,
+    ) -> Result<u64> {
+        if names.len() < 2 {
+            return Ok(0);
+        }
+        let (left, right) = names.split_at(names.len() / 2);
+        let expired = self.expire_groups(host, left, activity, now)?;
+        Ok(expired + self.expire_groups(host, right, activity, now)?)
     }
 
     /// What is to be written about a group because it expired.

@@ -118,7 +118,8 @@ impl OffsetStore {
         let replayed = Replay::new(self.env.clock.monotonic(), &is_ours).read(partition)?;
         report.skipped += replayed.skipped;
         let mut found = replayed.table;
-        let is_writable = host.check_writable().is_ok();
+        // A damaged log takes nothing; its groups cannot commit either.
+        let is_writable = host.check_writable().is_ok() && partition.damage().is_none();
         let changes = hold_against_topics(host, &mut found, is_writable, report);
         self.table.write().groups.extend(found.groups);
         if !changes.is_empty()
