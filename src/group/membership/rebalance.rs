@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::assign::MemberSubscription;
 use crate::group::membership::{Member, MemberSlot, Membership, NamedAssignor};
-use crate::group::subscription::PartitionCounts;
-use crate::topic::TopicPartition;
+use crate::group::subscription::{PartitionCounts, Subscription};
+use crate::topic::{TopicName, TopicPartition};
 
 /// The inputs of an assignor at one moment.
 pub(crate) struct Plan {
@@ -51,23 +51,35 @@ impl Membership {
         let assignor = self.elect()?;
         self.planning = true;
         self.topics = self.subscribed(topics);
-        let generation = self.generation;
-        let subscription_of = |member: &Member| {
-            let names = member.subscription.resolve(&self.topics);
-            let mut subscription = MemberSubscription::new(member.member_id.clone(), names);
-            subscription.instance_id.clone_from(&member.instance_id);
-            if member.owned.is_empty() {
-                return subscription;
-            }
-            // Whoever owns a partition is its only owner, in this generation.
-            subscription.owned(member.owned.iter().cloned().collect(), generation)
-        };
         Some(Plan {
             assignor,
             topics: self.topics.clone(),
             slots: self.members.keys().copied().collect(),
-            members: self.members.values().map(subscription_of).collect(),
+            members: self.subscriptions(),
         })
+    }
+
+    /// The members as an assignor sees them.
+    fn subscriptions(&self) -> Vec<MemberSubscription> {
+        // Members mostly subscribe alike, and a pattern is matched against every topic.
+        let mut resolved: Vec<(&Subscription, Vec<TopicName>)> = Vec::new();
+        let subscription_of = |member| {
+            let Member { member_id, instance_id, subscription, owned, .. }: &Member = member;
+            let known = resolved.iter().position(|(known, _)| *known == subscription);
+            let known = known.unwrap_or_else(|| {
+                resolved.push((subscription, subscription.resolve(&self.topics)));
+                resolved.len() - 1
+            });
+            let names = resolved[known].1.clone();
+            let mut subscription = MemberSubscription::new(member_id.clone(), names);
+            subscription.instance_id.clone_from(instance_id);
+            if owned.is_empty() {
+                return subscription;
+            }
+            // Whoever owns a partition is its only owner, in this generation.
+            subscription.owned(owned.iter().cloned().collect(), self.generation)
+        };
+        self.members.values().map(subscription_of).collect()
     }
 
     /// Kafka's choice: of the assignors that all members support, each member votes for the one
