@@ -19,6 +19,7 @@ mod kafka;
 #[path = "../interop/lines.rs"]
 mod lines;
 mod locks;
+mod producers;
 #[path = "../interop/written.rs"]
 mod written;
 

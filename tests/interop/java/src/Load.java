@@ -38,18 +38,14 @@ class Load {
         List<UnifiedLog> logs = new ArrayList<>();
         KafkaScheduler scheduler = new KafkaScheduler(1);
         scheduler.startup();
-        Map<String, String> settings = new HashMap<>();
-        settings.put("retention.ms", "-1");
         for (File directory : Dump.sorted(root)) {
             // The metadata log is the controller's; its loader is another.
             if (!directory.isDirectory() || directory.getName().startsWith("__cluster_metadata")) {
                 continue;
             }
             TopicPartition partition = UnifiedLog.parseTopicPartitionName(directory);
-            UnifiedLog log = UnifiedLog.create(directory, new LogConfig(settings), starts.getOrDefault(partition, 0L),
-                points.getOrDefault(partition, 0L), scheduler, new BrokerTopicStats(), Time.SYSTEM, 900_000,
-                new ProducerStateManagerConfig(86_400_000, false), 600_000, new LogDirFailureChannel(10), true,
-                Optional.empty());
+            UnifiedLog log = open(directory, starts.getOrDefault(partition, 0L), points.getOrDefault(partition, 0L),
+                scheduler);
             describe(partition, log, points.get(partition));
             if (extend && !directory.getName().startsWith("__")) {
                 extend(log);
@@ -68,6 +64,14 @@ class Load {
             new OffsetCheckpointFile(new File(root, "replication-offset-checkpoint"), null).write(points);
             new CleanShutdownFileHandler(root.getPath()).write(7);
         }
+    }
+
+    static UnifiedLog open(File directory, long start, long recoveryPoint, KafkaScheduler scheduler) throws Exception {
+        Map<String, String> settings = new HashMap<>();
+        settings.put("retention.ms", "-1");
+        return UnifiedLog.create(directory, new LogConfig(settings), start, recoveryPoint, scheduler,
+            new BrokerTopicStats(), Time.SYSTEM, 900_000, new ProducerStateManagerConfig(86_400_000, false), 600_000,
+            new LogDirFailureChannel(10), true, Optional.empty());
     }
 
     private static void describe(TopicPartition partition, UnifiedLog log, Long recoveryPoint) throws Exception {
@@ -109,7 +113,7 @@ class Load {
         log.flush(true);
     }
 
-    private static Map<TopicPartition, Long> checkpoint(File file) throws Exception {
+    static Map<TopicPartition, Long> checkpoint(File file) throws Exception {
         Map<TopicPartition, Long> offsets = new HashMap<>();
         try (BufferedReader reader = new BufferedReader(new FileReader(file))) {
             List<String> lines = reader.lines().toList();

@@ -5,6 +5,8 @@
 // write DIRECTORY       writes batches in every codec and kind, beside each the lines of `records`
 // load DIRECTORY        opens each partition as a broker would after a clean shutdown, and reads it
 // extend DIRECTORY      the same, appends a batch of each codec, rolls once and closes cleanly
+// produce DIRECTORY PARTITION ID EPOCH:SEQUENCE:COUNT...
+//                       opens one partition of it, appends these batches of a producer, closes cleanly
 // lock DIRECTORY        holds .lock as a broker does until standard input ends
 
 import java.io.File;
@@ -19,6 +21,8 @@ public class Peer {
             case "write" -> Write.everything(new File(rest[0]));
             case "load" -> Load.directory(new File(rest[0]), false);
             case "extend" -> Load.directory(new File(rest[0]), true);
+            case "produce" -> Produce.batches(new File(rest[0]), rest[1], Long.parseLong(rest[2]),
+                Arrays.asList(rest).subList(3, rest.length));
             case "lock" -> Lock.hold(new File(rest[0]));
             default -> throw new IllegalArgumentException("unknown verb " + args[0]);
         }
