@@ -51,6 +51,17 @@ fn appending(criterion: &mut Criterion) {
             });
         }
     }
+    // The same as an idempotent producer.
+    for per_call in [1, 100, 1000] {
+        let (_scratch, broker) = open();
+        let identity = broker.new_producer_identity().expect("identity");
+        let appender = broker.partition("bench", 0).expect("partition").appender(Acks::Leader);
+        let mut appender = appender.idempotent(identity, 0);
+        group.throughput(Throughput::Elements(per_call as u64));
+        group.bench_function(format!("{per_call} a call, acks=1, numbered"), |bencher| {
+            bencher.iter(|| appender.append(&messages[..per_call]).expect("append"));
+        });
+    }
     group.finish();
 }
 
