@@ -1,7 +1,8 @@
 //! Identities for idempotent producers: handing them out, and declaring one over.
 //!
 //! Ids are taken from the catalog in blocks, as a broker does; what is left of a block when the
-//! directory is closed is never handed out. The invariant: no id is handed out twice.
+//! directory is closed is never handed out. The invariant: no id is handed out twice, and none that
+//! a partition knows already, because its folder came from elsewhere.
 
 use std::ops::Range;
 
@@ -14,16 +15,26 @@ use crate::producer::identity::{EPOCH_MAX, ProducerIdentity};
 /// Ids that were taken from the catalog.
 #[derive(Debug)]
 pub(crate) struct ProducerIds {
-    /// Those that nobody has yet. Locked before the catalog.
-    free: Mutex<Range<i64>>,
+    /// Locked before the catalog.
+    free: Mutex<Free>,
     /// All ids that anybody has are below this.
     end: AtomicI64,
+}
+
+#[derive(Debug)]
+struct Free {
+    /// Those that nobody has yet.
+    ids: Range<i64>,
+    /// Whether they were compared with what the partitions know, which is done once: nobody else
+    /// writes while the directory is open.
+    is_compared: bool,
 }
 
 impl ProducerIds {
     /// None is free; all that were ever handed out are below `end`.
     pub(crate) fn new(end: i64) -> ProducerIds {
-        ProducerIds { free: Mutex::new(end..end), end: AtomicI64::new(end) }
+        let free = Free { ids: end..end, is_compared: false };
+        ProducerIds { free: Mutex::new(free), end: AtomicI64::new(end) }
     }
 
     /// Whether somebody can have this identity.
@@ -81,18 +92,36 @@ impl Engine {
     pub(crate) fn new_producer_identity(&self) -> Result<ProducerIdentity> {
         self.check_writable()?;
         let mut free = self.producer_ids.free.lock();
-        if free.is_empty() {
-            *free = self.take_producer_ids()?;
+        if free.ids.is_empty() {
+            let known = if free.is_compared { -1 } else { self.highest_known_id()? };
+            free.is_compared = true;
+            free.ids = self.take_producer_ids(known)?;
         }
-        let id =
-            free.next().ok_or_else(|| Error::new(ErrorKind::Limit, "no producer id is left"))?;
+        let id = free
+            .ids
+            .next()
+            .ok_or_else(|| Error::new(ErrorKind::Limit, "no producer id is left"))?;
         Ok(ProducerIdentity::new(id, 0))
     }
 
-    /// A block of ids, durably taken.
-    fn take_producer_ids(&self) -> Result<Range<i64>> {
+    /// The highest id of any producer that a partition knows, -1 if there is none. What is known of
+    /// a stranger must not be taken for what is known of a producer that comes later.
+    fn highest_known_id(&self) -> Result<i64> {
+        let mut highest = -1;
+        for topic in self.topics.all() {
+            // A damaged partition is not written to.
+            for partition in topic.partitions.iter().filter(|p| p.damage().is_none()) {
+                let known = partition.producers()?;
+                highest = known.iter().map(|entry| entry.producer_id).fold(highest, i64::max);
+            }
+        }
+        Ok(highest)
+    }
+
+    /// A block of ids above `known`, durably taken.
+    fn take_producer_ids(&self, known: i64) -> Result<Range<i64>> {
         let mut state = self.catalog.lock();
-        let (ids, records) = state.catalog.take_producer_ids(state.place.node_id)?;
+        let (ids, records) = state.catalog.take_producer_ids(state.place.node_id, known)?;
         self.committer.begin_write()?;
         state.commit(&self.env, &self.committer, &records)?;
         self.producer_ids.end.store(ids.end, Ordering::Release);

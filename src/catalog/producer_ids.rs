@@ -11,13 +11,17 @@ use crate::format::metadata_records::{MetadataRecord, ProducerIdsRecord};
 pub(crate) const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
 
 impl Catalog {
-    /// The next block of ids, and the values of the records that take it: one batch. The ids may
-    /// be used once that is committed.
+    /// The next block of ids, all above `known`, and the values of the records that take it: one
+    /// batch. The ids may be used once that is committed.
     ///
     /// # Errors
     /// [`ErrorKind::Limit`] when all ids are taken.
-    pub(crate) fn take_producer_ids(&self, node_id: i32) -> Result<(Range<i64>, Vec<Vec<u8>>)> {
-        let first = self.next_producer_id;
+    pub(crate) fn take_producer_ids(
+        &self,
+        node_id: i32,
+        known: i64,
+    ) -> Result<(Range<i64>, Vec<Vec<u8>>)> {
+        let first = self.next_producer_id.max(known.saturating_add(1));
         let Some(next_producer_id) = first.checked_add(PRODUCER_ID_BLOCK_SIZE) else {
             return Err(Error::new(ErrorKind::Limit, "all producer ids are taken"));
         };

@@ -272,13 +272,16 @@ fn producer_ids_are_given_once() {
     let mut log = Log::new();
     let mut last = 0;
     for _ in 0..3 {
-        let (ids, values) = log.catalog.take_producer_ids(NODE_ID).unwrap();
+        let (ids, values) = log.catalog.take_producer_ids(NODE_ID, -1).unwrap();
         assert_eq!(ids, last..last + 1000);
         last = ids.end;
         log.commit(&values);
     }
-    let again = broker_catalog().take_producer_ids(NODE_ID).unwrap();
+    let again = broker_catalog().take_producer_ids(NODE_ID, -1).unwrap();
     assert_eq!(again.0, 1000..2000);
+    let above = broker_catalog().take_producer_ids(NODE_ID, 4711).unwrap();
+    assert_eq!(above.0, 4712..5712);
+    assert!(broker_catalog().take_producer_ids(NODE_ID, i64::MAX).is_err());
 }
 
 #[test]

@@ -12,7 +12,9 @@ use crate::broker::Broker;
 use crate::commit::ticket::Part;
 use crate::config::acks::Acks;
 use crate::config::topic::TopicConfig;
+use crate::env::clock::SimClock;
 use crate::env::sim::{Call, Effect, Fault, SimEnv};
+use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
 use crate::error::{ErrorKind, Result};
 use crate::partition::writer::Appended;
 use crate::producer::identity::ProducerIdentity;
@@ -158,6 +160,37 @@ fn an_identity_is_handed_out_once() {
     let known = ProducerIdentity::new(0, 0);
     let error = send(&broker, known, -1, "who", Acks::All).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+}
+
+/// A folder that a broker wrote, and no catalog that tells which ids were handed out.
+#[test]
+fn an_identity_is_none_that_a_partition_knows_already() {
+    let env = crate::env::Env {
+        clock: Arc::new(SimClock::new(1_700_000_100_000)),
+        ..crate::env::Env::memory()
+    };
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/golden");
+    let fixture = crate::env::Env::disk(fixture, false).unwrap().vfs;
+    env.vfs.create_dir("golden-0").unwrap();
+    for entry in fixture.list("golden-0").unwrap() {
+        let name = format!("golden-0/{}", entry.name);
+        let source = fixture.open(&name, OpenHow::Read).unwrap();
+        let mut bytes = vec![0; source.len().unwrap() as usize];
+        read_up_to(&*source, &mut bytes, 0).unwrap();
+        let file = env.vfs.open(&name, OpenHow::CreateNew).unwrap();
+        write_all_at(&*file, &bytes, 0).unwrap();
+    }
+    let broker = options().open_in(env).unwrap();
+    let golden = broker.partition("golden", 0).unwrap();
+    let known = golden.producers().unwrap();
+    let highest = known.iter().map(|known| known.identity.id).max().unwrap();
+    assert!(highest >= 2001, "{known:?}");
+    let identity = broker.new_producer_identity().unwrap();
+    assert_eq!(identity.id, highest + 1);
+    let end = golden.end_offset();
+    let burger = [Message::new("burger")];
+    let appended = golden.append_idempotent(identity, 0, &burger, Acks::All).unwrap();
+    assert_eq!(appended.base_offset, end);
 }
 
 #[test]
