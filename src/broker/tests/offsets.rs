@@ -319,6 +319,25 @@ fn what_a_group_uses_does_not_expire() {
     assert_eq!(engine.offsets.info(engine, "kitchen").unwrap(), None, "nothing is left of it");
 }
 
+/// The commit and the expiry come into one frame: the expiry must see what is in front of it.
+#[test]
+fn an_offset_that_is_being_committed_does_not_expire() {
+    let (env, clock) = on_a_clock();
+    drop(with_orders(&env));
+    let broker = kept_for_an_hour(&env);
+    let engine = &*broker.engine;
+    commit(&broker, "kitchen", 1).unwrap();
+    commit(&broker, "office", 1).unwrap();
+    clock.advance(HOUR * 2);
+    let offsets = [(at("orders", 0), OffsetAndMetadata::new(5))];
+    engine.offsets.commit_async(engine, "kitchen", None, &offsets, Box::new(|o| o.unwrap()));
+    assert_eq!(engine.offsets.expire(engine, &|_| GroupActivity::Empty).unwrap(), 1);
+    assert_eq!((committed(&broker, "kitchen"), committed(&broker, "office")), (Some(5), None));
+    broker.abandon();
+    let broker = kept_for_an_hour(&env);
+    assert_eq!((committed(&broker, "kitchen"), committed(&broker, "office")), (Some(5), None));
+}
+
 /// A group that commits all the time does not keep the others of its chunk.
 #[test]
 fn a_group_that_changes_meanwhile_does_not_hold_others_up() {

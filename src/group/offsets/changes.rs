@@ -208,9 +208,10 @@ impl Written {
         })
     }
 
-    /// The first condition that does not hold.
+    /// The first condition that does not hold. If all do, the groups count as changed from here
+    /// on: tickets behind this one in the same frame are asked before it is seen.
     fn ask(&self) -> Result<()> {
-        let table = self.table.read();
+        let mut table = self.table.write();
         for (name, version) in &self.unchanged {
             if table.groups.get(name).map_or(0, |group| group.version) != *version {
                 return Err(changed(name));
@@ -230,6 +231,9 @@ impl Written {
                 }
                 What::Empty { .. } | What::ForgetMetadata | What::ForgetOther { .. } => {}
             }
+        }
+        for change in self.changes.iter().flatten() {
+            table.note_change(&change.group);
         }
         Ok(())
     }

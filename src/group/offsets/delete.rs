@@ -153,6 +153,7 @@ impl OffsetStore {
         end: i64,
         cut: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
+        let _one_at_a_time = self.cutting.lock();
         self.load_readable(host)?;
         let id = partition.id();
         let at = TopicPartition::new(id.topic().clone(), id.partition());

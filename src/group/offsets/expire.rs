@@ -79,10 +79,11 @@ impl OffsetStore {
             let table = self.table.read();
             let Some(group) = table.groups.get(name) else { continue };
             let due = self.due(group, name, &activity, now);
-            if due.iter().any(|change| !matches!(change.what, What::Forget { .. })) {
+            if !due.is_empty() {
+                // Also a commit that is queued in front of this makes a difference.
                 unchanged.push((Arc::clone(name), group.version));
+                changes.extend(due);
             }
-            changes.extend(due);
         }
         if changes.is_empty() {
             return Ok(0);

@@ -7,7 +7,7 @@
 //!
 //! The invariant: what the table shows is durable, and never beyond the end of a partition.
 //!
-//! Lock order: the catalog's, then `loading`, then the leader's, then the table's, under which
+//! Lock order: the catalog's or `cutting`, then `loading`, then the leader's, then the table's, under which
 //! nothing else is taken.
 
 mod changes;
@@ -78,6 +78,8 @@ pub(crate) struct OffsetStore {
     table: Arc<RwLock<Table>>,
     /// Keeps its buffers from one commit to the next.
     builder: Mutex<BatchBuilder>,
+    /// Held while a partition is cut off.
+    cutting: Mutex<()>,
     /// Held while the log is read into the table.
     loading: Mutex<()>,
     /// Which partitions of the topic were read.
@@ -113,6 +115,7 @@ impl OffsetStore {
             options,
             table: Arc::default(),
             builder: Mutex::new(BatchBuilder::new()),
+            cutting: Mutex::new(()),
             loading: Mutex::new(()),
             loaded: RwLock::new(Vec::new()),
             complete: AtomicBool::new(false),

@@ -98,6 +98,13 @@ impl Table {
         self.drop_if_empty(name);
     }
 
+    /// Something of a group is about to change.
+    pub(super) fn note_change(&mut self, name: &str) {
+        if let Some(group) = self.groups.get_mut(name) {
+            group.version += 1;
+        }
+    }
+
     /// Lets go of a group that nothing is left of.
     pub(super) fn drop_if_empty(&mut self, name: &str) {
         if self.groups.get(name).is_some_and(Group::is_empty) {
