@@ -22,7 +22,7 @@ pub struct GroupListing {
     /// `consumer`; empty for a group that never had members and only committed offsets.
     pub protocol_type: String,
     /// How many members it has, those that are away among them.
-    pub members: usize,
+    pub member_count: usize,
 }
 
 /// A member of a group.
@@ -68,17 +68,18 @@ impl Coordinator {
                 name: name.clone(),
                 state: GroupState::Empty,
                 protocol_type: info.protocol_type,
-                members: 0,
+                member_count: 0,
             };
             listed.insert(name, listing);
         }
         for group in self.all() {
-            let (state, members) =
+            let (state, member_count) =
                 group.with(|state| (state.membership.state(), state.membership.members().count()));
             if state != GroupState::Empty {
                 let name = group.name().to_owned();
                 let protocol_type = "consumer".to_owned();
-                let listing = GroupListing { name: name.clone(), state, protocol_type, members };
+                let listing =
+                    GroupListing { name: name.clone(), state, protocol_type, member_count };
                 listed.insert(name, listing);
             }
         }
@@ -107,8 +108,8 @@ impl Coordinator {
         };
         let generation = live.generation.max(info.map_or(0, |info| info.generation));
         let live = LiveDescription { generation, ..live };
-        let members = live.members.len();
-        Ok((GroupListing { name: name.to_owned(), state, protocol_type, members }, live))
+        let member_count = live.members.len();
+        Ok((GroupListing { name: name.to_owned(), state, protocol_type, member_count }, live))
     }
 
     /// Deletes what a group without members committed.

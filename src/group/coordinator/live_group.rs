@@ -13,8 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::presence::{Presence, Standing};
 use crate::group::coordinator::stalls::OnStall;
 use crate::group::coordinator::{GroupHost, Join};
+use crate::group::membership::join::{NamedAssignor, NewMember};
 use crate::group::membership::rebalance::Installed;
-use crate::group::membership::{MemberSlot, Membership, NamedAssignor, NewMember};
+use crate::group::membership::{MemberSlot, Membership};
 use crate::group::subscription::PartitionCounts;
 use crate::topic::TopicName;
 

@@ -9,63 +9,25 @@
 //! the generation only grows. Once every member has reconciled until nothing is pending, each
 //! owns its target and the target is the assignor's answer to exactly these members.
 
+pub(crate) mod join;
+mod leave;
 pub(crate) mod rebalance;
 pub(crate) mod reconcile;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
-use crate::group::assign::Assignor;
+use crate::group::membership::join::NamedAssignor;
 use crate::group::subscription::{PartitionCounts, Subscription};
-use crate::topic::{TopicName, TopicPartition};
+use crate::topic::TopicPartition;
 
 /// A member's place among the members, in the order in which they joined. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct MemberSlot(u64);
-
-/// Who wants to join.
-pub(crate) struct NewMember {
-    pub(crate) member_id: String,
-    /// The lasting name of a static member.
-    pub(crate) instance_id: Option<String>,
-    pub(crate) client_id: String,
-    pub(crate) subscription: Subscription,
-    /// What it may be assigned by, the best first.
-    pub(crate) assignors: Vec<NamedAssignor>,
-    /// How long its place is kept while it is away, if it is a static one.
-    pub(crate) session_timeout: Duration,
-}
-
-/// An assignor whose name was asked for once, so that no code of a program runs where the members
-/// are changed.
-#[derive(Clone)]
-pub(crate) struct NamedAssignor {
-    name: Arc<str>,
-    assignor: Arc<dyn Assignor>,
-}
-
-impl NamedAssignor {
-    pub(crate) fn new(assignor: Arc<dyn Assignor>) -> NamedAssignor {
-        NamedAssignor { name: Arc::from(assignor.name()), assignor }
-    }
-}
-
-/// What a join did.
-#[derive(Debug)]
-pub(crate) struct Joined {
-    pub(crate) slot: MemberSlot,
-    /// The living member of the same instance id, which is none any more.
-    pub(crate) fenced: Option<MemberSlot>,
-    /// Whether it got the place of an earlier member of its instance id.
-    pub(crate) took_over: bool,
-    /// Who has something to do now.
-    pub(crate) affected: Vec<MemberSlot>,
-}
 
 /// Where a group stands. Kafka's states of its newer protocol.
 #[non_exhaustive]
@@ -160,79 +122,6 @@ impl Membership {
         }
     }
 
-    /// Adds a member. One whose instance id is known takes over that place: the target stays, and
-    /// so does the generation, unless it subscribes to something else.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidInput`] if no assignor is supported by all members.
-    pub(crate) fn join(&mut self, new: NewMember) -> Result<Joined> {
-        let same =
-            |member: &Member| new.instance_id.is_some() && member.instance_id == new.instance_id;
-        let earlier = self.members.iter().find(|(_, member)| same(member)).map(|(slot, _)| *slot);
-        self.check_assignors(&new, earlier)?;
-        let slot = MemberSlot(self.next_slot);
-        self.next_slot += 1;
-        let mut joined = Joined { slot, fenced: None, took_over: false, affected: Vec::new() };
-        let mut member = Member {
-            member_id: new.member_id,
-            instance_id: new.instance_id,
-            client_id: new.client_id,
-            subscription: new.subscription,
-            assignors: new.assignors,
-            session_timeout: new.session_timeout,
-            owned: BTreeSet::new(),
-            target: BTreeSet::new(),
-            lost: BTreeSet::new(),
-            refusal: None,
-            away_since: None,
-        };
-        match earlier.and_then(|earlier| self.members.remove(&earlier).map(|old| (earlier, old))) {
-            None => self.stale = true,
-            Some((earlier, old)) => {
-                joined.took_over = true;
-                joined.fenced = old.away_since.is_none().then_some(earlier);
-                self.stale |= old.subscription != member.subscription;
-                self.retired.extend(old.assignors);
-                member.target = old.target;
-                for partition in &member.target {
-                    self.target.insert(partition.clone(), slot);
-                }
-                self.members.insert(slot, member);
-                joined.affected = self.free_all(earlier, old.owned);
-                return Ok(joined);
-            }
-        }
-        self.members.insert(slot, member);
-        Ok(joined)
-    }
-
-    fn check_assignors(&self, new: &NewMember, replaced: Option<MemberSlot>) -> Result<()> {
-        let others: Vec<&Member> = self
-            .members
-            .iter()
-            .filter(|(slot, _)| Some(**slot) != replaced)
-            .map(|(_, member)| member)
-            .collect();
-        let supported = |name: &str| others.iter().all(|member| member.supports(name));
-        if new.assignors.iter().any(|assignor| supported(&assignor.name)) {
-            return Ok(());
-        }
-        let names = |assignors: &[NamedAssignor]| {
-            let names: Vec<&str> = assignors.iter().map(|assignor| &*assignor.name).collect();
-            names.join(", ")
-        };
-        let message = match others.first() {
-            None => "a member needs at least one assignor".to_owned(),
-            Some(other) => format!(
-                "no assignor is supported by all members: this one has {}, {} has {}",
-                names(&new.assignors),
-                other.member_id,
-                names(&other.assignors),
-            ),
-        };
-        Err(Error::new(ErrorKind::InvalidInput, message))
-    }
-
     /// A member wants to read something else.
     pub(crate) fn resubscribe(&mut self, slot: MemberSlot, subscription: Subscription) {
         if let Some(member) = self.members.get_mut(&slot)
@@ -241,103 +130,6 @@ impl Membership {
             member.subscription = subscription;
             self.stale = true;
         }
-    }
-
-    /// Takes a member out, whether it left or was evicted. Its partitions are free at once, but for
-    /// those with a commit that has not ended. Returns who has something to do now.
-    pub(crate) fn remove(&mut self, slot: MemberSlot) -> Vec<MemberSlot> {
-        let Some(member) = self.members.remove(&slot) else { return Vec::new() };
-        for partition in &member.target {
-            self.target.remove(partition);
-        }
-        self.stale = true;
-        self.retired.extend(member.assignors);
-        let affected = self.free_all(slot, member.owned);
-        if self.members.is_empty() {
-            // Nobody is there to be assigned anything.
-            self.generation = self.generation.saturating_add(1);
-            self.stale = false;
-            self.topics.clear();
-            self.retired.extend(self.assignor.take());
-        }
-        affected
-    }
-
-    /// A static member goes, and its place is kept; another one leaves.
-    pub(crate) fn go_away(&mut self, slot: MemberSlot, now: Duration) -> Vec<MemberSlot> {
-        match self.members.get_mut(&slot) {
-            Some(member) if member.instance_id.is_some() => {
-                member.away_since = Some(now);
-                member.lost.clear();
-                member.refusal = None;
-                self.release_for_absent()
-            }
-            _ => self.remove(slot),
-        }
-    }
-
-    /// Takes out the static members that have been away for too long. Returns how many, and who has
-    /// something to do now.
-    pub(crate) fn expire_away(&mut self, now: Duration) -> (usize, Vec<MemberSlot>) {
-        let is_over = |member: &Member| {
-            member.away_until().is_some_and(|until| until <= now) && !planted!("absent_for_ever")
-        };
-        let over: Vec<MemberSlot> =
-            self.members.iter().filter(|(_, m)| is_over(m)).map(|(slot, _)| *slot).collect();
-        let affected = over.iter().flat_map(|slot| self.remove(*slot)).collect();
-        (over.len(), affected)
-    }
-
-    /// When the first place that is kept for a static member is given up.
-    pub(crate) fn next_expiry(&self) -> Option<Duration> {
-        self.members.values().filter_map(Member::away_until).min()
-    }
-
-    /// Topics came, went or grew. Says whether that matters to the group.
-    pub(crate) fn topics_changed(&mut self, topics: &PartitionCounts) -> bool {
-        let matters = !self.members.is_empty() && self.subscribed(topics) != self.topics;
-        let matters = matters && !planted!("growth_unnoticed");
-        self.stale |= matters;
-        matters
-    }
-
-    /// A topic was deleted, and its partitions with it. Returns who has something to do now.
-    pub(crate) fn topic_deleted(&mut self, topic: &TopicName) -> Vec<MemberSlot> {
-        let is_of = |partition: &TopicPartition| partition.topic == *topic;
-        self.target.retain(|partition, _| !is_of(partition));
-        let mut affected = Vec::new();
-        for (slot, member) in &mut self.members {
-            member.target.retain(|partition| !is_of(partition));
-            let owned = std::mem::take(&mut member.owned);
-            let (lost, kept): (BTreeSet<_>, BTreeSet<_>) = owned.into_iter().partition(is_of);
-            member.owned = kept;
-            if member.away_since.is_none() && !lost.is_empty() {
-                member.lost.extend(lost);
-                affected.push(*slot);
-            }
-        }
-        for (_, owner) in self.owners.iter_mut().filter(|(partition, _)| is_of(partition)) {
-            owner.released = true;
-        }
-        self.owners.retain(|partition, owner| !is_of(partition) || owner.commits > 0);
-        self.stale |= self.topics.remove(topic).is_some();
-        affected
-    }
-
-    /// The topics that somebody subscribed to.
-    pub(crate) fn subscribed(&self, topics: &PartitionCounts) -> PartitionCounts {
-        let mut subscriptions: Vec<&Subscription> = Vec::new();
-        for member in self.members.values() {
-            if !subscriptions.contains(&&member.subscription) {
-                subscriptions.push(&member.subscription);
-            }
-        }
-        let wanted = |topic: &TopicName| subscriptions.iter().any(|wants| wants.includes(topic));
-        topics
-            .iter()
-            .filter(|(topic, _)| wanted(topic))
-            .map(|(topic, count)| (topic.clone(), *count))
-            .collect()
     }
 
     /// Somebody outside of the group is about to write its offsets; refused while it has members.

@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::assign::MemberSubscription;
-use crate::group::membership::{Member, MemberSlot, Membership, NamedAssignor};
+use crate::group::membership::join::NamedAssignor;
+use crate::group::membership::{Member, MemberSlot, Membership};
 use crate::group::subscription::{PartitionCounts, Subscription};
 use crate::topic::{TopicName, TopicPartition};
 

@@ -266,7 +266,8 @@ fn groups_are_listed_described_and_deleted() {
     member.commit(&[at(1, 0)]).unwrap();
     broker.engine.groups.commit_standalone(&**broker.engine, "audit", &[at(1, 1)]).unwrap();
     let listed = broker.list_groups().unwrap();
-    let listed: Vec<_> = listed.iter().map(|g| (g.name.as_str(), g.state, g.members)).collect();
+    let listed: Vec<_> =
+        listed.iter().map(|g| (g.name.as_str(), g.state, g.member_count)).collect();
     assert_eq!(listed, [("audit", GroupState::Empty, 0), ("kitchen", GroupState::Stable, 1)]);
     let kitchen = broker.describe_group("kitchen").unwrap();
     assert_eq!(kitchen.members[0].assignment, orders(0..2));

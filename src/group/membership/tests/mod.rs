@@ -2,12 +2,17 @@
 
 mod histories;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::*;
-use crate::group::assign::RangeAssignor;
+use crate::error::ErrorKind;
+use crate::group::assign::{Assignor, RangeAssignor};
+use crate::group::membership::join::{NamedAssignor, NewMember};
 use crate::group::membership::rebalance::Installed;
+use crate::group::membership::{GroupState, Member, MemberSlot, Membership};
+use crate::group::subscription::{PartitionCounts, Subscription};
+use crate::topic::{TopicName, TopicPartition};
 
 const SESSION: Duration = Duration::from_secs(45);
 
