@@ -1,4 +1,4 @@
-//! Counts the bytes that are allocated, and the most there ever were since a mark.
+//! Counts allocations and the bytes that are allocated, and the most there ever were since a mark.
 //!
 //! Relaxed counters around the system allocator: exact when the program is at rest.
 
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The counting allocator.
 pub struct CountingHeap;
@@ -41,6 +42,7 @@ unsafe impl GlobalAlloc for CountingHeap {
 }
 
 fn grow(size: usize) {
+    COUNT.fetch_add(1, Ordering::Relaxed);
     let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
     PEAK.fetch_max(live, Ordering::Relaxed);
 }
@@ -56,4 +58,11 @@ pub fn peak_of(work: impl FnOnce()) -> usize {
     PEAK.store(before, Ordering::Relaxed);
     work();
     PEAK.load(Ordering::Relaxed).saturating_sub(before)
+}
+
+/// How often `work` allocated.
+pub fn allocations_of(work: impl FnOnce()) -> usize {
+    let before = COUNT.load(Ordering::Relaxed);
+    work();
+    COUNT.load(Ordering::Relaxed) - before
 }

@@ -13,6 +13,7 @@ use ottla::{Acks, Broker, Compression, Producer, Record, TopicConfig};
 use crate::baseline::corpus::Payloads;
 use crate::baseline::group::RawGroup;
 use crate::baseline::raw::GrowingFile;
+use crate::heap;
 use crate::measure::{Rounds, Side, human_rate, interleaved, rate_of};
 use crate::report::{Figure, Row};
 use crate::settings::Settings;
@@ -37,11 +38,35 @@ pub fn sending(settings: &Settings) -> Vec<Row> {
     ];
     // Short rounds, so there can be more of them.
     let rounds = interleaved(settings.rounds * 2, &mut sides);
-    vec![
+    let mut rows = vec![
         row("send, 100 B a record, acks=1, batches of 64 KiB", &rounds, 1, 0, 0.5),
         row("  the same, 4 threads to one partition (baseline: one thread)", &rounds, 2, 1, 0.7),
         row("  the same, 4 threads to 4 partitions (baseline: one thread)", &rounds, 3, 1, 1.4),
-    ]
+    ];
+    rows.push(allocations(settings, &records));
+    rows
+}
+
+/// What is allocated is allocated per batch; the first ones make the buffers.
+fn allocations(settings: &Settings, records: &[&[u8]]) -> Row {
+    let scratch = settings.scratch();
+    let broker = open(&scratch, 1);
+    let producer = broker.producer().acks(Acks::Leader).batch_size(BATCH_BYTES);
+    let producer = producer.build().expect("producer");
+    let count = 100 * RECORDS_PER_BATCH;
+    send_each(&producer, records, count, 0);
+    let allocations = heap::allocations_of(|| send_each(&producer, records, count, 0));
+    drop(producer);
+    broker.close().expect("close");
+    Row {
+        work: "  allocations for 1,000 records".to_owned(),
+        figure: Figure::Limit {
+            baseline: "-".to_owned(),
+            ours: allocations as f64 * 1000.0 / count as f64,
+            limit: 20.0,
+            unit: "times",
+        },
+    }
 }
 
 fn row(work: &str, rounds: &Rounds, ours: usize, baseline: usize, goal: f64) -> Row {

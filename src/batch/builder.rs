@@ -19,6 +19,9 @@ use crate::format::record::{
 /// The largest batch that its length field can tell.
 const BATCH_LEN_MAX: usize = i32::MAX as usize;
 
+/// By how much a buffer that was used before is made longer within its capacity.
+const WARM_STEP: usize = 4096;
+
 /// How a batch is made.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchOptions {
@@ -413,10 +416,17 @@ impl BatchBuilder {
         }
     }
 
-    /// Makes the buffer longer than `len` by the slack of short records. Twice as long as before, so that growing is rare.
+    /// Makes the buffer longer than `len` by the slack of short records. Twice as long as before, so
+    /// that growing is rare; but where there is room already, only a little, for that sets bytes.
     #[cold]
     fn grow(&mut self, len: usize) -> Result<()> {
-        let target = (len + SHORT_RECORD_SLACK).max(self.plain.len() * 2).max(512);
+        let needed = len + SHORT_RECORD_SLACK;
+        let room = self.plain.capacity();
+        let target = if needed <= room {
+            room.min(needed + WARM_STEP)
+        } else {
+            needed.max(self.plain.len() * 2).max(512)
+        };
         self.plain.try_reserve_exact(target - self.plain.len()).map_err(|_| {
             Error::new(ErrorKind::Limit, format!("no memory for a batch of {target} bytes"))
         })?;

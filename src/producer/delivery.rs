@@ -67,18 +67,25 @@ pub struct RecordMetadata {
 pub struct Delivery {
     completion: Arc<Completion>,
     timestamp: i64,
-    index: u32,
-    /// A waker was left with the completion.
-    watched: bool,
+    /// The place in the batch, and whether a waker was left with the completion. One word: a value
+    /// that is written in parts and moved as a whole makes the processor wait.
+    index_and_mark: u64,
 }
 
-// One per record: a reference, a timestamp, the place in the batch, and a mark.
+// One per record: a reference, a timestamp, the place in the batch with a mark.
 const _: () = assert!(std::mem::size_of::<Delivery>() == 24);
+
+const IS_WATCHED: u64 = 1 << 32;
 
 impl Delivery {
     #[inline]
     pub(super) fn new(completion: Arc<Completion>, timestamp: i64, index: u32) -> Delivery {
-        Delivery { completion, timestamp, index, watched: false }
+        Delivery { completion, timestamp, index_and_mark: index.into() }
+    }
+
+    fn index(&self) -> u32 {
+        // Without the mark, which is above.
+        self.index_and_mark as u32
     }
 
     /// Waits until the record has reached the producer's `acks` level, or has failed.
@@ -98,7 +105,7 @@ impl Delivery {
             return Ok(self.unacknowledged());
         }
         self.completion.queue().drive(&self.completion);
-        let placed = self.completion.wait_until_done().of_record(self.index);
+        let placed = self.completion.wait_until_done().of_record(self.index());
         self.completion.queue().outlet().notices.deliver();
         Ok(self.metadata(placed?))
     }
@@ -119,7 +126,7 @@ impl Delivery {
             let outcome = Ok(self.unacknowledged());
             notices.add(None, [super::notices::Due { callback, outcome }]);
         } else {
-            self.completion.call(self.index, self.timestamp, callback);
+            self.completion.call(self.index(), self.timestamp, callback);
         }
         if self.is_done() {
             notices.deliver();
@@ -131,7 +138,7 @@ impl Delivery {
         if self.acks() == Acks::None {
             return Some(Ok(self.unacknowledged()));
         }
-        let placed = self.completion.outcome()?.of_record(self.index);
+        let placed = self.completion.outcome()?.of_record(self.index());
         Some(placed.map(|placed| self.metadata(placed)))
     }
 
@@ -162,8 +169,8 @@ impl Future for Delivery {
             return Poll::Ready(outcome);
         }
         // First the waker, then the hurry: what is decided in between wakes.
-        if delivery.completion.watch(delivery.index, context.waker()) {
-            delivery.watched = true;
+        if delivery.completion.watch(delivery.index(), context.waker()) {
+            delivery.index_and_mark |= IS_WATCHED;
             delivery.completion.queue().hurry(&delivery.completion);
         }
         match delivery.outcome() {
@@ -176,8 +183,8 @@ impl Future for Delivery {
 impl Drop for Delivery {
     #[inline]
     fn drop(&mut self) {
-        if self.watched {
-            self.completion.unwatch(self.index);
+        if self.index_and_mark & IS_WATCHED != 0 {
+            self.completion.unwatch(self.index());
         }
     }
 }

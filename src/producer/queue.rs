@@ -157,26 +157,29 @@ impl PartitionQueue {
     ///
     /// # Errors
     /// [`ErrorKind::BufferFull`], [`ErrorKind::Closed`], or what building the batch says.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(self: &Arc<Self>, rules: &BatchRules, push: &Push<'_>) -> Result<Pushed> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         // Nearly every record joins the open batch.
-        if state.shut.is_none()
-            && !push.sticky
-            && state.open.as_ref().is_some_and(|open| open.fits(push.bytes))
-        {
+        let fits = state.open.as_ref().is_some_and(|open| open.fits(push.bytes));
+        if fits && state.shut.is_none() {
+            if push.sticky && self.is_enough(&mut state, push.bytes, true) {
+                return Ok(Pushed::Enough);
+            }
             return self.add(state, push).map(Pushed::Sent);
         }
-        self.push_anyhow(state, rules, push)
+        drop(state);
+        self.push_anyhow(rules, push)
     }
 
+    /// As [`push`](Self::push), for records that are not like most.
     #[inline(never)]
-    fn push_anyhow<'a>(
-        self: &'a Arc<Self>,
-        mut state: MutexGuard<'a, State>,
+    pub(super) fn push_anyhow(
+        self: &Arc<Self>,
         rules: &BatchRules,
         push: &Push<'_>,
     ) -> Result<Pushed> {
+        let mut state = self.state.lock();
         loop {
             if let Some(error) = &state.shut {
                 return Err(error.clone());
@@ -281,7 +284,7 @@ impl PartitionQueue {
     }
 
     /// Copies the record into the open batch.
-    #[inline]
+    #[inline(always)]
     fn add(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State>,

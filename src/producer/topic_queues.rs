@@ -76,20 +76,26 @@ impl TopicQueues {
         self.rules.check(&self.handle.name, message, bytes, || clock.wall_ms())?;
         let timestamp = message.timestamp_ms().unwrap_or_else(|| clock.wall_ms_coarse());
         let (index, sticky) = self.choose(outlet, record)?;
-        let mut push = Push { message, timestamp, bytes, sticky, may_wait };
-        match self.queue(index)?.push(&self.rules, &push)? {
-            Pushed::Sent(delivery) => return Ok(delivery),
-            Pushed::Enough => {}
+        let push = Push { message, timestamp, bytes, sticky, may_wait };
+        match self.queue(index)?.push(&self.rules, &push) {
+            Ok(Pushed::Sent(delivery)) => Ok(delivery),
+            Ok(Pushed::Enough) => self.send_elsewhere(index, push),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Enough went to the sticky partition: another one is chosen.
+    #[inline(never)]
+    fn send_elsewhere(&self, index: usize, mut push: Push<'_>) -> Result<Delivery> {
         let next = self.sticky.leave(index, self.queues.len());
         let queue = self.queue(next)?;
-        match queue.push(&self.rules, &push)? {
+        match queue.push_anyhow(&self.rules, &push)? {
             Pushed::Sent(delivery) => return Ok(delivery),
             Pushed::Enough => {}
         }
         // It was left just now by others too; where this record goes is all the same.
         push.sticky = false;
-        match queue.push(&self.rules, &push)? {
+        match queue.push_anyhow(&self.rules, &push)? {
             Pushed::Sent(delivery) => Ok(delivery),
             Pushed::Enough => Err(self.unknown_partition(next as i64)),
         }
