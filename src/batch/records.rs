@@ -39,6 +39,14 @@ pub struct Records<'a> {
     legacy: Option<Box<LegacyRecords<'a>>>,
 }
 
+/// See [`Records::progress`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    at: usize,
+    left: usize,
+    next_delta: i32,
+}
+
 impl<'a> Records<'a> {
     /// `payload`: the records of a batch of magic 2, decompressed.
     pub(crate) fn of_batch(
@@ -95,6 +103,21 @@ impl<'a> Records<'a> {
 
     fn of_legacy(legacy: LegacyRecords<'a>) -> Records<'a> {
         Records { batch: BatchRecords::NONE, legacy: Some(Box::new(legacy)) }
+    }
+
+    /// How far the walk came, to go on there with records of the same batch; legacy messages do
+    /// not tell.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        let BatchRecords { at, left, next_delta, .. } = self.batch;
+        self.legacy.is_none().then_some(Progress { at, left, next_delta })
+    }
+
+    /// Goes on where a walk over the same batch came to.
+    pub(crate) fn resume(&mut self, progress: Progress) {
+        let Progress { at, left, next_delta } = progress;
+        if at <= self.batch.payload.len() {
+            self.batch = BatchRecords { at, left, next_delta, ..self.batch };
+        }
     }
 
     /// Moves on to the first record whose offset is `offset` or higher. What is passed over is

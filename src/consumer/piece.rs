@@ -11,14 +11,18 @@ use super::isolation::AbortedFilter;
 use super::pool::Pool;
 use crate::batch::compression::{DecodeLimits, decompress};
 use crate::batch::entry::Entry;
-use crate::batch::records::{RecordView, Records};
+use crate::batch::records::{Progress, RecordView, Records};
 use crate::config::compression::Compression;
 use crate::error::{Error, Result};
 use crate::format::FormatError;
 use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
 
-/// A batch with more records than this is decoded in several steps, to bound the slots.
-const STEP_RECORDS_MAX: usize = 8192;
+/// A step decodes no more records than this: the slots are still in the processor's nearest cache
+/// when they are read.
+const STEP_RECORDS_MAX: usize = 512;
+
+/// A step decodes this many records if there are as many, also if fewer are wanted.
+const STEP_RECORDS_MIN: usize = 64;
 
 /// The bit of [`Slot::header_count`] that says `LogAppendTime`.
 const APPEND_TIME_BIT: u32 = 1 << 31;
@@ -97,6 +101,8 @@ pub(super) struct Fetched {
     end: usize,
     /// The decompressed records of the batch there, if some of them were handed out.
     plain: Option<Arc<Vec<u8>>>,
+    /// How far the batch there is decoded, and the offset that comes next.
+    progress: Option<(i64, Progress)>,
     aborted: AbortedFilter,
 }
 
@@ -113,8 +119,9 @@ pub(super) struct Piece {
 struct Decoding {
     slots: Vec<Slot>,
     position: i64,
-    /// No further batch is decoded when there are so many slots.
+    /// So many slots are enough.
     wanted: usize,
+    progress: Option<(i64, Progress)>,
     limits: DecodeLimits,
 }
 
@@ -122,7 +129,7 @@ impl Fetched {
     /// The batches lie in `range` of `bytes`.
     pub(super) fn new(bytes: Vec<u8>, range: Range<usize>, aborted: AbortedFilter) -> Fetched {
         let Range { start: at, end } = range;
-        Fetched { bytes: Arc::new(bytes), at, end, plain: None, aborted }
+        Fetched { bytes: Arc::new(bytes), at, end, plain: None, progress: None, aborted }
     }
 
     /// Whether everything was decoded.
@@ -143,7 +150,7 @@ impl Fetched {
         }
     }
 
-    /// Decodes on, from `position`, until there are `wanted` records or more, or the end of the
+    /// Decodes on, from `position`, until there are about `wanted` records, or the end of the
     /// fetched bytes. Control batches, aborted ones and records below the position are passed
     /// over. A compressed batch has pieces of its own.
     ///
@@ -151,10 +158,16 @@ impl Fetched {
     /// Corrupt, unsupported or over a limit, if that befalls the first batch that is looked at;
     /// what comes before a bad batch is returned first.
     pub(super) fn decode(&mut self, position: i64, wanted: usize, pool: &Pool) -> Result<Piece> {
-        let slots = pool.take_slots();
-        let mut decoding = Decoding { slots, position, wanted, limits: DecodeLimits::default() };
+        let mut decoding = Decoding {
+            slots: pool.take_slots(),
+            position,
+            wanted: wanted.clamp(STEP_RECORDS_MIN, STEP_RECORDS_MAX),
+            progress: self.progress.take(),
+            limits: DecodeLimits::default(),
+        };
         let result = self.decode_batches(&mut decoding, pool);
-        let Decoding { slots, position: next_offset, .. } = decoding;
+        let Decoding { slots, position: next_offset, progress, .. } = decoding;
+        self.progress = progress;
         let slots = Arc::new(slots);
         match result {
             Ok(bytes) => Ok(Piece { bytes, slots, next_offset }),
@@ -242,15 +255,20 @@ impl Decoding {
     /// whole batch. On an error, no slot was added.
     fn add(&mut self, entry: &Entry<'_>, mut records: Records<'_>, base: usize) -> Result<bool> {
         let before = self.slots.len();
-        if entry.base_offset() < self.position {
-            records.skip_to(self.position).map_err(|e| named(entry, e))?;
+        match self.progress.take() {
+            Some((offset, progress)) if offset == self.position => records.resume(progress),
+            _ if entry.base_offset() < self.position => {
+                records.skip_to(self.position).map_err(|e| named(entry, e))?;
+            }
+            _ => {}
         }
         let slots = &mut self.slots;
-        slots.reserve(entry.record_count().unwrap_or(0).min(STEP_RECORDS_MAX));
+        let wanted = self.wanted.saturating_sub(before);
+        slots.reserve(entry.record_count().unwrap_or(0).min(wanted));
         // The walk owns its state, so that it stays in registers.
         let mut records = records;
         let mut taken = 0;
-        while taken < STEP_RECORDS_MAX
+        while taken < wanted
             && let Some(record) = records.next()
         {
             match record {
@@ -262,11 +280,14 @@ impl Decoding {
             }
             taken += 1;
         }
-        if taken == STEP_RECORDS_MAX {
+        if taken == wanted {
             if let Some(last) = self.slots.last() {
                 self.position = last.offset.saturating_add(1);
             }
-            return Ok(self.position > entry.last_offset());
+            let is_whole = self.position > entry.last_offset();
+            let progress = records.progress().filter(|_| !is_whole);
+            self.progress = progress.map(|progress| (self.position, progress));
+            return Ok(is_whole);
         }
         self.pass(entry);
         Ok(true)

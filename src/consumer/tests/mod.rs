@@ -154,6 +154,13 @@ fn a_batch_with_many_records_is_decoded_in_steps() {
         assert_eq!(drain(&mut consumer), (0..20_010).collect::<Vec<_>>());
         let mut consumer = world.builder().max_poll_records(100_000).build().unwrap();
         assert_eq!(drain(&mut consumer), (0..20_010).collect::<Vec<_>>());
+        // Where a step ends with its batch.
+        let world = World::new(1);
+        for batch in 0..4 {
+            world.append_with(0, batch * 100..batch * 100 + 100, &compressed(codec));
+        }
+        let mut consumer = world.builder().max_poll_records(100).build().unwrap();
+        assert_eq!(drain(&mut consumer), (0..400).collect::<Vec<_>>());
     }
 }
 
