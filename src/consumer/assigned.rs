@@ -164,7 +164,8 @@ impl Assigned {
 
     /// Whether there is a position that was not committed.
     pub(super) fn is_uncommitted(&self) -> bool {
-        self.position.is_some() && self.position != self.committed
+        let position = self.position_to_commit();
+        position.is_some() && position != self.committed
     }
 
     /// Goes to `offset` and forgets what was fetched.

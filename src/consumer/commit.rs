@@ -81,7 +81,8 @@ impl Consumer {
 
     /// As [`commit`](Consumer::commit), without waiting. The callback gets the offsets and the
     /// outcome: later, within a poll, a commit or the close of this consumer, on the thread that
-    /// calls them, and in the order of the commits.
+    /// calls them, and in the order of the commits. If a thousand commits are under way, waits
+    /// for them.
     ///
     /// # Durability
     /// As [`commit`](Consumer::commit), when the callback gets `Ok`.
@@ -155,6 +156,9 @@ impl Consumer {
 
     fn commit_later(&mut self, offsets: &Offsets, callback: OnCommit) -> Result<()> {
         let open = self.check_open();
+        if self.group_for("a commit")?.pending.is_full() {
+            self.settle_commits();
+        }
         let group = self.group_for("a commit")?;
         let on_done = group.pending.push(offsets.clone(), callback);
         if let Err(error) = open.and_then(|()| group.check_may_commit()) {

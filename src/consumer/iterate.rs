@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Consumer;
 use super::records::OwnedRecord;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A poll without a timeout lasts so long; then it polls again.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -16,12 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct ConsumerRecords<'a> {
     consumer: &'a mut Consumer,
+    is_over: bool,
+}
+
+/// Whether nothing can come after this error, however often a program tries.
+pub(super) fn is_final(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Closed | ErrorKind::Fenced)
 }
 
 impl Consumer {
     /// All records from the positions on, one by one and each with its own bytes; waits for those
-    /// that are yet to come. Never ends by itself: an error is returned and the next call tries
-    /// again.
+    /// that are yet to come. After an error the next call tries again; it ends only after the
+    /// broker was closed or the consumer was fenced for good.
     ///
     /// Faster, without a copy of each record: [`poll`](Consumer::poll).
     ///
@@ -42,7 +48,7 @@ impl Consumer {
     /// # }
     /// ```
     pub fn records(&mut self) -> ConsumerRecords<'_> {
-        ConsumerRecords { consumer: self }
+        ConsumerRecords { consumer: self, is_over: false }
     }
 }
 
@@ -57,9 +63,12 @@ impl Iterator for ConsumerRecords<'_> {
     type Item = Result<OwnedRecord>;
 
     fn next(&mut self) -> Option<Result<OwnedRecord>> {
-        loop {
+        while !self.is_over {
             match self.consumer.poll_for(PATIENCE, 1) {
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    self.is_over = is_final(&error);
+                    return Some(Err(error));
+                }
                 Ok(records) => {
                     if let Some(record) = records.iter().next() {
                         return Some(Ok(record.to_owned()));
@@ -67,5 +76,8 @@ impl Iterator for ConsumerRecords<'_> {
                 }
             }
         }
+        None
     }
 }
+
+impl std::iter::FusedIterator for ConsumerRecords<'_> {}

@@ -11,6 +11,9 @@ use crate::group::offset::OffsetAndMetadata;
 use crate::partition::waiters::Wake;
 use crate::topic::TopicPartition;
 
+/// More commits than this are not under way at a time.
+const PENDING_MAX: usize = 1000;
+
 /// Offsets by partition, as they are committed.
 pub(super) type Offsets = Vec<(TopicPartition, OffsetAndMetadata)>;
 
@@ -57,6 +60,11 @@ impl PendingCommits {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Whether there are so many that the next one has to wait for the others.
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= PENDING_MAX
     }
 
     /// Whether the outcome of the oldest is known.

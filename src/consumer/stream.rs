@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::Consumer;
+use super::iterate::is_final;
 use super::records::{OwnedRecord, Records};
 use crate::error::Result;
 
@@ -91,6 +92,7 @@ impl Drop for Pending<'_> {
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct ConsumerStream<'a> {
     pending: Pending<'a>,
+    is_over: bool,
 }
 
 impl ConsumerStream<'_> {
@@ -108,10 +110,16 @@ impl Stream for ConsumerStream<'_> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<OwnedRecord>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
         let records = ready!(self.pending.poll(context, 1));
         Poll::Ready(match records {
             Ok(records) => records.iter().next().map(|record| Ok(record.to_owned())),
-            Err(error) => Some(Err(error)),
+            Err(error) => {
+                self.is_over = is_final(&error);
+                Some(Err(error))
+            }
         })
     }
 }
@@ -134,13 +142,13 @@ impl Future for PollFuture<'_> {
 
 impl Consumer {
     /// All records from the positions on, one by one and each with its own bytes; the task is
-    /// woken when there are more. Never ends by itself. Position and commits are as with
+    /// woken when there are more. Position, commits, errors and the end are as with
     /// [`records`](Consumer::records). Works on any runtime; feature `async`.
     ///
     /// # Cancel safety
     /// Dropping the stream loses no record.
     pub fn stream(&mut self) -> ConsumerStream<'_> {
-        ConsumerStream { pending: Pending::of(self) }
+        ConsumerStream { pending: Pending::of(self), is_over: false }
     }
 
     /// As [`poll`](Consumer::poll) without a timeout, to be awaited: the next records, at least

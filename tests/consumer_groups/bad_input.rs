@@ -88,6 +88,8 @@ fn closing_the_broker_ends_members() {
         }
     });
     assert_eq!(kind(idle.poll(NOW)), ErrorKind::Closed);
+    let ends: Vec<_> = idle.records().map(kind).collect();
+    assert_eq!(ends, [ErrorKind::Closed], "an iterator ends then");
     assert_eq!(kind(world.builder().subscribe(["t"]).build()), ErrorKind::Closed);
     assert_eq!(kind(idle.subscribe_pattern("x")), ErrorKind::Closed);
 }

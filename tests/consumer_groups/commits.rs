@@ -102,6 +102,26 @@ fn callbacks_come_in_order_within_calls_of_the_consumer() {
 }
 
 #[test]
+fn commits_under_way_are_bounded() {
+    let world = World::new(1);
+    world.append(0, 0..10);
+    let mut consumer = world.member();
+    assert_eq!(drain(&mut consumer).len(), 10);
+    let told: Arc<Mutex<usize>> = Arc::default();
+    for number in 1..=2500 {
+        let told = told.clone();
+        let note = move |_: &[_], result: ottla::Result<()>| {
+            result.unwrap();
+            *told.lock().unwrap() += 1;
+        };
+        consumer.commit_offsets_async([(("t", 0), number % 10)], note).unwrap();
+    }
+    assert!(*told.lock().unwrap() >= 1500);
+    consumer.close().unwrap();
+    assert_eq!(*told.lock().unwrap(), 2500);
+}
+
+#[test]
 fn a_failed_commit_is_told_to_its_callback() {
     let world = World::new(1);
     let mut consumer = world.member();
@@ -166,7 +186,7 @@ fn positions_are_committed_before_partitions_go() {
     let mut second = auto().build().unwrap();
     settle(&mut [&mut first, &mut second]);
     assert!(drain(&mut second).is_empty(), "it goes on behind what the first returned");
-    world.append(1, 13..14);
+    world.append(second.assignment()[0].partition, 13..14);
     assert_eq!(drain(&mut second), [13]);
     second.unsubscribe().unwrap();
     assert!(drain(&mut first).is_empty(), "so does leaving");

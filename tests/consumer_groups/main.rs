@@ -10,5 +10,7 @@ mod commits;
 mod listeners;
 mod members;
 mod static_members;
+#[cfg(feature = "async")]
+mod tasks;
 mod threads;
 mod world;
