@@ -21,6 +21,7 @@ use super::changes::{Change, What};
 use super::delete::forget_all;
 use super::table::{Group, Metadata, Stored};
 use super::{OffsetStore, OffsetsHost};
+use crate::env::sync::atomic::Ordering;
 use crate::error::{ErrorKind, Result};
 use crate::topic::{TopicName, TopicPartition};
 
@@ -49,12 +50,15 @@ impl OffsetStore {
         host: &dyn OffsetsHost,
         activity: &dyn Fn(&str) -> GroupActivity,
     ) -> Result<u64> {
-        if host.offsets_topic().is_none() {
+        let now = self.env.clock.monotonic();
+        // Nothing that nobody asked for yet can be due before: then it need not be read either.
+        let is_early = now.saturating_sub(self.opened) < self.options.retention;
+        let is_read = self.complete.load(Ordering::Acquire);
+        if host.offsets_topic().is_none() || (is_early && !is_read) {
             return Ok(0);
         }
         self.load(host)?;
         let names: Vec<Arc<str>> = self.table.read().groups.keys().cloned().collect();
-        let now = self.env.clock.monotonic();
         let mut expired = 0;
         for names in names.chunks(GROUPS_AT_ONCE) {
             expired += self.expire_groups(host, names, activity, now)?;

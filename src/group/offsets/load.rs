@@ -115,7 +115,7 @@ impl OffsetStore {
         }
         let Some(partition) = topic.partitions.get(number) else { return Ok(()) };
         let is_ours = |group: &str| number_of(topic, group) == number;
-        let replayed = Replay::new(self.env.clock.monotonic(), &is_ours).read(partition)?;
+        let replayed = Replay::new(self.opened, &is_ours).read(partition)?;
         report.skipped += replayed.skipped;
         let mut found = replayed.table;
         // A damaged log takes nothing; its groups cannot commit either.

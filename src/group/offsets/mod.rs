@@ -76,6 +76,9 @@ pub(crate) struct OffsetStore {
     env: Env,
     options: OffsetsOptions,
     table: Arc<RwLock<Table>>,
+    /// When the directory was opened, on the monotonic clock: what the log says counts as touched
+    /// then.
+    opened: Duration,
     /// Keeps its buffers from one commit to the next.
     builder: Mutex<BatchBuilder>,
     /// Held while a partition is cut off.
@@ -114,6 +117,7 @@ impl OffsetStore {
             env: env.clone(),
             options,
             table: Arc::default(),
+            opened: env.clock.monotonic(),
             builder: Mutex::new(BatchBuilder::new()),
             cutting: Mutex::new(()),
             loading: Mutex::new(()),

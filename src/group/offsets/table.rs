@@ -31,8 +31,8 @@ pub(crate) struct Group {
     pub(super) metadata_at: i64,
     /// The keys of other records about the group: those of newer brokers.
     pub(super) other_keys: BTreeSet<Vec<u8>>,
-    /// Since when the group has no members, on the monotonic clock; at the latest since it was
-    /// read from the log.
+    /// Since when the group has no members, on the monotonic clock; since the open, if the log says
+    /// so.
     pub(super) idle_since: Duration,
     /// Counts the changes of the group.
     pub(super) version: u64,
@@ -70,7 +70,7 @@ pub(crate) struct Stored {
     pub(super) topic_id: Option<TopicId>,
     /// The offset of its record in the group's partition.
     pub(super) record_offset: i64,
-    /// When it was committed or read from the log, on the monotonic clock.
+    /// When it was committed, on the monotonic clock; the open, if that was before.
     pub(super) since: Duration,
 }
 
