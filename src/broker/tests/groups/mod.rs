@@ -234,6 +234,40 @@ fn the_two_rounds_of_cooperative_sticky_come_to_rest_without_another_change() {
 }
 
 #[test]
+fn a_stale_target_calls_one_of_those_who_wait_and_a_join_nobody() {
+    let broker = broker_with_orders(memory(), 2);
+    let wakes = [Wake::new(), Wake::new()];
+    let waiting = |wake: &Arc<Wake>| {
+        let wants = Join { wake: Arc::clone(wake), ..wants("kitchen", "orders") };
+        join(&broker, wants)
+    };
+    let members = wakes.each_ref().map(waiting);
+    let woken = || wakes.each_ref().map(|wake| wake.wait(NOW));
+    for member in members.iter().chain(&members) {
+        poll(member, NOW).unwrap();
+    }
+    woken();
+    assert!(members.iter().all(GroupMember::begin_wait));
+    let third = join(&broker, wants("kitchen", "orders"));
+    assert_eq!(woken(), [false, false], "it decides at its own first poll");
+    poll(&third, NOW).unwrap();
+    third.leave();
+    woken();
+    for member in &members {
+        member.end_wait();
+        poll(member, NOW).unwrap();
+    }
+    woken();
+    assert!(members.iter().all(GroupMember::begin_wait));
+    broker.add_partitions("orders", 4).unwrap();
+    assert_eq!(woken(), [true, false], "one is enough to decide");
+    // Its time was over just then, and it returns without a look.
+    members[0].end_wait();
+    members[0].end_poll(NOW);
+    assert_eq!(woken(), [false, true]);
+}
+
+#[test]
 fn a_newer_member_of_an_instance_id_replaces_the_older_for_ever() {
     let broker = broker_with_orders(memory(), 2);
     let old = join(&broker, static_one("left-hand"));
