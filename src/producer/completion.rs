@@ -4,7 +4,7 @@
 //! Stages only go forward: open, closing, submitted, done. The invariant: whoever registers a
 //! waker or a callback is told exactly once, be it before the decision or after it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Whole(Result<Placed>),
-    /// In the order of their records; never empty.
+    /// In the order of their records; none for a batch that was closed without a record.
     Split(Vec<Piece>),
 }
 
@@ -142,7 +142,7 @@ pub(super) struct Completion {
 #[derive(Default)]
 struct Watchers {
     /// By the index of the record whose delivery is awaited.
-    wakers: HashMap<u32, Waker>,
+    wakers: BTreeMap<u32, Waker>,
     callbacks: Vec<Watching>,
     /// One of those who sleep is to drive the batches of the queue.
     is_driver_wanted: bool,

@@ -333,15 +333,14 @@ impl PartitionQueue {
         Some(Closing { place: state.order.next_place(), open })
     }
 
-    /// Undoes the opening of a batch whose first record was refused.
+    /// Undoes the opening of a batch whose first record was refused, or has not come yet.
     #[cold]
     fn discard(&self, open: OpenBatch) {
         self.outlet.keep(open.builder);
         self.outlet.memory.give_back(open.reserved);
         self.outlet.counters.discarded();
-        // Nobody has a delivery of it.
-        let error = Error::new(ErrorKind::InvalidInput, "the batch has no record");
-        open.completion.decide(Outcome::Whole(Err(error)));
+        // Nobody has a delivery of it; a flush that waits for it has nothing to complain about.
+        open.completion.decide(Outcome::Split(Vec::new()));
     }
 
     /// Sends a closed batch on its way, and tells whoever can be told. Called under no lock and
