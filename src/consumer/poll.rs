@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Consumer;
 use super::records::Records;
 use crate::env::planted::planted;
+use crate::env::sync::spin_loop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::member::GroupMember;
 
@@ -130,9 +131,10 @@ impl Consumer {
         let sooner = [self.fetcher.held_until(), self.auto_commit_at()];
         let wake_at = sooner.into_iter().flatten().fold(give_up_at, Duration::min);
         if !self.spin(now, wake_at) {
+            let looked_first = planted!("looked_before_registering").then(|| self.has_news());
             self.register();
             // Looked at after registering: whatever happens from now on wakes.
-            if !self.has_news() && self.begin_wait() {
+            if !looked_first.unwrap_or_else(|| self.has_news()) && self.begin_wait() {
                 self.wake.wait(wake_at.saturating_sub(self.clock.monotonic()));
                 self.end_wait();
             }
@@ -153,7 +155,7 @@ impl Consumer {
                 if self.has_news() {
                     return true;
                 }
-                std::hint::spin_loop();
+                spin_loop();
             }
         }
         until >= wake_at

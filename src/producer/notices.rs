@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::delivery::RecordMetadata;
 use super::sink::Afterwards;
 use crate::env::clock::Clock;
-use crate::env::sync::{Condvar, Mutex};
+use crate::env::sync::{Condvar, Mutex, thread_local};
 use crate::error::Result;
 
 /// What a user wants called with the fate of a record.
@@ -53,7 +53,7 @@ thread_local! {
 
 /// Whether the calling thread is inside of a callback: it must not wait for callbacks to return.
 pub(super) fn is_in_callback() -> bool {
-    CALLBACK_DEPTH.get() > 0
+    CALLBACK_DEPTH.with(Cell::get) > 0
 }
 
 impl Notices {
@@ -86,9 +86,9 @@ impl Notices {
             let Some(Due { callback, outcome }) = state.callbacks.pop_front() else { return };
             state.calling = true;
             drop(state);
-            CALLBACK_DEPTH.set(CALLBACK_DEPTH.get() + 1);
+            CALLBACK_DEPTH.with(|depth| depth.set(depth.get() + 1));
             undisturbed(|| callback(outcome));
-            CALLBACK_DEPTH.set(CALLBACK_DEPTH.get() - 1);
+            CALLBACK_DEPTH.with(|depth| depth.set(depth.get() - 1));
             let mut state = self.state.lock();
             state.calling = false;
             state.called_count += 1;

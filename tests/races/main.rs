@@ -12,6 +12,8 @@ mod commits;
 #[cfg(shuttle)]
 mod env;
 #[cfg(shuttle)]
+mod groups;
+#[cfg(shuttle)]
 mod orders;
 #[cfg(all(shuttle, plant))]
 mod planted;

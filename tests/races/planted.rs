@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ottla::env::planted::wake;
 
 use crate::schedules::{alone, explore};
-use crate::{checkpoints, closing, commits, readers};
+use crate::{checkpoints, closing, commits, groups, readers};
 
 /// Up to so many schedules are tried before a bug counts as not found.
-const SCHEDULES_MAX: usize = 60_000;
+const SCHEDULES_MAX: usize = 20_000;
 
 /// The bugs, and the scenario that each breaks.
-const BUGS: [(&str, fn()); 7] = [
+const BUGS: [(&str, fn()); 14] = [
     ("woken_before_the_end", readers::tailing),
     ("mark_cleared_before_waiting", readers::tailing),
     ("ends_one_by_one", commits::seen_together),
@@ -20,6 +20,13 @@ const BUGS: [(&str, fn()); 7] = [
     ("leadership_laid_down_late", commits::three_writers),
     ("position_noted_late", checkpoints::full_journal),
     ("appends_not_waited_for", closing::abandoned),
+    ("looked_before_registering", readers::tailing),
+    ("looked_before_saying_so", groups::shared_out),
+    ("nobody_called", groups::shared_out),
+    ("taken_from_its_owner", groups::read_once),
+    ("released_before_listener", groups::read_once),
+    ("freed_under_a_commit", groups::evicted),
+    ("acked_when_queued", groups::commits_without_waiting),
 ];
 
 /// The schedules of the bug that is awake.

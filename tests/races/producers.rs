@@ -1,8 +1,12 @@
 //! Producers: every record that was sent is decided, once, and in the order of its sender.
 
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ottla::{Acks, ErrorKind, Producer, Record};
+use shuttle::future::block_on;
 use shuttle::thread::scope;
 
 use crate::schedules::check;
@@ -47,6 +51,34 @@ pub(crate) fn three_senders() {
     });
     producer.close().unwrap();
     acked.is_all_of(&broker);
+}
+
+#[test]
+fn a_flush_decides_all_that_was_sent_before() {
+    check(flushed);
+}
+
+/// Two senders, each flushes its own records beside the other; the power is lost afterwards.
+pub(crate) fn flushed() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().linger(Duration::ZERO).build().unwrap();
+    scope(|scope| {
+        for sender in 0..2 {
+            let producer = &producer;
+            scope.spawn(move || {
+                for round in 0..2 {
+                    let text = format!("{sender}.{round}");
+                    let record = Record::new(TOPIC, &*text).partition(0);
+                    let delivery = producer.send(record).unwrap();
+                    producer.flush().unwrap();
+                    assert!(delivery.is_done(), "a flush left something behind");
+                }
+            });
+        }
+    });
+    let lost = world.power_loss().open(options());
+    assert_eq!(log_of(&lost, 0).len(), 4);
 }
 
 #[test]
@@ -155,4 +187,69 @@ pub(crate) fn dropped() {
         scope.spawn(move || drop(producer));
     });
     assert_eq!(log_of(&broker, 0).len() + log_of(&broker, 1).len(), 2);
+}
+
+#[test]
+fn callbacks_are_called_once_whoever_panics() {
+    check(callbacks);
+}
+
+/// Two senders give callbacks, each second one panics, beside a flush and a close.
+pub(crate) fn callbacks() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().build().unwrap();
+    let called = Arc::new(AtomicUsize::new(0));
+    scope(|scope| {
+        for sender in 0..2 {
+            let (producer, called) = (&producer, &called);
+            scope.spawn(move || {
+                for round in 0..2 {
+                    let called = Arc::clone(called);
+                    let callback = move |written: ottla::Result<_>| {
+                        written.unwrap();
+                        called.fetch_add(1, Ordering::Relaxed);
+                        if round == 0 {
+                            resume_unwind(Box::new("a panic of the program's own"));
+                        }
+                    };
+                    let record = Record::new(TOPIC, "one burger").partition(sender);
+                    producer.send_with_callback(record, callback).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| producer.flush().unwrap());
+    });
+    producer.close().unwrap();
+    assert_eq!(called.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn deliveries_can_be_awaited() {
+    check(awaited);
+}
+
+/// Two tasks await deliveries, which the maintenance thread commits.
+pub(crate) fn awaited() {
+    let world = World::new();
+    let broker = world.broker_with(options().background(true));
+    let producer = broker.producer().build().unwrap();
+    let acked = Acked::default();
+    scope(|scope| {
+        for sender in 0..2 {
+            let (producer, acked) = (&producer, &acked);
+            scope.spawn(move || {
+                for round in 0..2 {
+                    let text = format!("{sender}.{round}");
+                    let record = Record::new(TOPIC, &*text).partition(0);
+                    let delivery = producer.send(record).unwrap();
+                    let written = block_on(delivery).unwrap();
+                    acked.note(0, written.offset, &text);
+                }
+            });
+        }
+    });
+    producer.close().unwrap();
+    acked.is_all_of(&broker);
+    broker.close().unwrap();
 }

@@ -1,6 +1,7 @@
 //! Readers beside writers: no wake-up is lost, and nothing is read that is not there.
 
 use ottla::{Acks, TopicConfig};
+use shuttle::future::block_on;
 use shuttle::thread::scope;
 
 use crate::schedules::check;
@@ -44,6 +45,37 @@ pub(crate) fn tailing() {
         });
     });
     acked.is_all_of(&broker);
+}
+
+#[test]
+fn a_task_that_awaits_records_misses_no_wake_up() {
+    check(awaiting);
+}
+
+/// A task awaits the records of two partitions, each of which has a writer.
+pub(crate) fn awaiting() {
+    let world = World::new();
+    let broker = world.broker();
+    let acked = Acked::default();
+    scope(|scope| {
+        for number in 0..2 {
+            let (broker, acked) = (&broker, &acked);
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, number).unwrap();
+                for round in 0..2 {
+                    acked.append(&partition, &round.to_string(), Acks::Leader);
+                }
+            });
+        }
+        scope.spawn(|| {
+            let assignment = [(TOPIC, 0), (TOPIC, 1)];
+            let mut consumer = broker.consumer().assign(assignment).build().unwrap();
+            let mut seen = 0;
+            while seen < 4 {
+                seen += block_on(consumer.poll_async()).unwrap().len();
+            }
+        });
+    });
 }
 
 #[test]

@@ -33,10 +33,12 @@ pub(crate) use {
     parking_lot::{Condvar, Mutex, MutexGuard, RwLock},
     std::hint::spin_loop,
     std::sync::{OnceLock, mpsc},
+    std::thread_local,
 };
 #[cfg(shuttle)]
 pub(crate) use {
     scheduled::{ArcSwap, ArcSwapOption, Condvar, Mutex, MutexGuard, OnceLock, RwLock},
     shuttle::hint::spin_loop,
     shuttle::sync::mpsc,
+    shuttle::thread_local,
 };

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::env::planted::planted;
 use crate::env::sync::Mutex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::presence::{Presence, Standing};
@@ -226,7 +227,7 @@ impl State {
     /// If the target is stale, wakes one of those who wait: it computes the new one. Where nobody
     /// waits the next poll does.
     pub(super) fn call_somebody(&self) {
-        if !self.membership.wants_plan() {
+        if !self.membership.wants_plan() || planted!("nobody_called") {
             return;
         }
         let mut seats = self.seats.values();
