@@ -146,12 +146,17 @@ impl Outlet {
         }
     }
 
-    /// Gives up the batches whose `delivery.timeout.ms` is over by `now`, the oldest first.
+    /// Gives up the batches whose `delivery.timeout.ms` is over by `now`, the oldest first. Not to
+    /// be called under a queue's lock.
     pub(super) fn expire(&self, now: Duration) {
         loop {
             let due = self.undecided.lock().pop_due(Some(now));
             match due {
-                Ok(completion) => completion.time_out(),
+                Ok(completion) => {
+                    // So that no record joins a batch that is given up.
+                    completion.queue().close_if_open(&completion);
+                    completion.time_out();
+                }
                 Err(_) => return,
             }
         }

@@ -185,6 +185,23 @@ fn a_callback_is_told_of_a_failure_and_of_a_timeout() {
     assert_eq!(producer.send(Record::new("t", "c")).unwrap().wait().unwrap().offset, 1);
 }
 
+/// A batch that was open all the time, because nobody ticked, is given up with the others.
+#[test]
+fn no_record_joins_a_batch_that_is_given_up() {
+    let world = World::new(2);
+    let builder = world.builder().set("delivery.timeout.ms", "20");
+    let producer = builder.linger(Duration::from_millis(20)).build().unwrap();
+    world.sink.stuck.store(true, Ordering::Relaxed);
+    let open = producer.send(Record::new("t", "a").partition(0)).unwrap();
+    let waited = producer.send(Record::new("t", "b").partition(1)).unwrap();
+    world.clock.advance(Duration::from_millis(20));
+    assert_eq!(kind(waited.wait()), ErrorKind::Timeout);
+    assert_eq!(kind(open.outcome().unwrap()), ErrorKind::Timeout);
+    world.sink.stuck.store(false, Ordering::Relaxed);
+    let next = producer.send(Record::new("t", "c").partition(0)).unwrap();
+    assert_eq!(next.wait().unwrap().offset, 1, "behind the one whose outcome nobody waited for");
+}
+
 /// Inside of a callback everything is allowed that is allowed outside of it.
 #[test]
 fn a_callback_may_send_wait_await_flush_and_close() {
