@@ -14,6 +14,8 @@ mod env;
 #[cfg(shuttle)]
 mod groups;
 #[cfg(shuttle)]
+mod offsets;
+#[cfg(shuttle)]
 mod orders;
 #[cfg(all(shuttle, plant))]
 mod planted;

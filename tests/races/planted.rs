@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ottla::env::planted::wake;
 
 use crate::schedules::{alone, explore};
-use crate::{checkpoints, closing, commits, groups, readers};
+use crate::{checkpoints, closing, commits, groups, offsets, readers};
 
 /// Up to so many schedules are tried before a bug counts as not found.
 const SCHEDULES_MAX: usize = 20_000;
 
 /// The bugs, and the scenario that each breaks.
-const BUGS: [(&str, fn()); 14] = [
+const BUGS: [(&str, fn()); 16] = [
     ("woken_before_the_end", readers::tailing),
     ("mark_cleared_before_waiting", readers::tailing),
     ("ends_one_by_one", commits::seen_together),
@@ -27,6 +27,8 @@ const BUGS: [(&str, fn()); 14] = [
     ("released_before_listener", groups::read_once),
     ("freed_under_a_commit", groups::evicted),
     ("acked_when_queued", groups::commits_without_waiting),
+    ("offset_shown_before_sync", offsets::seen_survives),
+    ("cut_before_offsets", offsets::beside_a_cut),
 ];
 
 /// The schedules of the bug that is awake.
