@@ -303,3 +303,48 @@ pub(crate) fn commits_without_waiting() {
         assert!(found >= offset, "the commit of {offset} by {group} was lost: {found}");
     }
 }
+
+#[test]
+fn a_replaced_static_member_commits_nothing_more() {
+    check(replaced);
+}
+
+/// A member commits again and again while another one takes its place by its instance id: what
+/// the second one commits is the last word.
+pub(crate) fn replaced() {
+    let world = World::new();
+    let broker = broker(&world);
+    append_to_all(&broker, "one burger");
+    append_to_all(&broker, "two burgers");
+    let build = || {
+        let builder = broker.consumer().group(GROUP).subscribe([TOPIC]);
+        builder.group_instance_id("stove").max_poll_records(1).build().unwrap()
+    };
+    let mut first = build();
+    while first.assignment().len() < PARTITIONS as usize {
+        first.poll(Duration::ZERO).unwrap();
+    }
+    scope(|scope| {
+        scope.spawn(move || {
+            for partition in 0..PARTITIONS {
+                if let Err(error) = first.commit_offsets([((TOPIC, partition), 1)]) {
+                    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+                }
+            }
+            if let Err(error) = first.close() {
+                assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+            }
+        });
+        scope.spawn(|| {
+            let mut second = build();
+            while second.assignment().len() < PARTITIONS as usize {
+                yield_now();
+                second.poll(Duration::ZERO).unwrap();
+            }
+            let all = (0..PARTITIONS).map(|partition| ((TOPIC, partition), 2));
+            second.commit_offsets(all).unwrap();
+        });
+    });
+    let consumer = broker.consumer().group(GROUP).build().unwrap();
+    assert_eq!(committed_offsets(&consumer), [Some(2); PARTITIONS as usize]);
+}

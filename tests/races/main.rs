@@ -26,4 +26,6 @@ mod readers;
 #[cfg(shuttle)]
 mod schedules;
 #[cfg(shuttle)]
+mod topics;
+#[cfg(shuttle)]
 mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ottla::{Acks, ErrorKind, Producer, Record};
+use ottla::{Acks, ErrorKind, Message, Producer, Record};
 use shuttle::future::block_on;
 use shuttle::thread::scope;
 
@@ -252,4 +252,38 @@ pub(crate) fn awaited() {
     producer.close().unwrap();
     acked.is_all_of(&broker);
     broker.close().unwrap();
+}
+
+#[test]
+fn a_numbering_producer_keeps_its_numbers_in_order() {
+    check(numbered);
+}
+
+/// Two senders share a producer that numbers its batches, a third batch of an identity is sent
+/// twice at once: every record is stored once.
+pub(crate) fn numbered() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().enable_idempotence(true).batch_size(1).build().unwrap();
+    let identity = broker.new_producer_identity().unwrap();
+    let acked = Acked::default();
+    scope(|scope| {
+        for sender in 0..2 {
+            let (producer, acked) = (&producer, &acked);
+            scope.spawn(move || send_and_wait(producer, sender, 0, 2, acked));
+        }
+        let partition = broker.partition(TOPIC, 0).unwrap();
+        let again = partition.clone();
+        let message = || [Message::new("twice")];
+        let first = scope.spawn(move || {
+            partition.append_idempotent(identity, 0, &message(), Acks::All).unwrap()
+        });
+        let second = again.append_idempotent(identity, 0, &message(), Acks::All).unwrap();
+        let first = first.join().unwrap();
+        assert_eq!(first, second);
+        acked.note(0, first.base_offset, "twice");
+    });
+    producer.close().unwrap();
+    acked.is_all_of(&broker);
+    acked.is_in(&world.power_loss().open(options()));
 }
