@@ -55,6 +55,8 @@ pub(crate) struct Client {
     pub(crate) stall_reported: bool,
     /// The last of its commits that had an answer.
     pub(crate) last_answer: Option<u64>,
+    /// It was replaced already when the poll began that is going on.
+    pub(crate) began_replaced: bool,
     /// Something was assigned or taken within the poll that is going on.
     pub(crate) reconciled: bool,
 }
@@ -185,6 +187,7 @@ impl Model {
             last_poll: self.now,
             stall_reported: false,
             last_answer: None,
+            began_replaced: false,
             reconciled: false,
         };
         self.clients.insert(key, client);

@@ -36,7 +36,9 @@ impl Model {
     }
 
     fn poll_began(&mut self, key: Key) -> Law {
-        self.client(key)?.reconciled = false;
+        let client = self.client(key)?;
+        client.reconciled = false;
+        client.began_replaced = client.standing == Standing::Replaced;
         self.may_commit_automatically(key)
     }
 
@@ -87,7 +89,8 @@ impl Model {
                     shown(place)
                 ));
             }
-            if position != expected {
+            // Also if it is 0, which may have been committed or be the beginning.
+            if ended.iter().any(|pending| pending.offset == position) {
                 committed.maybe.push(position);
             }
             let client = self.client(key)?;
@@ -115,7 +118,9 @@ impl Model {
     fn was_revoked(&mut self, key: Key, places: &[Place]) -> Law {
         for place in places {
             let client = self.client(key)?;
-            if client.forget(place) {
+            // It may have been replaced while its listener was called.
+            let is_replaced = client.standing == Standing::Replaced && !client.began_replaced;
+            if client.forget(place) || is_replaced {
                 continue;
             }
             let group = client.group;
@@ -163,8 +168,13 @@ impl Model {
         let client = self.client(key)?;
         client.last_poll = now;
         client.stall_reported = false;
-        if client.standing == Standing::Replaced {
-            return broken(format!("{key} was replaced and goes on polling"));
+        match client.standing {
+            Standing::Replaced if client.began_replaced => {
+                return broken(format!("{key} was replaced and goes on polling"));
+            }
+            // In the middle of this poll, by the poll of another one. It hears of it with the next.
+            Standing::Replaced => return Ok(()),
+            _ => {}
         }
         let owned = self.owned_by(key);
         if !owned.iter().eq(assignment) {
