@@ -103,8 +103,13 @@ fn a_program_that_dies_between_an_append_and_its_note_leaves_every_record_once()
     let mut random = fastrand::Rng::with_seed(seed);
     let program = std::env::current_exe().expect("this program");
     let mut written = Vec::new();
-    for life in 0..60 {
-        let micros = 1_000 + random.u64(..60_000);
+    // On a busy machine a life is over before it begins: later ones are longer.
+    let noted = || read_note(directory).map_or(0, |(_, sequence)| sequence as usize);
+    for life in 0_u64.. {
+        if life >= 60 && noted() > 100 {
+            break;
+        }
+        let micros = 1_000 + random.u64(..60_000 + 2_000 * life);
         let status = Command::new(&program)
             .args(["writer", "--exact", "--nocapture"])
             .env(DIRECTORY, directory)
@@ -122,9 +127,8 @@ fn a_program_that_dies_between_an_append_and_its_note_leaves_every_record_once()
     }
     let found = values(directory);
     assert!(found.starts_with(&written));
-    let noted = read_note(directory).map_or(0, |(_, sequence)| sequence as usize);
+    let noted = noted();
     let expected: Vec<_> = (0..found.len()).map(|value| value.to_string()).collect();
     assert_eq!(found, expected, "every record once, in order");
     assert!(found.len() >= noted && found.len() <= noted + RECORDS_PER_BATCH, "noted {noted}");
-    assert!(noted > 100, "only {noted} records in 60 lives");
 }
