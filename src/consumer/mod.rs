@@ -42,6 +42,7 @@ use fetch::Fetcher;
 use group::{Group, GroupExtras, Groups};
 use listener::{ListenerCell, RebalanceListener};
 use metrics::ConsumerMetrics;
+use poll::Glance;
 use source::Source;
 
 use crate::config::consumer::ConsumerConfig;
@@ -56,6 +57,7 @@ pub struct Consumer {
     clock: Arc<dyn Clock>,
     records_max: usize,
     spin: Duration,
+    glance: Glance,
     wake: Arc<Wake>,
     /// With a `group.id`.
     group: Option<Group>,
@@ -89,6 +91,7 @@ impl Consumer {
             clock: Arc::clone(&parts.env.clock),
             records_max: usize::try_from(config.max_poll_records).unwrap_or(usize::MAX),
             spin: Duration::from_micros(u64::from(config.poll_spin_us)),
+            glance: Glance::default(),
             wake,
             counters: ConsumerMetrics::default(),
         }
