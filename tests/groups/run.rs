@@ -146,8 +146,9 @@ impl Run {
             928..958 => self.tick(),
             958..968 => self.checkpoint(),
             968..980 => self.close_and_open(),
-            980..986 => self.crash(false),
-            986..994 => self.crash(true),
+            980..984 => self.crash(false),
+            984..987 => self.commit_with_a_failed_sync(),
+            987..994 => self.crash(true),
             _ => self.settle(),
         }?;
         self.look()
@@ -166,7 +167,7 @@ impl Run {
         Ok(())
     }
 
-    fn committed(&self, group: usize) -> Result<BTreeMap<Place, i64>, String> {
+    pub(crate) fn committed(&self, group: usize) -> Result<BTreeMap<Place, i64>, String> {
         let offsets = self.broker().committed_offsets(&group_name(group));
         let offsets = offsets.map_err(|e| format!("committed offsets cannot be read: {e}"))?;
         Ok(offsets.iter().map(|(at, offset)| (place_of(at), offset.offset)).collect())

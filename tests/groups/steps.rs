@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla::env::clock::Clock;
+use ottla::env::sim::{CacheAfterFailedSync, Call, Effect, Fault};
 use ottla::{Acks, ErrorKind, Message, OffsetReset, OffsetScope, TopicConfig, TopicName};
 
 use crate::model::{
@@ -115,6 +116,39 @@ impl Run {
         self.poll_all()?;
         self.look()?;
         self.poll_all()
+    }
+
+    /// The disk fails under a commit: nobody knows what became of it until the next session, and
+    /// until then nothing of it is shown.
+    pub(crate) fn commit_with_a_failed_sync(&mut self) -> Outcome {
+        let Some((key, client)) = self.a_member() else { return Ok(()) };
+        self.say(format!("{key} commits, and a sync fails"));
+        self.look()?;
+        let before = self.committed(client.group)?;
+        let nth = self.random.u64(1..3);
+        let fails = Effect::SyncFails(CacheAfterFailedSync::KeepsNew);
+        self.world.disk.plan(Fault::new(fails).on(Call::SyncData).nth(nth));
+        let outcome = self.stage.call(key, |consumer| consumer.commit()).unwrap_or(Ok(()));
+        self.world.disk.heal();
+        let Err(error) = outcome else {
+            // There was nothing to commit, or nothing to sync.
+            self.stage.note(Event::Committed { client: key, offsets: None, outcome: Ok(()) });
+            return Ok(());
+        };
+        // Making the topic of committed offsets may fail, too.
+        if !matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::Io) {
+            return Err(format!("a failed sync is {error}"));
+        }
+        let id = self.next_commit;
+        self.next_commit += 1;
+        self.stage.note(Event::CommitBegan { client: key, id, offsets: None });
+        self.tell_model()?;
+        let shown = self.committed(client.group)?;
+        if shown != before {
+            return Err(format!("{shown:?} is shown, acked was {before:?}"));
+        }
+        let loses_power = self.random.bool();
+        self.crash(loses_power)
     }
 
     /// A member commits whatever offset it likes.
