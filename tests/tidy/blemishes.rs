@@ -131,6 +131,23 @@ pub(crate) fn exception_complaints(text: &str) -> Vec<String> {
     complaints
 }
 
+/// Locks, atomics and what else threads wait for: from one module, so that a model checker sees
+/// all of them. Tests beside the code may use the real ones.
+pub(crate) fn lock_complaints(text: &str) -> Vec<String> {
+    let of_std = ["atomic", "Mutex", "RwLock", "Condvar", "OnceLock", "mpsc", "Barrier"];
+    let others = ["parking_lot", "arc_swap::ArcSwap", "thread::park", "thread::current"];
+    let code = without_comments_and_strings(text);
+    let own = code.lines().take_while(|line| !line.contains("cfg(test)"));
+    own.enumerate()
+        .filter(|(_, line)| {
+            line.contains("std::sync") && of_std.iter().any(|name| line.contains(name))
+                || others.iter().any(|name| line.contains(name))
+                || line.contains("std::hint::spin_loop")
+        })
+        .map(|(number, _)| format!("line {}: take it from crate::env::sync", number + 1))
+        .collect()
+}
+
 pub(crate) fn machine_path_complaints(text: &str) -> Vec<String> {
     let roots = [
         concat!("/ho", "me/"),
@@ -203,6 +220,16 @@ fn the_unsafe_rule_sees_strangers_and_silence() {
 fn the_exception_rule_sees_a_missing_reason() {
     assert_eq!(exception_complaints("#[allow(dead_code)]\nfn f() {}\n").len(), 1);
     assert_eq!(exception_complaints("#[expect(dead_code, reason = \"why\")]\n").len(), 0);
+}
+
+#[test]
+fn the_lock_rule_sees_real_locks() {
+    assert_eq!(lock_complaints("use std::sync::{Arc, Mutex};\n").len(), 1);
+    assert_eq!(lock_complaints("use std::sync::atomic::AtomicBool;\n").len(), 1);
+    assert_eq!(lock_complaints("use parking_lot::RwLock;\n").len(), 1);
+    assert_eq!(lock_complaints("use std::sync::{Arc, Weak};\n").len(), 0);
+    assert_eq!(lock_complaints("use crate::env::sync::Mutex;\n").len(), 0);
+    assert_eq!(lock_complaints("#[cfg(test)]\nmod tests {\n    use std::sync::mpsc;\n").len(), 0);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use blemishes::{
-    exception_complaints, file_length_complaints, function_length_complaints,
+    exception_complaints, file_length_complaints, function_length_complaints, lock_complaints,
     machine_path_complaints, name_complaints, plainness_complaints, unsafe_complaints,
 };
 use floors::{architecture_complaints, floor_of, import_complaints, module_of};
@@ -76,6 +76,15 @@ fn unsafe_stays_in_its_few_files_and_says_why() {
     check_sources("src", |path, text| {
         let allowed = UNSAFE_ALLOWED.iter().any(|prefix| path.starts_with(prefix));
         unsafe_complaints(text, allowed)
+    });
+}
+
+#[test]
+fn locks_come_from_one_module() {
+    check_sources("src", |path, text| {
+        let is_exempt = path.starts_with("src/env/") || path.starts_with("src/bin/");
+        let is_test = path.contains("tests/") || path.ends_with("tests.rs");
+        if is_exempt || is_test { Vec::new() } else { lock_complaints(text) }
     });
 }
 

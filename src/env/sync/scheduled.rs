@@ -228,4 +228,14 @@ impl<T> OnceLock<T> {
     pub(crate) const fn new() -> OnceLock<T> {
         Watched(std::sync::OnceLock::new())
     }
+
+    /// Waits in a circle, which the checker ends if it never does.
+    pub(crate) fn wait(&self) -> &T {
+        loop {
+            if let Some(value) = self.get() {
+                return value;
+            }
+            shuttle::hint::spin_loop();
+        }
+    }
 }
