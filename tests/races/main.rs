@@ -3,6 +3,8 @@
 //! call of the disk which thread goes on. docs/TESTING.md says how to run it, and how to replay a
 //! failure. Without `--cfg shuttle` there is nothing in here.
 
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot go on has failed")]
+
 #[cfg(shuttle)]
 mod checkpoints;
 #[cfg(shuttle)]

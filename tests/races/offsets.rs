@@ -106,7 +106,7 @@ pub(crate) fn beside_a_cut() {
             }
         });
         scope.spawn(|| expect(commit(&broker, GROUPS[1]), &[ErrorKind::OffsetOutOfRange]));
-        scope.spawn(|| drop(partition.truncate_to(1).unwrap()));
+        scope.spawn(|| partition.truncate_to(1).unwrap());
         scope.spawn(|| world.power_loss()).join().unwrap()
     });
     hold_the_law(&broker);

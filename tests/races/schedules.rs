@@ -31,6 +31,7 @@ pub(crate) fn alone() -> impl Drop {
 
 /// Runs `scenario` under `OTTLA_SCHEDULES` schedules that follow from `OTTLA_SEED`, or under the
 /// one that the file `OTTLA_SCHEDULE` holds.
+#[expect(clippy::disallowed_methods, reason = "looks at a note, not at a log directory")]
 pub(crate) fn check(scenario: fn()) {
     let _asleep = AWAKE.read().unwrap_or_else(PoisonError::into_inner);
     if let Ok(schedule) = std::env::var("OTTLA_SCHEDULE") {

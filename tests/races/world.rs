@@ -67,7 +67,7 @@ impl World {
     /// The world after a loss of power now.
     pub(crate) fn power_loss(&self) -> World {
         let drawn = thread_rng().next_u64();
-        let disk = if drawn % 2 == 0 {
+        let disk = if drawn.is_multiple_of(2) {
             self.disk.after_losing_everything_unsynced()
         } else {
             self.disk.after_power_loss(&mut Choices::seeded(drawn))
