@@ -126,11 +126,14 @@ impl Model {
                     committed.changed_at = now;
                     committed.pending.drain(..=at);
                 }
+                // Nobody knows; the next session tells.
+                Err(failure) if failure.0 == ErrorKind::Poisoned => {}
                 Err(_) => drop(committed.pending.remove(at)),
             }
         }
         match outcome {
             Err(_) if self.disturbed.contains(&id) => Ok(()),
+            Err((ErrorKind::Poisoned | ErrorKind::Io, _)) if self.disk_fails => Ok(()),
             Err(failure) if was_begun && standing == Standing::Member => {
                 broken(format!("the commit {id} of {key} failed: {failure:?}"))
             }

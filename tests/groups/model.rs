@@ -117,6 +117,8 @@ pub(crate) struct Model {
     pub(crate) groups: Vec<Group>,
     /// Commits that were under way when a topic in them was deleted: they may fail.
     pub(crate) disturbed: BTreeSet<u64>,
+    /// A sync is failing on purpose.
+    pub(crate) disk_fails: bool,
     /// Statistics, to see that runs are worth something.
     pub(crate) delivered: u64,
     pub(crate) assigned: u64,

@@ -167,7 +167,7 @@ impl Run {
         Ok(())
     }
 
-    pub(crate) fn committed(&self, group: usize) -> Result<BTreeMap<Place, i64>, String> {
+    fn committed(&self, group: usize) -> Result<BTreeMap<Place, i64>, String> {
         let offsets = self.broker().committed_offsets(&group_name(group));
         let offsets = offsets.map_err(|e| format!("committed offsets cannot be read: {e}"))?;
         Ok(offsets.iter().map(|(at, offset)| (place_of(at), offset.offset)).collect())
