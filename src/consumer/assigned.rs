@@ -47,12 +47,15 @@ pub(super) struct Assigned {
     awaits_committed: bool,
     /// What this consumer committed last, or found committed.
     committed: Option<i64>,
+    /// The partition's generation that the position is of: other records may stand behind a cut.
+    generation: u32,
 }
 
 impl Assigned {
     pub(super) fn new(name: TopicPartition, partition: Arc<Partition>) -> Assigned {
         Assigned {
             name: Arc::new(name),
+            generation: partition.generation(),
             partition,
             position: None,
             fetched: None,
@@ -94,6 +97,7 @@ impl Assigned {
         }
         let end = self.readable_end(self.partition.end_offset(), rules.isolation);
         end.is_ok_and(|end| self.position.is_some_and(|position| position >= end))
+            && self.generation == self.partition.generation()
     }
 
     /// About how many bytes a fetch would find, and no fewer.
@@ -134,7 +138,7 @@ impl Assigned {
 
     /// The position to commit: none before anybody looked, and none of a topic that was deleted.
     pub(super) fn position_to_commit(&self) -> Option<i64> {
-        self.position.filter(|_| !self.partition.is_deleted())
+        self.uncut_position().filter(|_| !self.partition.is_deleted())
     }
 
     /// The bytes that were fetched and are not handed out.
@@ -172,7 +176,19 @@ impl Assigned {
     pub(super) fn seek(&mut self, offset: i64, pool: &Pool) {
         self.awaits_committed = false;
         self.forget(pool);
+        self.generation = self.partition.generation();
         self.position = Some(offset);
+    }
+
+    /// The position; if the log was cut off in front of it, where that was: what was written there
+    /// since is new.
+    fn uncut_position(&self) -> Option<i64> {
+        let position = self.position?;
+        if self.generation == self.partition.generation() {
+            return Some(position);
+        }
+        let cut = self.partition.cut_since(self.generation);
+        Some(cut.map_or(position, |end| position.min(end)))
     }
 
     /// The position; where there is none, or none that exists, where the rules say to go. `end` is
@@ -181,7 +197,7 @@ impl Assigned {
     /// # Errors
     /// [`ErrorKind::OffsetOutOfRange`] if they say nowhere; those of the disk.
     pub(super) fn position(&self, rules: &FetchRules, end: i64) -> Result<i64> {
-        self.valid(self.position, rules, end)
+        self.valid(self.uncut_position(), rules, end)
     }
 
     /// `position`, if it exists; else where the rules say to go.
@@ -211,8 +227,10 @@ impl Assigned {
 
     /// Goes to the [`position`](Self::position), which exists from now on.
     fn resolve(&mut self, rules: &FetchRules, end: i64) -> Result<i64> {
+        let generation = self.partition.generation();
         let position = self.position(rules, end)?;
         self.position = Some(position);
+        self.generation = generation;
         Ok(position)
     }
 

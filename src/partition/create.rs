@@ -142,6 +142,7 @@ impl Partition {
             first_unstable: AtomicI64::new(first_unstable),
             waiters: Waiters::default(),
             generation: AtomicU32::new(0),
+            cuts: Mutex::default(),
             index_interval_bytes: AtomicU64::new(settings.index_interval_bytes),
             dirty: AtomicBool::new(false),
             deleted: AtomicBool::new(false),

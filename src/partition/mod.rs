@@ -64,6 +64,8 @@ pub(crate) struct Partition {
     waiters: Waiters,
     /// Changes when the log is cut: positions that readers remember are worth nothing then.
     generation: AtomicU32,
+    /// The generations that cuts began, and where they cut: the later, the further on.
+    cuts: Mutex<Vec<(u32, i64)>>,
     index_interval_bytes: AtomicU64,
     /// Something changed since the last checkpoint.
     dirty: AtomicBool,

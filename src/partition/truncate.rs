@@ -70,8 +70,27 @@ impl Partition {
         writer.prepare()?;
         // Readers that start from now on stay below; positions they remember are void.
         self.watermarks.set_end(offset);
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        let generation = self.generation.load(Ordering::Acquire) + 1;
+        {
+            let mut cuts = self.cuts.lock();
+            // Whoever has not heard of a cut further back has not heard of this one either.
+            cuts.retain(|(_, end)| *end < offset);
+            cuts.push((generation, offset));
+        }
+        self.generation.store(generation, Ordering::Release);
         writer.truncate(offset).map_err(|error| self.shared.poisoned_by(error))
+    }
+
+    /// Counts the cuts of this session.
+    #[inline]
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// How far the log was cut back since `generation`, if it was.
+    pub(crate) fn cut_since(&self, generation: u32) -> Option<i64> {
+        let cuts = self.cuts.lock();
+        cuts.iter().find(|(at, _)| *at > generation).map(|(_, end)| *end)
     }
 
     /// The sums and indexes of a segment up to the first batch that reaches `offset`.
