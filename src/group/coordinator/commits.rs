@@ -150,7 +150,16 @@ impl Coordinator {
     /// [`ErrorKind::GroupNotEmpty`] if it has members; [`ErrorKind::Closed`].
     pub(crate) fn hold_empty(&self, host: &dyn OffsetsHost, group: &str) -> Result<EmptyHold> {
         let group = self.group(host, group)?;
-        group.with(|state| state.membership.hold())?;
+        let hold = || group.with(|state| state.membership.hold());
+        let is_empty = || group.with(|state| state.membership.is_empty());
+        match hold() {
+            Err(_) if is_empty() => {
+                // What a member that left did not wait for may only have to be carried out.
+                host.committer().settle();
+                hold()?;
+            }
+            held => held?,
+        }
         Ok(EmptyHold(group))
     }
 }

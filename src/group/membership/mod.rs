@@ -132,15 +132,21 @@ impl Membership {
         }
     }
 
-    /// Somebody outside of the group is about to write its offsets; refused while it has members.
+    /// Somebody outside of the group is about to write its offsets; refused while it has members,
+    /// or a member that left has not ended a commit.
     /// Until [`unhold`](Self::unhold) nobody takes a partition.
     ///
     /// # Errors
     /// [`ErrorKind::GroupNotEmpty`].
     pub(crate) fn hold(&mut self) -> Result<()> {
-        if self.members.is_empty() {
+        if self.members.is_empty() && self.owners.is_empty() {
             self.holds += 1;
             return Ok(());
+        }
+        if self.members.is_empty() {
+            // It would land behind what is about to be written.
+            let message = "a commit of a member that left is under way: try again";
+            return Err(Error::new(ErrorKind::GroupNotEmpty, message));
         }
         let count = self.members.len();
         let message = format!("the group has {count} active members: close them first");

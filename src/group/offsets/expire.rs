@@ -92,17 +92,22 @@ impl OffsetStore {
         if changes.is_empty() {
             return Ok(0);
         }
-        let count = changes.iter().filter(|c| matches!(c.what, What::Forget { .. })).count();
-        if self.first_piece(&changes) < changes.len() && names.len() > 1 {
+        let piece = self.first_piece(&changes);
+        if piece < changes.len() && names.len() > 1 {
             return self.expire_halves(host, names, activity, now);
         }
+        // One group may have more than fits into a commit: the rest is found to be due again.
+        let is_rest = piece < changes.len();
+        changes.truncate(piece);
+        let count = changes.iter().filter(|c| matches!(c.what, What::Forget { .. })).count() as u64;
         let mut prepared = self.prepare(host, changes)?;
         prepared.effect.unchanged = unchanged;
         match self.write(host, prepared) {
             Err(error) if error.kind() == ErrorKind::Timeout => {
                 self.expire_halves(host, names, activity, now)
             }
-            outcome => outcome.map(|()| count as u64),
+            Ok(()) if is_rest => Ok(count + self.expire_groups(host, names, activity, now)?),
+            outcome => outcome.map(|()| count),
         }
     }
 

@@ -115,3 +115,18 @@ fn a_static_members_place_is_kept_and_taken_over() {
     assert_eq!(members.expire_away(SESSION).0, 1);
     assert!(members.is_empty());
 }
+
+/// A member was put out in the middle of a commit, and its group's offsets were reset: the commit
+/// landed behind the reset, which had been acked.
+#[test]
+fn nobody_writes_from_outside_while_a_commit_of_a_member_that_left_is_under_way() {
+    let (mut members, topics) = (Membership::new(0), topics(&[("orders", 1)]));
+    let only = join(&mut members, "a");
+    look(&mut members, &topics);
+    reconcile(&mut members, only);
+    members.begin_commit(only, orders([0]).iter()).unwrap();
+    members.remove(only);
+    assert_eq!(members.hold().unwrap_err().kind(), ErrorKind::GroupNotEmpty);
+    members.end_commit(only, orders([0]).iter());
+    members.hold().unwrap();
+}
