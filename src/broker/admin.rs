@@ -18,6 +18,7 @@ use crate::config::topic::TopicConfig;
 use crate::env::Env;
 use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
+use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::file_names::{PARTITION_METADATA, delete_dir, log_file, stray_dir};
 use crate::format::partition_metadata;
@@ -169,6 +170,7 @@ impl Engine {
         config.validate()?;
         let name = TopicName::new(name)?;
         let partitions = config.partition_count().unwrap_or(self.options.num_partitions);
+        let _not_now = user_code::not_now();
         let mut state = self.catalog.lock();
         let id = fresh_topic_id(&self.env);
         let overrides =
@@ -186,6 +188,7 @@ impl Engine {
 
     fn add_partitions(&self, name: &str, total: i32) -> Result<()> {
         self.check_writable()?;
+        let _not_now = user_code::not_now();
         let mut state = self.catalog.lock();
         let topic = state.catalog.topic(name)?;
         let (name, id) = (topic.name.clone(), topic.id);
@@ -202,6 +205,7 @@ impl Engine {
 
     fn alter_topic(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<()> {
         self.check_writable()?;
+        let _not_now = user_code::not_now();
         let mut state = self.catalog.lock();
         let mut config = config_of(state.catalog.topic(name)?);
         for (key, value) in changes {
@@ -226,6 +230,7 @@ impl Engine {
 
     fn delete_topic(&self, name: &str) -> Result<()> {
         self.check_writable()?;
+        let _not_now = user_code::not_now();
         let mut state = self.catalog.lock();
         let topic = self.topics.get(name).ok_or_else(|| unknown_topic(name))?;
         refuse_internal(&topic.name, "deleted")?;

@@ -9,6 +9,7 @@ use crate::config::acks::Acks;
 use crate::consumer::builder::ConsumerBuilder;
 use crate::consumer::group::Groups;
 use crate::env::sync::atomic::Ordering;
+use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 use crate::partition::writer::Appended;
@@ -109,6 +110,7 @@ impl Engine {
     ) -> Result<Appended> {
         self.check_writable()?;
         self.committer.begin_write()?;
+        let _not_now = user_code::not_now();
         let mut writer = partition.lock();
         // Whoever gets the lock after the close had it may write no more.
         if self.committer.is_finished() {
@@ -120,13 +122,20 @@ impl Engine {
         // it nevertheless, syncs it.
         let unsynced_bytes = writer.unsynced_tail_bytes();
         if unsynced_bytes > self.options.unsynced_bytes_max {
-            writer.sync_tail()?;
+            writer.sync_tail().map_err(|error| not_synced(&error))?;
         } else if unsynced_bytes > self.options.unsynced_bytes_max / EARLY_SYNC_PART {
             drop(writer);
             self.committer.want_checkpoint();
         }
         Ok(appended)
     }
+}
+
+/// What became of a batch that was written, and whose sync failed.
+#[cold]
+fn not_synced(error: &Error) -> Error {
+    let message = format!("{error}; the records were written, whether they stay is unknown");
+    Error::new(ErrorKind::Poisoned, message)
 }
 
 /// The outcome of a ticket with one part.

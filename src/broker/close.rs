@@ -55,7 +55,8 @@ impl Engine {
                 // What is owed about groups is written while the log still takes it. A failure
                 // leaves older generations behind, and no close depends on that.
                 let _ = self.offsets.write_owed(self);
-                self.committer.close(self.catalog.lock().broker_epoch())
+                let broker_epoch = self.catalog.lock().broker_epoch();
+                self.committer.close(broker_epoch)
             }
         };
         self.let_go();

@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::broker::{Broker, Engine};
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicI64, Ordering};
+use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::producer::identity::{EPOCH_MAX, ProducerIdentity};
 
@@ -91,6 +92,7 @@ impl Broker {
 impl Engine {
     pub(crate) fn new_producer_identity(&self) -> Result<ProducerIdentity> {
         self.check_writable()?;
+        let _not_now = user_code::not_now();
         let mut free = self.producer_ids.free.lock();
         if free.ids.is_empty() {
             let known = if free.is_compared { -1 } else { self.highest_known_id()? };

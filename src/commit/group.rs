@@ -31,6 +31,7 @@ use crate::env::planted::planted;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::Ordering;
 use crate::env::sync::mpsc;
+use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES, padded};
 use crate::partition::Partition;
@@ -191,6 +192,12 @@ impl Committer {
 
     /// Commits group after group until `own` is decided and another thread leads, or nothing waits.
     fn lead(&self, own: &Arc<Ticket>) {
+        self.lead_groups(own);
+        self.call_back();
+    }
+
+    fn lead_groups(&self, own: &Arc<Ticket>) {
+        let _not_now = user_code::not_now();
         let mut journal = self.leader.lock();
         loop {
             let group = self.next_group(journal.frame_bytes_max());
@@ -198,8 +205,6 @@ impl Committer {
             let handed = own.is_decided() && self.hand_over();
             self.tell(group, own);
             if handed {
-                drop(journal);
-                self.call_back();
                 return;
             }
         }
@@ -268,11 +273,14 @@ impl Committer {
                 completions.calling = true;
                 ticket
             };
+            let not_now = user_code::not_now();
             let called = catch_unwind(AssertUnwindSafe(|| ticket.call_back()));
             self.completions.lock().calling = false;
+            drop(not_now);
             match called {
                 Ok(None) => {}
-                Ok(Some(afterwards)) => afterwards(),
+                // The thread may hold a lock of its own, the catalog's for instance.
+                Ok(Some(afterwards)) => user_code::run(afterwards),
                 Err(panic) => {
                     // Whoever came meanwhile has left its callbacks to this thread.
                     self.call_back();

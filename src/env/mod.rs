@@ -20,6 +20,7 @@ pub mod sim;
 pub(crate) mod sync;
 pub mod threads;
 mod tree;
+pub(crate) mod user_code;
 pub mod vfs;
 #[cfg(test)]
 mod vfs_tests;

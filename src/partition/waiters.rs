@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::env::planted::planted;
 use crate::env::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::env::sync::{Condvar, Mutex};
+use crate::env::user_code;
 
 /// Somebody who waits, maybe for several partitions at once: a thread, or a task.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ struct WakeState {
     woken: bool,
     /// The task to tell, once.
     waker: Option<Waker>,
+    /// It is a task that waits, also when it was told and has not come back yet.
+    is_task: bool,
 }
 
 impl Wake {
@@ -31,19 +34,21 @@ impl Wake {
         Arc::new(Wake::default())
     }
 
-    /// Wakes the waiter, or lets its next wait return at once.
-    pub(crate) fn wake(&self) {
-        let waker = {
+    /// Wakes the waiter, or lets its next wait return at once. False if it is a task, which may
+    /// take its time to come.
+    pub(crate) fn wake(&self) -> bool {
+        let (waker, is_task) = {
             let mut state = self.state.lock();
             if std::mem::replace(&mut state.woken, true) {
-                return;
+                return !state.is_task;
             }
-            state.waker.take()
+            (state.waker.take(), state.is_task)
         };
         self.condition.notify_all();
         if let Some(waker) = waker {
-            waker.wake();
+            user_code::run(move || waker.wake());
         }
+        !is_task
     }
 
     /// Waits until woken, at most so long; true if it was woken. Takes the mark back.
@@ -58,7 +63,12 @@ impl Wake {
 
     /// Takes the mark back without waiting, and forgets the task; true if it was set.
     pub(crate) fn take(&self) -> bool {
-        std::mem::take(&mut *self.state.lock()).woken
+        // The last handle of a task may go with its waker: not under the lock.
+        let WakeState { woken, .. } = {
+            let mut state = self.state.lock();
+            std::mem::take(&mut *state)
+        };
+        woken
     }
 
     /// The task to tell at the next wake, instead of the one before; `false` if that wake came
@@ -69,7 +79,10 @@ impl Wake {
         if std::mem::take(&mut state.woken) {
             return false;
         }
-        state.waker = Some(waker.clone());
+        state.is_task = true;
+        let before = state.waker.replace(waker.clone());
+        drop(state);
+        drop(before);
         true
     }
 }
@@ -117,7 +130,6 @@ impl Waiters {
             self.count.store(0, Ordering::SeqCst);
             std::mem::take(&mut *list)
         };
-        // Under no lock: what a task's waker does is not known here.
         for wake in registered {
             wake.wake();
         }

@@ -236,9 +236,12 @@ impl Completion {
         if self.stage() == Stage::Done {
             return false;
         }
-        match watchers.wakers.get_mut(&index) {
-            Some(known) => known.clone_from(waker),
-            None => drop(watchers.wakers.insert(index, waker.clone())),
+        let is_known = |known: &Waker| known.will_wake(waker);
+        if !watchers.wakers.get(&index).is_some_and(is_known) {
+            let before = watchers.wakers.insert(index, waker.clone());
+            drop(watchers);
+            // Outside of the lock: the last handle of a task may go with it.
+            drop(before);
         }
         true
     }

@@ -9,6 +9,12 @@ pub(crate) mod planted {
     pub(crate) use planted;
 }
 
+pub(crate) mod user_code {
+    pub(crate) fn run(code: impl FnOnce() + 'static) {
+        code();
+    }
+}
+
 pub(crate) mod sync {
     use std::time::Duration;
 

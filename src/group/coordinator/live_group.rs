@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::env::planted::planted;
 use crate::env::sync::Mutex;
+use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::presence::{Presence, Standing};
 use crate::group::coordinator::stalls::OnStall;
@@ -83,6 +84,7 @@ impl LiveGroup {
     /// Runs `step` under the group's lock. What it lets go of of the program's own, callbacks and
     /// assignors, is dropped after that: whatever they hold may come back to the group.
     pub(crate) fn with<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
+        let _not_now = user_code::not_now();
         let mut state = self.state.lock();
         let outcome = step(&mut state);
         let retired = (std::mem::take(&mut state.retired), state.membership.take_retired());
@@ -225,15 +227,14 @@ impl State {
     }
 
     /// If the target is stale, wakes one of those who wait: it computes the new one. Where nobody
-    /// waits the next poll does.
+    /// waits the next poll does. A task may be busy with something else although it waits, so the
+    /// others are woken, too, up to the first one that is a thread.
     pub(super) fn call_somebody(&self) {
         if !self.membership.wants_plan() || planted!("nobody_called") {
             return;
         }
-        let mut seats = self.seats.values();
-        if let Some(seat) = seats.find(|seat| seat.presence.is_waiting()) {
-            seat.presence.wake();
-        }
+        let mut waiting = self.seats.values().filter(|seat| seat.presence.is_waiting());
+        let _ = waiting.any(|seat| seat.presence.wake());
     }
 
     /// Takes back the mark of a member that has nothing to do.

@@ -78,8 +78,9 @@ impl Presence {
         self.wake.wake();
     }
 
-    pub(super) fn wake(&self) {
-        self.wake.wake();
+    /// Wakes the member if it waits; false if it is a task, which may take its time to come.
+    pub(super) fn wake(&self) -> bool {
+        self.wake.wake()
     }
 
     #[inline]

@@ -15,6 +15,7 @@ use super::table::Table;
 use super::{OffsetStore, OffsetsHost};
 use crate::catalog::topic_handle::TopicHandle;
 use crate::env::sync::atomic::Ordering;
+use crate::env::user_code;
 use crate::error::{Error, Result};
 use crate::group::offset::OffsetAndMetadata;
 use crate::partition::Partition;
@@ -76,6 +77,7 @@ impl OffsetStore {
         if self.complete.load(Ordering::Acquire) {
             return report;
         }
+        let _not_now = user_code::not_now();
         let _one_at_a_time = self.loading.lock();
         let Some(topic) = host.offsets_topic() else { return report };
         for number in 0..topic.partitions.len() {
@@ -96,6 +98,7 @@ impl OffsetStore {
         if self.loaded.read().get(number).copied().unwrap_or(false) {
             return Ok(());
         }
+        let _not_now = user_code::not_now();
         let _one_at_a_time = self.loading.lock();
         let mut report = LoadReport::default();
         self.load_partition(host, &topic, number, &mut report)?;
