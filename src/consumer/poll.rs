@@ -45,7 +45,7 @@ impl Glance {
                 self.next_rest = 0;
                 return true;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
         self.next_rest = (self.next_rest * 2).clamp(1, GLANCE_REST_MAX);
         self.rest = self.next_rest;
