@@ -12,7 +12,8 @@ const PRODUCERS_PATIENCE: Duration = Duration::from_secs(30);
 impl Broker {
     /// Closes the directory for all handles: producers are flushed, segments synced, indexes and
     /// snapshots written, and another program may open it. Handles that are left answer
-    /// `Closed`. Closing twice is fine.
+    /// `Closed`. Closing twice is fine: the second call returns at once, also while the first one is
+    /// still at work, and promises nothing.
     ///
     /// # Durability
     /// When it returns `Ok`, everything that was appended survives power loss.

@@ -74,7 +74,8 @@ impl Broker {
     ///
     /// While the directory is open, nothing that comes with the old epoch is appended any more from
     /// the moment on when this returns: `Fenced`. (What was appended before can still be sent
-    /// again: it is answered with its offsets, and stored once.)
+    /// again: it is answered with its offsets, and stored once.) The fence falls after
+    /// `producer.id.expiration.ms`, as the partitions forget their producers.
     ///
     /// # Durability
     /// None: nothing is written, as with a Kafka producer that has no transactional id. In a later
