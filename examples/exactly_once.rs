@@ -14,10 +14,11 @@ use std::time::Duration;
 use ottla::{Broker, Error, Record, Result, TopicConfig};
 
 const DIRECTORY: &str = "exactly-once-data";
-const LEDGER: &str = "exactly-once-data/ledger.txt";
+const LEDGER: &str = "exactly-once-ledger.txt";
 
 fn main() -> Result<()> {
     let _ = fs::remove_dir_all(DIRECTORY);
+    let _ = fs::remove_file(LEDGER);
     let broker = Broker::open(DIRECTORY)?;
     broker.create_topic("coins", TopicConfig::new())?;
     let producer = broker.producer().build()?;
@@ -87,7 +88,7 @@ impl Ledger {
             writeln!(file, "{} {}", self.sum, self.next_offset)?;
             file.sync_all()?;
             fs::rename(&new, LEDGER)?;
-            fs::File::open(DIRECTORY)?.sync_all()
+            fs::File::open(".")?.sync_all()
         };
         write().map_err(|error| Error::io(error, "cannot store the ledger"))
     }

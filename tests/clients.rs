@@ -191,10 +191,9 @@ fn closing_the_broker_ends_polls_that_wait() {
     let broker = Broker::in_memory().unwrap();
     broker.create_topic("t", TopicConfig::new()).unwrap();
     std::thread::scope(|scope| {
-        let nothing: [(&str, i32); 0] = [];
         let polls = [
             broker.consumer().assign([("t", 0)]),
-            broker.consumer().assign(nothing),
+            broker.consumer().group("g").subscribe_pattern("nothing"),
             broker.consumer().assign([("t", 0)]).poll_spin(Duration::from_secs(1)),
         ];
         let polls = polls.map(|builder| {

@@ -196,7 +196,8 @@ impl Engine {
             OffsetReset::ShiftBy(by) => match before {
                 Some(before) => before.saturating_add(by),
                 None => {
-                    let message = "there is no committed offset to shift";
+                    let message = "the group committed nothing here that could be shifted; leave this \
+                                   partition out";
                     let error = Error::new(ErrorKind::InvalidInput, message);
                     return Err(error.at_partition(at.topic.as_str(), at.partition));
                 }

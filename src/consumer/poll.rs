@@ -69,7 +69,8 @@ impl Consumer {
     /// As a member of a group it first comes to what the group decided: see
     /// [`RebalanceListener`](super::listener::RebalanceListener).
     /// [`ErrorKind::Fenced`] if another member took this one's `group.instance.id`;
-    /// [`ErrorKind::InvalidInput`] within a listener, and for what the group's assignor did wrong.
+    /// [`ErrorKind::InvalidInput`] without a subscription or an assignment, within a listener, and
+    /// for what the group's assignor did wrong.
     /// What an automatic commit says; no record is lost then, the next poll goes on.
     pub fn poll(&mut self, timeout: Duration) -> Result<Records> {
         self.poll_for(timeout, self.records_max)
@@ -128,10 +129,20 @@ impl Consumer {
     /// Tells the group that the member polls.
     pub(super) fn begin_poll(&mut self) -> Result<()> {
         self.check_not_in_listener("poll")?;
+        self.check_reads_something()?;
         self.counters.polls += 1;
         self.is_polling = true;
         self.resume_poll();
         Ok(())
+    }
+
+    fn check_reads_something(&self) -> Result<()> {
+        let subscribes = self.group.as_ref().is_some_and(|group| group.subscription.is_some());
+        if subscribes || !self.fetcher.assigned.is_empty() {
+            return Ok(());
+        }
+        let message = "the consumer reads nothing: subscribe to topics or assign partitions first";
+        Err(Error::new(ErrorKind::InvalidInput, message))
     }
 
     pub(super) fn end_poll(&mut self) {

@@ -36,8 +36,10 @@ fn a_group_goes_on_where_it_stopped() {
     // Another group has its own way.
     assert_eq!(scratch.run(&["consume", "orders", "-G", "bar"]).done().lines().count(), 10);
     assert_eq!(scratch.run(&["group", "list"]).done(), "bar\nkitchen\n");
-    let from_end = ["consume", "orders", "-G", "late", "-o", "end"];
-    assert_eq!(scratch.run(&from_end).done(), "");
+    // Who begins at the end goes on there, too.
+    assert_eq!(scratch.run(&["consume", "orders", "-G", "late", "-o", "end"]).done(), "");
+    scratch.produce(&["orders", "-p", "0"], "new\n").done();
+    assert_eq!(scratch.run(&["consume", "orders", "-G", "late"]).done(), "new\n");
 }
 
 #[test]
@@ -101,6 +103,9 @@ fn offsets_are_reset_as_kafkas_tool_does() {
         assert_eq!(line_of(described.done(), "0")[3], expected, "{to:?}");
         assert_eq!(line_of(described.text(), "1")[3], "5", "{to:?}");
     }
+    scratch
+        .run(&["group", "reset-offsets", "typo", "--all-topics", "--to-latest"])
+        .failed(7, "typo");
     reset(&["--topic", "orders"]).misused();
     reset(&["--to-earliest"]).misused();
     reset(&["--topic", "nothing", "--to-earliest"]).failed(7, "nothing");

@@ -10,6 +10,7 @@ mod dump;
 mod groups;
 mod produce;
 mod program;
+mod readme;
 mod scratch;
 mod topics;
 mod trouble;

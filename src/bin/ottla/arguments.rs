@@ -7,7 +7,7 @@ use ottla::config::acks::Acks;
 use ottla::config::compression::Compression;
 use ottla::config::consumer::IsolationLevel;
 
-use crate::consume::format::Format;
+use crate::consume::format::{Format, Separator};
 use crate::consume::start::Start;
 use crate::group::arguments::GroupVerb;
 
@@ -116,8 +116,9 @@ pub(crate) struct Produce {
     #[arg(long, short = 'p', value_name = "N")]
     pub(crate) partition: Option<i32>,
     /// What stands between key and value in a line. A line without it has no key.
+    /// It may hold the escapes of consume's format: \t, \x1f.
     #[arg(short = 'K', long, value_name = "SEP")]
-    pub(crate) key_separator: Option<String>,
+    pub(crate) key_separator: Option<Separator>,
     /// What a record survives before it is acknowledged: 0 nothing, 1 the end of the process,
     /// all a loss of power.
     #[arg(long, value_name = "0|1|all", default_value = "all")]

@@ -379,5 +379,6 @@ fn assignments_are_checked_and_positions_survive_them() {
     assert_eq!(numbers(&consumer.poll(NOW).unwrap()), [0, 1]);
     let nothing: [(&str, i32); 0] = [];
     consumer.assign(nothing).unwrap();
-    assert!(consumer.poll(Duration::from_millis(1)).unwrap().is_empty());
+    let error = consumer.poll(Duration::from_millis(1)).unwrap_err();
+    assert!(error.to_string().contains("reads nothing"), "{error}");
 }

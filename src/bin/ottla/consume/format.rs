@@ -120,6 +120,35 @@ impl FromStr for Format {
     }
 }
 
+/// What stands between two things in a line; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Separator(Vec<u8>);
+
+impl Separator {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for Separator {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Separator, String> {
+        let (mut bytes, mut rest) = (Vec::new(), text);
+        while let Some(c) = rest.chars().next() {
+            rest = &rest[c.len_utf8()..];
+            match c {
+                '\\' => rest = unescape(rest, &mut bytes)?,
+                _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        if bytes.is_empty() {
+            return Err("it must not be empty; leave it out for records without keys".to_owned());
+        }
+        Ok(Separator(bytes))
+    }
+}
+
 fn token(name: char) -> Result<Token, String> {
     Ok(match name {
         's' => Token::Value,

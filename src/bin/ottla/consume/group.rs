@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use ottla::error::{Error, ErrorKind};
-use ottla::{AutoOffsetReset, Broker, Consumer, OffsetAndMetadata, TopicPartition};
+use ottla::{AutoOffsetReset, Broker, Consumer, TopicPartition};
 
 use super::start::Start;
 use super::{POLL, Printer, end_of};
@@ -79,27 +79,48 @@ fn print_all(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let mut left = consume.max_messages.unwrap_or(u64::MAX);
+    let mut committed = BTreeMap::new();
     while left > 0 {
         let records = consumer.poll(POLL)?;
-        let mut printed: BTreeMap<TopicPartition, OffsetAndMetadata> = BTreeMap::new();
+        // What was polled and not printed is for whoever comes next.
+        let mut kept_back: BTreeMap<TopicPartition, i64> = BTreeMap::new();
         for record in &records {
             let is_late = ends.get(&record.partition()).is_some_and(|&end| record.offset() >= end);
             if left == 0 || (is_late && !consume.follow) {
+                kept_back.entry(record.topic_partition().clone()).or_insert(record.offset());
                 continue;
             }
             printer.print(&record, out)?;
             left -= 1;
-            printed.insert(record.topic_partition().clone(), (record.offset() + 1).into());
         }
-        if !printed.is_empty() {
+        // Partitions without a record, too: the group begins there the next time.
+        let positions = positions(consumer, &kept_back)?;
+        if positions != committed {
             out.flush()?;
-            consumer.commit_offsets(printed)?;
+            consumer.commit_offsets(positions.clone())?;
+            committed = positions;
         }
         if !consume.follow && all_read(consumer, consume, ends)? {
             break;
         }
     }
     Ok(())
+}
+
+/// Where the group is to go on.
+fn positions(
+    consumer: &Consumer,
+    kept_back: &BTreeMap<TopicPartition, i64>,
+) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
+    let mut positions = BTreeMap::new();
+    for partition in consumer.assignment() {
+        let position = match kept_back.get(&partition) {
+            Some(&offset) => offset,
+            None => consumer.position(partition.topic.as_str(), partition.partition)?,
+        };
+        positions.insert(partition, position);
+    }
+    Ok(positions)
 }
 
 /// Whether every partition was read up to its end.

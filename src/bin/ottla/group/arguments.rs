@@ -11,7 +11,7 @@ pub(crate) enum GroupVerb {
     List(GroupList),
     /// Print how far a group has come, and how far it lies behind.
     Describe(GroupDescribe),
-    /// Set the committed offsets of a group.
+    /// Set the committed offsets of a group. It is done at once; --dry-run only prints it.
     ResetOffsets(GroupResetOffsets),
     /// Delete groups with all their offsets.
     Delete(GroupDelete),

@@ -21,7 +21,7 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let mut changes = Vec::new();
-    let mut reset = |broker: &Broker| {
+    let mut set = |broker: &Broker| {
         changes = match &asked.from_file {
             Some(file) => from_file(broker, asked, file)?,
             None => {
@@ -33,6 +33,13 @@ pub(crate) fn run(
             }
         };
         Ok(())
+    };
+    // A group that committed nothing has nothing to reset: it is no group, or its name is wrong.
+    let mut reset = |broker: &Broker| {
+        if asked.all_topics {
+            broker.describe_group(&asked.name)?;
+        }
+        set(broker)
     };
     match asked.dry_run {
         true => reset(&directory::read(arguments)?)?,

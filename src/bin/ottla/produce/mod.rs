@@ -17,6 +17,7 @@ use ottla::error::Error;
 use ottla::{Delivery, Producer, Record};
 
 use crate::arguments::{Arguments, Produce};
+use crate::consume::format::Separator;
 use crate::directory;
 use crate::exit::Failure;
 use lines::Lines;
@@ -137,7 +138,7 @@ impl Run<'_> {
 
 /// The record that a line stands for: what is before the first separator is the key.
 fn record_of<'l>(produce: &'l Produce, line: &'l [u8]) -> Record<'l> {
-    let (key, value) = split(line, produce.key_separator.as_deref());
+    let (key, value) = split(line, produce.key_separator.as_ref().map(Separator::bytes));
     let mut record = Record::new(&produce.topic, value);
     if let Some(key) = key {
         record = record.key(key);
@@ -148,10 +149,8 @@ fn record_of<'l>(produce: &'l Produce, line: &'l [u8]) -> Record<'l> {
     record
 }
 
-fn split<'l>(line: &'l [u8], separator: Option<&str>) -> (Option<&'l [u8]>, &'l [u8]) {
-    let Some(separator) = separator.map(str::as_bytes).filter(|bytes| !bytes.is_empty()) else {
-        return (None, line);
-    };
+fn split<'l>(line: &'l [u8], separator: Option<&[u8]>) -> (Option<&'l [u8]>, &'l [u8]) {
+    let Some(separator) = separator else { return (None, line) };
     match line.windows(separator.len()).position(|window| window == separator) {
         Some(at) => (Some(&line[..at]), &line[at + separator.len()..]),
         None => (None, line),
