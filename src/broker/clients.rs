@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::{Broker, Engine, Held};
+use crate::broker::{Broker, Engine};
 use crate::commit::ticket::Part;
 use crate::config::acks::Acks;
 use crate::consumer::builder::ConsumerBuilder;
@@ -33,11 +33,14 @@ impl Broker {
     /// # }
     /// ```
     pub fn producer(&self) -> ProducerBuilder {
-        let engine = Arc::clone(&self.engine);
+        // Whoever ticks the producer holds its insides for a moment, and so must not hold the
+        // directory open by them: only the producer itself does.
+        let engine = self.engine.engine();
         ProducerBuilder::new(ProducerParts {
             topics: engine.clone(),
             sink: engine.clone(),
             env: self.engine.env.clone(),
+            keeps_open: self.engine.clone(),
             register: Box::new(move |producer| {
                 let mut producers = engine.producers.lock();
                 producers.retain(|producer| producer.strong_count() > 0);
@@ -145,7 +148,7 @@ fn single((outcome, parts): (Result<Vec<Appended>>, Vec<Part>)) -> (Result<Appen
     (outcome.and_then(|appended| appended.first().copied().ok_or_else(lost)), batch)
 }
 
-impl Sink for Held {
+impl Sink for Engine {
     fn submit(
         &self,
         partition: &Arc<Partition>,

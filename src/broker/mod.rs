@@ -80,6 +80,11 @@ impl Held {
     pub(crate) fn new(engine: Arc<Engine>) -> Held {
         Held(engine)
     }
+
+    /// The engine by itself, which does not hold the directory open.
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl std::ops::Deref for Held {

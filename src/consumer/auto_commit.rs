@@ -15,16 +15,22 @@ use crate::group::member::GroupMember;
 use crate::group::offset::OffsetAndMetadata;
 use crate::topic::TopicPartition;
 
+/// Positions that did not move are committed again so often: committed offsets that are in use
+/// must not grow old enough to expire.
+const RENEWAL_PERIOD: Duration = Duration::from_secs(30);
+
 /// When to commit again.
 pub(super) struct AutoCommit {
     interval: Duration,
     /// Unknown until the first poll.
     next_at: Option<Duration>,
+    /// When to commit also what did not move.
+    renewal_at: Option<Duration>,
 }
 
 impl AutoCommit {
     pub(super) fn every(interval: Duration) -> AutoCommit {
-        AutoCommit { interval, next_at: None }
+        AutoCommit { interval, next_at: None, renewal_at: None }
     }
 
     /// Whether it is time; then the next interval begins.
@@ -38,9 +44,19 @@ impl AutoCommit {
             Some(_) => false,
             None => {
                 self.next_at = Some(next);
+                self.renewal_at = Some(now.saturating_add(RENEWAL_PERIOD));
                 false
             }
         }
+    }
+
+    /// Whether it is time to commit also what did not move; then the next period begins.
+    fn is_renewal(&mut self, now: Duration) -> bool {
+        let is_renewal = self.renewal_at.is_some_and(|at| now >= at);
+        if is_renewal {
+            self.renewal_at = Some(now.saturating_add(RENEWAL_PERIOD));
+        }
+        is_renewal
     }
 }
 
@@ -51,26 +67,37 @@ impl Consumer {
         else {
             return Ok(());
         };
-        if auto_commit.is_due(self.clock.monotonic()) { self.auto_commit_all() } else { Ok(()) }
+        let now = self.clock.monotonic();
+        match (auto_commit.is_due(now), auto_commit.is_renewal(now)) {
+            (_, true) => self.auto_commit(|_| true),
+            (true, false) => self.auto_commit_all(),
+            (false, false) => Ok(()),
+        }
     }
 
     /// When to commit next while a poll waits, if there will be something to commit.
     pub(super) fn auto_commit_at(&self) -> Option<Duration> {
-        let at = self.group.as_ref()?.auto_commit.as_ref()?.next_at?;
-        self.fetcher.assigned.iter().any(Assigned::is_uncommitted).then_some(at)
+        let auto_commit = self.group.as_ref()?.auto_commit.as_ref()?;
+        match self.fetcher.assigned.iter().any(Assigned::is_uncommitted) {
+            true => auto_commit.next_at,
+            false if self.fetcher.assigned.is_empty() => None,
+            false => auto_commit.renewal_at,
+        }
     }
 
     /// Commits every position that is not committed, if that is done automatically.
     pub(super) fn auto_commit_all(&mut self) -> Result<()> {
-        self.auto_commit(|_| true)
+        self.auto_commit(Assigned::is_uncommitted)
     }
 
     /// The same of some partitions.
     pub(super) fn auto_commit_of(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        self.auto_commit(|name| partitions.contains(name))
+        self.auto_commit(|assigned| {
+            assigned.is_uncommitted() && partitions.contains(assigned.name())
+        })
     }
 
-    fn auto_commit(&mut self, is_wanted: impl Fn(&TopicPartition) -> bool) -> Result<()> {
+    fn auto_commit(&mut self, is_wanted: impl Fn(&Assigned) -> bool) -> Result<()> {
         let Some(group) = self.group.as_ref().filter(|group| group.auto_commit.is_some()) else {
             return Ok(());
         };
@@ -79,10 +106,8 @@ impl Consumer {
         if standing.is_some_and(|standing| standing != Standing::Member) {
             return Ok(());
         }
-        let uncommitted = self.fetcher.assigned.iter();
-        let uncommitted = uncommitted.filter(|assigned| assigned.is_uncommitted());
-        let offsets: Offsets = uncommitted
-            .filter(|assigned| is_wanted(assigned.name()))
+        let wanted = self.fetcher.assigned.iter().filter(|assigned| is_wanted(assigned));
+        let offsets: Offsets = wanted
             .filter_map(|assigned| {
                 let offset = OffsetAndMetadata::new(assigned.position_to_commit()?);
                 Some((assigned.name().clone(), offset))

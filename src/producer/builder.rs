@@ -1,5 +1,6 @@
 //! Making a producer: its settings, typed and under Kafka's names.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) struct ProducerParts {
     pub(crate) sink: Arc<dyn Sink>,
     /// Clock and randomness.
     pub(crate) env: Env,
+    /// Held by the producer, and by nothing that outlives it: keeps the directory open.
+    pub(crate) keeps_open: Arc<dyn Any + Send + Sync>,
     /// Called once with the new producer's accumulator, to be ticked and closed.
     pub(crate) register: Box<dyn FnOnce(Weak<Accumulator>) + Send>,
 }
@@ -137,13 +140,13 @@ impl ProducerBuilder {
             return Err(error);
         }
         self.config.validate()?;
-        let ProducerParts { topics, sink, env, register } = self.parts;
+        let ProducerParts { topics, sink, env, keeps_open, register } = self.parts;
         let settings = Settings::new(&self.config);
         let numbered = self.config.enable_idempotence;
         let identity = numbered.then(|| sink.new_producer_identity()).transpose()?;
         let outlet = Arc::new(Outlet::new(sink, env, settings, identity));
         let accumulator = Arc::new(Accumulator::new(topics, outlet, self.partitioner));
         register(Arc::downgrade(&accumulator));
-        Ok(Producer { accumulator })
+        Ok(Producer { accumulator, _keeps_open: keeps_open })
     }
 }

@@ -29,6 +29,7 @@ mod tests;
 mod ticket;
 mod topic_queues;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ const DROP_FLUSH_MAX: Duration = Duration::from_secs(30);
 /// Dropping it flushes, for at most 30 seconds, and then fails what is left.
 pub struct Producer {
     accumulator: Arc<Accumulator>,
+    /// Let go of after the drop has flushed.
+    _keeps_open: Arc<dyn Any + Send + Sync>,
 }
 
 impl Producer {

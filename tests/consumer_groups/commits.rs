@@ -175,6 +175,22 @@ fn positions_are_committed_by_themselves_with_kafkas_timing() {
     assert!(drain(&mut world.member()).is_empty(), "the close commits");
 }
 
+/// Offsets of a topic in which nothing happened expired under the consumer that read it: they were
+/// committed only when they moved.
+#[test]
+fn positions_that_do_not_move_are_kept_alive() {
+    let world = World::new(1);
+    world.append(0, 0..3);
+    let builder = world.builder().assign([("t", 0)]);
+    let mut consumer = builder.auto_commit(Some(Duration::from_secs(5))).build().unwrap();
+    drain(&mut consumer);
+    for _ in 0..9 * 24 {
+        world.pass(Duration::from_secs(3600));
+        assert!(consumer.poll(NOW).unwrap().is_empty());
+    }
+    assert_eq!(committed(&consumer, 0), Some(3));
+}
+
 #[test]
 fn positions_are_committed_before_partitions_go() {
     let world = World::new(2);

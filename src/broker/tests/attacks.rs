@@ -278,6 +278,21 @@ fn a_dropped_broker_has_let_go_of_its_directory() {
     }
 }
 
+/// A tick held the insides of a producer for a moment, and with them the directory: it was closed
+/// by the maintenance thread, after the program had let go of everything.
+#[test]
+fn a_tick_does_not_hold_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = BrokerOptions::new().open(directory.path()).unwrap();
+    let producer = broker.producer().build().unwrap();
+    let ticked: Vec<_> =
+        broker.engine.producers.lock().iter().filter_map(|producer| producer.upgrade()).collect();
+    drop(broker);
+    drop(producer);
+    assert_eq!(ticked.len(), 1);
+    assert!(options().open(directory.path()).unwrap().recovery_report().clean);
+}
+
 /// A callback that panicked took those behind it along: they were called by the next commit, if
 /// there ever was one, and whoever settled waited for ever.
 #[test]

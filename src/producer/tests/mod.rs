@@ -158,6 +158,7 @@ impl World {
             topics: Arc::clone(&self.topics) as _,
             sink: Arc::clone(&self.sink) as _,
             env,
+            keeps_open: Arc::new(()),
             register: Box::new(move |weak| *accumulator.lock() = Some(weak)),
         })
     }

@@ -213,7 +213,11 @@ mod tests {
             ("", Some(":"), None, ""),
         ] {
             let expected = (key.map(str::as_bytes), value.as_bytes());
-            assert_eq!(split(line.as_bytes(), separator), expected, "{line} {separator:?}");
+            assert_eq!(
+                split(line.as_bytes(), separator.map(str::as_bytes)),
+                expected,
+                "{line} {separator:?}"
+            );
         }
     }
 }
