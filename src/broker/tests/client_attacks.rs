@@ -128,6 +128,7 @@ mod tasks {
     /// called that task, of all who waited, to share out what was free, and nobody else: until the
     /// task came back, nobody read the partitions.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "what waits in real time is tested in real time")]
     fn a_task_that_is_busy_elsewhere_holds_up_nobody() {
         until(|| {
             let broker = Broker::in_memory().unwrap();
