@@ -10,7 +10,7 @@ use loom::sync::atomic::{AtomicI64, Ordering};
 #[allow(dead_code, reason = "not all of the file is tried here")]
 #[path = "../../src/commit/ends.rs"]
 mod ends;
-#[allow(dead_code, reason = "not all of the file is tried here")]
+#[allow(dead_code, unexpected_cfgs, reason = "not all of the file is tried here")]
 #[path = "../../src/partition/waiters.rs"]
 mod waiters;
 
