@@ -1,7 +1,7 @@
 //! `cargo bench --bench table`: every promise about speed and memory, each as a ratio against a
 //! raw baseline that runs in the same minutes on the same machine.
 //!
-//! Arguments are parts of row names (`append`, `durable`, `produce`, `read`, `open`, `codec`, `idle`,
+//! Arguments are parts of row names (`append`, `durable`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
 //! `memory`); none: all rows. `--write-docs` renews docs/performance.svg and the table in
 //! docs/PERFORMANCE.md. Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
 
