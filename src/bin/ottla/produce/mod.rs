@@ -205,6 +205,7 @@ mod tests {
         for (line, separator, key, value) in [
             ("a:b:c", Some(":"), Some("a"), "b:c"),
             ("a::b", Some("::"), Some("a"), "b"),
+            (":b", Some(":"), Some(""), "b"),
             ("a:", Some(":"), Some("a"), ""),
             ("ab", Some(":"), None, "ab"),
             ("a:b", None, None, "a:b"),
