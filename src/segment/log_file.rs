@@ -75,7 +75,8 @@ impl DescriptorCache {
     fn opened(&self, file: &Arc<LogFile>) {
         let mut open = self.open.lock();
         open.push_back(Arc::downgrade(file));
-        let mut attempts = EVICTION_ATTEMPTS_MAX;
+        // Each at most once: a new one must not be closed before whoever opened it has used it.
+        let mut attempts = EVICTION_ATTEMPTS_MAX.min(open.len());
         while open.len() > self.open_max && attempts > 0 {
             attempts -= 1;
             let Some(oldest) = open.pop_front() else { break };

@@ -124,3 +124,44 @@ pub(crate) fn deleted_under_a_reader() {
     let left: Vec<_> = (start..RECORDS).map(|offset| offset.to_string()).collect();
     assert_eq!(log_of(&again, 0), left);
 }
+
+#[test]
+fn descriptors_are_taken_away_under_writers_and_readers() {
+    check(few_descriptors);
+}
+
+/// More logs than descriptors: readers make room for their own while others write and sync. What
+/// was written before a checkpoint survives the loss of power.
+pub(crate) fn few_descriptors() {
+    const PARTITIONS: i32 = 18;
+    let world = World::new();
+    let broker = world.open(options().descriptors_max(16));
+    broker.create_topic(TOPIC, TopicConfig::new().partitions(PARTITIONS)).unwrap();
+    let acked = Acked::default();
+    for number in 0..PARTITIONS {
+        acked.append(&broker.partition(TOPIC, number).unwrap(), "before", Acks::Leader);
+    }
+    broker.checkpoint().unwrap();
+    scope(|scope| {
+        for number in [0, 1] {
+            let (broker, acked) = (&broker, &acked);
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, number).unwrap();
+                acked.append(&partition, "meanwhile", Acks::Leader);
+                acked.append(&partition, "meanwhile", Acks::All);
+            });
+        }
+        scope.spawn(|| {
+            let all = (0..PARTITIONS).map(|number| (TOPIC, number));
+            let mut consumer = broker.consumer().assign(all).build().unwrap();
+            let mut seen = 0;
+            while seen < PARTITIONS as usize {
+                seen += consumer.poll(FOREVER).unwrap().len();
+            }
+        });
+        scope.spawn(|| broker.checkpoint().unwrap());
+    });
+    broker.checkpoint().unwrap();
+    acked.is_in(&broker);
+    acked.is_in(&world.power_loss().open(options()));
+}

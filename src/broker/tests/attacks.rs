@@ -309,3 +309,16 @@ fn a_callback_that_panics_takes_no_other_along() {
     calls.try_recv().unwrap();
     committer.settle();
 }
+
+/// With fewer than 32 descriptors and all of them unsynced, a new one was closed before its first
+/// write, again and again: the append never returned.
+#[test]
+fn more_unsynced_logs_than_descriptors_can_be_appended_to() {
+    let broker = options().descriptors_max(16).open_in(Env::memory()).unwrap();
+    broker.create_topic("t", TopicConfig::new().partitions(20)).unwrap();
+    for partition in 0..20 {
+        let handle = broker.partition("t", partition).unwrap();
+        handle.append(&[Message::new("a")], Acks::Leader).unwrap();
+    }
+    broker.close().unwrap();
+}
