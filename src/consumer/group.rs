@@ -118,7 +118,7 @@ impl Group {
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         match &self.member {
-            Some(member) => member.is_pending() || self.awaits_committed,
+            Some(member) => member.is_pending() || self.awaits_committed || self.deferred.is_some(),
             None => self.subscription.is_some() || self.awaits_committed,
         }
     }

@@ -35,8 +35,9 @@ impl Consumer {
             Err(error) if error.kind() == ErrorKind::Fenced => self.fenced(error),
             other => other,
         };
-        let deferred = self.group.as_mut().and_then(|group| group.deferred.take());
+        // What is told first; the other is told by a later pass.
         result?;
+        let deferred = self.group.as_mut().and_then(|group| group.deferred.take());
         deferred.map_or(Ok(()), Err)
     }
 

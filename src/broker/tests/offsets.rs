@@ -439,6 +439,17 @@ fn many_commit_at_once_from_the_first_one_on() {
     assert_eq!(committed(&broker, "own 3"), Some(10));
 }
 
+/// A name that no group can have stayed in memory when its offsets were reset.
+#[test]
+fn a_reset_refuses_names_that_cannot_be() {
+    let broker = Broker::in_memory().unwrap();
+    for name in ["", &"x".repeat(1 << 20)] {
+        let reset =
+            broker.reset_offsets(name, &OffsetScope::Committed, OffsetReset::Earliest, false);
+        assert_eq!(reset.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}
+
 #[test]
 fn offsets_are_reset_to_what_is_asked_for() {
     let (env, clock) = on_a_clock();

@@ -84,7 +84,6 @@ impl Coordinator {
         host: Arc<dyn GroupHost>,
         join: Join,
     ) -> Result<GroupMember> {
-        check_group_name(&join.group)?;
         if join.instance_id.as_ref().is_some_and(String::is_empty) {
             let message = "the group.instance.id of a static member must not be empty";
             return Err(Error::new(ErrorKind::InvalidInput, message));
@@ -101,11 +100,13 @@ impl Coordinator {
     /// log knows.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`]; those of reading the log.
+    /// [`ErrorKind::InvalidInput`] for a name that cannot be; [`ErrorKind::Closed`]; those of reading
+    /// the log.
     fn group(&self, host: &dyn OffsetsHost, name: &str) -> Result<Arc<LiveGroup>> {
         if let Some(group) = self.find(name) {
             return Ok(group);
         }
+        check_group_name(name)?;
         // Read under no lock; whoever is first puts the group in.
         let generation = self.store.generation(host, name)?;
         let mut groups = self.groups.lock();
