@@ -54,6 +54,12 @@ pub enum ErrorKind {
     UnknownGroup,
     /// The consumer group has members: close them first.
     GroupNotEmpty,
+    /// A condition does not hold any more: somebody else was faster. Nothing was written. Look at
+    /// what there is now, decide anew, and try again.
+    Conflict,
+    /// The call does not fit the state of the transaction: it was committed, aborted or timed out,
+    /// or none was begun.
+    InvalidTransactionState,
 }
 
 /// An error of the library. Cheap to move; its [`Display`](fmt::Display) is a sentence.
@@ -183,6 +189,7 @@ impl Error {
             ErrorKind::TopicExists => Some(36),
             ErrorKind::InvalidInput => Some(42),
             ErrorKind::OutOfOrderSequence => Some(45),
+            ErrorKind::InvalidTransactionState => Some(48),
             ErrorKind::Io | ErrorKind::NoSpace | ErrorKind::Poisoned => Some(56),
             ErrorKind::GroupNotEmpty => Some(68),
             ErrorKind::UnknownGroup => Some(69),

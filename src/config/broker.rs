@@ -76,6 +76,29 @@ pub struct BrokerOptions {
     /// How often the partitions look for producers to forget. Default: 10 min, at least 1 ms.
     /// `producer.id.expiration.check.interval.ms`
     pub producer_expiration_check_interval: Duration,
+    /// What one transaction keeps in memory; beyond that it is spilled to a file. Bytes. Default:
+    /// 16 MiB, bounds 64 KiB to 1 GiB. `ottla.transaction.buffer.bytes`
+    pub transaction_buffer_bytes: u32,
+    /// The most bytes that one transaction may have, over all its partitions. Default: 128 MiB,
+    /// bounds 64 KiB to 192 MiB. `ottla.transaction.max.bytes`
+    pub transaction_bytes_max: u32,
+    /// The longest time after which a transaction may ask to be aborted. Default: 15 min.
+    /// `transaction.max.timeout.ms`
+    pub transaction_timeout_max: Duration,
+    /// What the indexes of keys of sealed segments may take in memory. Bytes. Default: 64 MiB.
+    /// `ottla.key.index.cache.bytes`
+    pub key_index_cache_bytes: u64,
+    /// Whether topics are compacted in the background. Default: true. `log.cleaner.enable`
+    pub cleaner_enable: bool,
+    /// The memory in which compaction notes the newest offset of each key: 24 bytes a key. Bytes.
+    /// Default: 128 MiB, at least 1 MiB. `log.cleaner.dedupe.buffer.size`
+    pub cleaner_dedupe_buffer_bytes: u64,
+    /// How many bytes compaction reads and writes in a second, at most. Default: no bound.
+    /// `log.cleaner.io.max.bytes.per.second`
+    pub cleaner_io_bytes_per_second_max: u64,
+    /// How long compaction rests when there is nothing to do. Default: 15 s, at least 1 ms.
+    /// `log.cleaner.backoff.ms`
+    pub cleaner_backoff: Duration,
 }
 
 impl Default for BrokerOptions {
@@ -100,6 +123,14 @@ impl Default for BrokerOptions {
             offset_metadata_bytes_max: 4096,
             producer_expiration: Duration::from_secs(24 * 60 * 60),
             producer_expiration_check_interval: Duration::from_secs(10 * 60),
+            transaction_buffer_bytes: 16 << 20,
+            transaction_bytes_max: 128 << 20,
+            transaction_timeout_max: Duration::from_secs(15 * 60),
+            key_index_cache_bytes: 64 << 20,
+            cleaner_enable: true,
+            cleaner_dedupe_buffer_bytes: 128 << 20,
+            cleaner_io_bytes_per_second_max: LONG_MAX,
+            cleaner_backoff: Duration::from_secs(15),
         }
     }
 }
@@ -222,6 +253,54 @@ impl BrokerOptions {
         BrokerOptions { producer_expiration_check_interval: interval, ..self }
     }
 
+    /// What one transaction keeps in memory before it is spilled to a file, in bytes.
+    #[must_use]
+    pub fn transaction_buffer_bytes(self, transaction_buffer_bytes: u32) -> BrokerOptions {
+        BrokerOptions { transaction_buffer_bytes, ..self }
+    }
+
+    /// The most bytes that one transaction may have.
+    #[must_use]
+    pub fn transaction_bytes_max(self, transaction_bytes_max: u32) -> BrokerOptions {
+        BrokerOptions { transaction_bytes_max, ..self }
+    }
+
+    /// The longest time after which a transaction may ask to be aborted.
+    #[must_use]
+    pub fn transaction_timeout_max(self, transaction_timeout_max: Duration) -> BrokerOptions {
+        BrokerOptions { transaction_timeout_max, ..self }
+    }
+
+    /// What the indexes of keys of sealed segments may take in memory, in bytes.
+    #[must_use]
+    pub fn key_index_cache_bytes(self, key_index_cache_bytes: u64) -> BrokerOptions {
+        BrokerOptions { key_index_cache_bytes, ..self }
+    }
+
+    /// Whether topics are compacted in the background.
+    #[must_use]
+    pub fn cleaner_enable(self, cleaner_enable: bool) -> BrokerOptions {
+        BrokerOptions { cleaner_enable, ..self }
+    }
+
+    /// The memory in which compaction notes the newest offset of each key, in bytes.
+    #[must_use]
+    pub fn cleaner_dedupe_buffer_bytes(self, bytes: u64) -> BrokerOptions {
+        BrokerOptions { cleaner_dedupe_buffer_bytes: bytes, ..self }
+    }
+
+    /// How many bytes compaction reads and writes in a second, at most.
+    #[must_use]
+    pub fn cleaner_io_bytes_per_second_max(self, bytes: u64) -> BrokerOptions {
+        BrokerOptions { cleaner_io_bytes_per_second_max: bytes, ..self }
+    }
+
+    /// How long compaction rests when there is nothing to do.
+    #[must_use]
+    pub fn cleaner_backoff(self, cleaner_backoff: Duration) -> BrokerOptions {
+        BrokerOptions { cleaner_backoff, ..self }
+    }
+
     /// Sets what is called `name`.
     ///
     /// # Errors
@@ -271,7 +350,18 @@ const ACCEPTED: &[Key<BrokerOptions>] = &[
     key!("offset.metadata.max.bytes", offset_metadata_bytes_max, |text| integer(text, 0, METADATA_BYTES_MAX)),
     duration_key!("producer.id.expiration.ms", producer_expiration, 1, LONG_MAX),
     duration_key!("producer.id.expiration.check.interval.ms", producer_expiration_check_interval, 1, LONG_MAX),
+    key!("ottla.transaction.buffer.bytes", transaction_buffer_bytes, |text| integer(text, 1 << 16, 1 << 30)),
+    key!("ottla.transaction.max.bytes", transaction_bytes_max, |text| integer(text, 1 << 16, TRANSACTION_BYTES_MAX)),
+    duration_key!("transaction.max.timeout.ms", transaction_timeout_max, 1, LONG_MAX),
+    key!("ottla.key.index.cache.bytes", key_index_cache_bytes, |text| integer(text, 0, LONG_MAX)),
+    key!("log.cleaner.enable", cleaner_enable, boolean),
+    key!("log.cleaner.dedupe.buffer.size", cleaner_dedupe_buffer_bytes, |text| integer(text, 1 << 20, LONG_MAX)),
+    key!("log.cleaner.io.max.bytes.per.second", cleaner_io_bytes_per_second_max, |text| integer(text, 1, LONG_MAX)),
+    duration_key!("log.cleaner.backoff.ms", cleaner_backoff, 1, LONG_MAX),
 ];
+
+/// A segment is rolled early enough that so much can still be staged for it.
+const TRANSACTION_BYTES_MAX: u32 = 192 << 20;
 
 /// The longest note that the format of a committed offset can hold.
 const METADATA_BYTES_MAX: u32 = i16::MAX as u32;
@@ -279,7 +369,7 @@ const METADATA_BYTES_MAX: u32 = i16::MAX as u32;
 const NO_DIRECTORY: &str = "the directory is an argument of open";
 const BY_TOPIC: &str = "set it per topic (without the leading log.)";
 const AT_ONCE: &str = "members in one process are rebalanced at once";
-const NO_TRANSACTIONS: &str = "there are no transactions yet";
+const IN_MEMORY: &str = "transactional ids are known while the directory is open, and not kept";
 const NO_NETWORK: &str = "there is no network between the program and its log";
 
 #[rustfmt::skip]
@@ -299,8 +389,8 @@ const REFUSED: &[Refused] = &[
     Refused { name: "offsets.topic.compression.codec", why: "committed offsets are not compressed" },
     Refused { name: "offsets.topic.replication.factor", why: "there is one copy, in this directory" },
     Refused { name: "group.initial.rebalance.delay.ms", why: AT_ONCE },
-    Refused { name: "transaction.max.timeout.ms", why: NO_TRANSACTIONS },
-    Refused { name: "transactional.id.expiration.ms", why: NO_TRANSACTIONS },
+    Refused { name: "transactional.id.expiration.ms", why: IN_MEMORY },
+    Refused { name: "log.cleaner.threads", why: "there is one cleaner thread" },
     Refused { name: "listeners", why: NO_NETWORK },
     Refused { name: "advertised.listeners", why: NO_NETWORK },
     Refused { name: "num.network.threads", why: NO_NETWORK },

@@ -118,6 +118,14 @@ pub struct TopicValues {
     pub local_retention_ms: i64,
     /// Accepted; matters only with remote storage. Default: -2 (as `retention.bytes`).
     pub local_retention_bytes: i64,
+    /// Whether the offsets of each key's records are kept, for streams. Default: false.
+    pub key_index: bool,
+    /// Groups that are waited for: retention deletes nothing that one of them has not committed.
+    /// Default: none.
+    pub retention_groups: Vec<String>,
+    /// Records that those groups hold back take at most so many bytes of a partition; -1: no
+    /// bound. Default: -1.
+    pub retention_groups_max_bytes: i64,
 }
 
 /// How old records leave a topic. Kafka's `cleanup.policy`: any of `delete` and `compact`.
@@ -303,6 +311,27 @@ impl TopicConfig {
     #[must_use]
     pub fn segment_age(self, age: Duration) -> TopicConfig {
         self.put("segment.ms", milliseconds(age))
+    }
+
+    /// `ottla.key.index`: keeps the offsets of each key's records, so that one key is read without
+    /// scanning its partition, and its newest version is known. Default: false.
+    #[must_use]
+    pub fn key_index(self, key_index: bool) -> TopicConfig {
+        self.put("ottla.key.index", key_index)
+    }
+
+    /// `ottla.retention.groups`: retention deletes nothing that one of these groups has not
+    /// committed. Default: none.
+    #[must_use]
+    pub fn retention_groups<'a>(self, groups: impl IntoIterator<Item = &'a str>) -> TopicConfig {
+        self.put("ottla.retention.groups", groups.into_iter().collect::<Vec<_>>().join(","))
+    }
+
+    /// `ottla.retention.groups.max.bytes`: what those groups hold back takes at most so many bytes
+    /// of a partition; -1 for no bound, the default.
+    #[must_use]
+    pub fn retention_groups_max_bytes(self, bytes: i64) -> TopicConfig {
+        self.put("ottla.retention.groups.max.bytes", bytes)
     }
 
     /// `max.message.bytes`: the largest batch as stored, with its header. Default: 1048588.

@@ -1,6 +1,6 @@
 //! The table of topic settings: Kafka's dotted names, their ranges and defaults.
 //!
-//! Settings of Ottla's own (`ottla.*`) will stand here too, once there are any.
+//! Settings of Ottla's own begin with `ottla.`; a broker that reads the catalog ignores them.
 
 use super::compression::TopicCompression;
 use super::keys::{INT_MAX, Key, Keys, Refused, boolean, fraction, integer, key};
@@ -46,6 +46,9 @@ impl Default for TopicValues {
             remote_log_delete_on_disable: false,
             local_retention_ms: -2,
             local_retention_bytes: -2,
+            key_index: false,
+            retention_groups: Vec::new(),
+            retention_groups_max_bytes: -1,
         }
     }
 }
@@ -99,6 +102,16 @@ const ACCEPTED: &[Key<TopicValues>] = &[
     key!("remote.log.delete.on.disable", remote_log_delete_on_disable, boolean),
     key!("local.retention.ms", local_retention_ms, |text| integer(text, -2, i64::MAX)),
     key!("local.retention.bytes", local_retention_bytes, |text| integer(text, -2, i64::MAX)),
+    key!("ottla.key.index", key_index, boolean),
+    Key {
+        name: "ottla.retention.groups",
+        put: |values, text| {
+            values.retention_groups = groups(text)?;
+            Ok(())
+        },
+        show: |values| values.retention_groups.join(","),
+    },
+    key!("ottla.retention.groups.max.bytes", retention_groups_max_bytes, |text| integer(text, -1, i64::MAX)),
 ];
 
 const REFUSED: &[Refused] = &[
@@ -131,6 +144,18 @@ fn gzip_level(text: &str) -> Result<i32, String> {
 
 fn timestamp_type(text: &str) -> Result<TimestampType, String> {
     TimestampType::parse(text).ok_or_else(|| "it must be CreateTime or LogAppendTime".to_owned())
+}
+
+/// Names of groups, separated by commas; none for an empty text.
+fn groups(text: &str) -> Result<Vec<String>, String> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    if names.iter().any(String::is_empty) {
+        return Err("it must be names of groups, separated by commas".to_owned());
+    }
+    Ok(names)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands among parsers that can fail")]
