@@ -1,9 +1,10 @@
 //! How bytes become durable: one journal, one frame and one sync for whatever many writers commit
 //! at the same time. docs/DURABILITY.md has the protocol and why each rule is there.
 //!
-//! [`Committer`] is the handle. Its verbs are in the files: `group` (commit together), `checkpoint`
-//! (make the journal recyclable), `session` (the first write, the close), `replay` (reading a
-//! journal that was left behind), `journal` (the files), `ends` (publishing several ends at once).
+//! [`Committer`] is the handle. Its verbs are in the files: `group` (commit together), `steps`
+//! (how one group is committed), `checkpoint` (make the journal recyclable), `session` (the first
+//! write, the close), `replay` (reading a journal that was left behind), `journal` (the files),
+//! `ends` (publishing several ends at once).
 //!
 //! Lock order: `leader`, then `checkpointing`, then partitions in the order of their ids, then
 //! `queue`, `control`, `applied` (none of these three while taking another of them).
@@ -12,8 +13,10 @@ pub(crate) mod checkpoint;
 pub(crate) mod ends;
 pub(crate) mod group;
 pub(crate) mod journal;
+mod member;
 pub(crate) mod replay;
 pub(crate) mod session;
+mod steps;
 pub(crate) mod ticket;
 
 use std::sync::Arc;
