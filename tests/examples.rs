@@ -74,6 +74,13 @@ fn exactly_once_counts_every_coin_once() {
 }
 
 #[test]
+fn a_database_stays_in_step_with_the_log() {
+    let printed = run("with_sqlite", 1);
+    assert_eq!(count(&printed, "counted up to offset 8: ada has 9"), 5, "{printed}");
+    assert!(printed.contains("done: counted up to offset 60: ada has 630"), "{printed}");
+}
+
+#[test]
 fn the_group_cooks_every_order() {
     let printed = run("consumer_group", 1);
     assert!(printed.contains("600 orders were cooked, 0 are left"), "{printed}");
