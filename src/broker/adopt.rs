@@ -24,12 +24,8 @@ use crate::format::meta_properties::{DirectoryId, MetaProperties};
 use crate::format::partition_metadata;
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
-use crate::partition::read::{ReadPosition, ReadRequest};
 use crate::partition::shared::{Shared, SharedOptions};
 use crate::topic::{CLUSTER_METADATA_TOPIC, TopicId, TopicName};
-
-/// The catalog's log is read in pieces of about this size.
-const READ_BYTES: usize = 1 << 20;
 
 /// The partition that holds the catalog.
 ///
@@ -105,19 +101,8 @@ pub(crate) fn read_catalog(env: &Env, metadata: &Partition) -> Result<Catalog> {
         0 => Catalog::new(),
         _ => read_snapshot(env, metadata.id())?,
     };
-    let end = metadata.end_offset();
-    let mut from = catalog.next_offset().max(metadata.log_start_offset());
-    let mut buffer = Vec::new();
-    let mut position = ReadPosition::default();
-    while from < end {
-        let request = ReadRequest { from, end, bytes_max: READ_BYTES, check: true };
-        let read = metadata.read(&request, &mut position, &mut buffer)?;
-        catalog.replay(&buffer[read.start..read.start + read.bytes])?;
-        if read.next_offset <= from {
-            break;
-        }
-        from = read.next_offset;
-    }
+    let from = catalog.next_offset().max(metadata.log_start_offset());
+    metadata.walk_pieces(from, metadata.end_offset(), |piece| catalog.replay(piece))?;
     catalog.check_complete()?;
     Ok(catalog)
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
 use crate::batch::compression::DecodeLimits;
-use crate::batch::entry::Entry;
 use crate::broker::report::RecoveryReport;
 use crate::catalog::topic_handle::TopicHandle;
 use crate::commit::Committer;
@@ -20,12 +19,9 @@ use crate::format::control_record::{ControlType, EndTransactionMarker};
 use crate::format::producer_snapshot::ProducerEntry;
 use crate::format::transaction_records::{self, TransactionStatus, TransactionValue};
 use crate::partition::Partition;
-use crate::partition::read::{ReadPosition, ReadRequest};
 use crate::topic::TopicPartition;
 
 const TRANSACTION_STATE_TOPIC: &str = "__transaction_state";
-const READ_BYTES: usize = 1 << 20;
-
 /// Writes the missing markers, and reports each.
 ///
 /// # Errors
@@ -97,35 +93,21 @@ fn read_states(
     partition: &Partition,
     newest: &mut BTreeMap<String, TransactionValue>,
 ) -> Result<()> {
-    let end = partition.end_offset();
-    let mut from = partition.log_start_offset();
-    let (mut buffer, mut scratch) = (Vec::new(), Vec::new());
-    let mut position = ReadPosition::default();
-    while from < end {
-        let request = ReadRequest { from, end, bytes_max: READ_BYTES, check: true };
-        let read = partition.read(&request, &mut position, &mut buffer)?;
-        let mut rest = &buffer[read.start..read.start + read.bytes];
-        while let Ok(entry) = Entry::decode_first(rest) {
-            rest = &rest[entry.bytes().len()..];
-            if entry.is_control() {
-                continue;
-            }
-            let records = entry.records(&DecodeLimits::default(), &mut scratch)?;
-            for record in records {
-                let record = record?;
-                let id = record.key.and_then(|key| transaction_records::decode_key(key).ok());
-                let Some(id) = id.flatten() else { continue };
-                match record.value.map(TransactionValue::decode) {
-                    Some(Ok(value)) => drop(newest.insert(id, value)),
-                    Some(Err(_)) => {}
-                    None => drop(newest.remove(&id)),
-                }
+    let mut scratch = Vec::new();
+    partition.walk(|entry| {
+        if entry.is_control() {
+            return Ok(());
+        }
+        for record in entry.records(&DecodeLimits::default(), &mut scratch)? {
+            let record = record?;
+            let id = record.key.and_then(|key| transaction_records::decode_key(key).ok());
+            let Some(id) = id.flatten() else { continue };
+            match record.value.map(TransactionValue::decode) {
+                Some(Ok(value)) => drop(newest.insert(id, value)),
+                Some(Err(_)) => {}
+                None => drop(newest.remove(&id)),
             }
         }
-        if read.next_offset <= from {
-            break;
-        }
-        from = read.next_offset;
-    }
-    Ok(())
+        Ok(())
+    })
 }

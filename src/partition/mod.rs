@@ -32,6 +32,7 @@ mod transactions;
 mod truncate;
 pub(crate) mod verify;
 pub(crate) mod waiters;
+mod walk;
 mod watermarks;
 pub(crate) mod writer;
 

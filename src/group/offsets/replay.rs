@@ -21,11 +21,7 @@ use crate::format::control_record::ControlType;
 use crate::format::group_records::{GroupMetadataValue, GroupRecordKey, OffsetCommitValue};
 use crate::group::offset::OffsetAndMetadata;
 use crate::partition::Partition;
-use crate::partition::read::{ReadPosition, ReadRequest};
 use crate::topic::{TopicName, TopicPartition};
-
-/// The log is read in pieces of about this size.
-const READ_BYTES: usize = 1 << 20;
 
 /// Kafka's number of the record that says that a newer group exists.
 const KIND_CONSUMER_GROUP: i16 = 3;
@@ -72,23 +68,11 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// `Corrupt` for a damaged batch, with its place; those of the disk.
     pub(super) fn read(mut self, partition: &Partition) -> Result<Replayed> {
-        let end = partition.end_offset();
-        let mut from = partition.log_start_offset();
-        let (mut buffer, mut scratch) = (Vec::new(), Vec::new());
-        let mut position = ReadPosition::default();
-        while from < end {
-            let request = ReadRequest { from, end, bytes_max: READ_BYTES, check: true };
-            let read = partition.read(&request, &mut position, &mut buffer)?;
-            let mut rest = &buffer[read.start..read.start + read.bytes];
-            while let Ok(entry) = Entry::decode_first(rest) {
-                rest = &rest[entry.bytes().len()..];
-                self.entry(&entry, &mut scratch);
-            }
-            if read.next_offset <= from {
-                break;
-            }
-            from = read.next_offset;
-        }
+        let mut scratch = Vec::new();
+        partition.walk(|entry| {
+            self.entry(entry, &mut scratch);
+            Ok(())
+        })?;
         Ok(self.finish())
     }
 
