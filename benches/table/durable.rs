@@ -3,16 +3,14 @@
 //! Raw is an fdatasync of a file that grows. The limit is the same over a file whose blocks are
 //! there already: no log can do better with a sync per call, and a recycled journal comes close.
 
-use std::sync::Barrier;
-use std::thread;
-
-use ottla::{Acks, Broker, Compression, Message, TopicConfig};
+use ottla::{Acks, Message};
 
 use crate::baseline::corpus::Payloads;
 use crate::baseline::group::RawGroup;
 use crate::baseline::raw::{GrowingFile, ZeroFilledFile};
 use crate::measure::{Side, human_rate, interleaved, rate_of};
 use crate::report::{Figure, Row};
+use crate::scene::{open_alone, together};
 use crate::settings::Settings;
 
 const ZEROS: u64 = 32 << 20;
@@ -69,7 +67,7 @@ fn one_thread(settings: &Settings, per_call: usize, calls: usize) -> crate::meas
         }),
         Box::new(|| {
             let scratch = settings.scratch();
-            let broker = open(scratch.path(), 1);
+            let broker = open_alone(scratch.path(), 1);
             let handle = broker.partition("bench", 0).expect("partition");
             let mut appender = handle.appender(Acks::All);
             let messages: Vec<Message<'_>> = records.iter().map(Message::new).collect();
@@ -96,7 +94,7 @@ pub fn sixteen_threads(settings: &Settings) -> Vec<Row> {
         Box::new(|| {
             let scratch = settings.scratch();
             let group = RawGroup::create(&scratch.path().join("raw")).expect("create");
-            all_at_once(things, |_| {
+            together(THREADS, things, |_| {
                 (0..calls).for_each(|_| group.append_durably(&record).expect("append"));
             })
         }),
@@ -121,43 +119,16 @@ pub fn sixteen_threads(settings: &Settings) -> Vec<Row> {
 
 fn threads_ours(settings: &Settings, record: &[u8], calls: usize, partitions: i32) -> f64 {
     let scratch = settings.scratch();
-    let broker = open(scratch.path(), partitions);
+    let broker = open_alone(scratch.path(), partitions);
     for partition in 0..partitions {
         let handle = broker.partition("bench", partition).expect("partition");
         handle.append(&[Message::new(record)], Acks::All).expect("append");
     }
-    all_at_once((THREADS * calls) as u64, |thread| {
+    together(THREADS, (THREADS * calls) as u64, |thread| {
         let handle = broker.partition("bench", thread as i32 % partitions).expect("partition");
         let mut appender = handle.appender(Acks::All);
         for _ in 0..calls {
             appender.append(&[Message::new(record)]).expect("append");
         }
     })
-}
-
-/// Starts all threads, lets them go at the same moment, and times until the last is done.
-fn all_at_once(things: u64, work: impl Fn(usize) + Sync) -> f64 {
-    let barrier = Barrier::new(THREADS + 1);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let (barrier, work) = (&barrier, &work);
-                scope.spawn(move || {
-                    barrier.wait();
-                    work(thread);
-                })
-            })
-            .collect();
-        rate_of(things, || {
-            barrier.wait();
-            threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        })
-    })
-}
-
-fn open(path: &std::path::Path, partitions: i32) -> Broker {
-    let broker = Broker::options().background(false).open(path).expect("open");
-    let config = TopicConfig::new().partitions(partitions).compression(Compression::None);
-    broker.create_topic("bench", config).expect("create");
-    broker
 }

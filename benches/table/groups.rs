@@ -4,17 +4,18 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ottla::{Acks, Broker, Compression, Consumer, Message, TopicConfig};
+use ottla::{Acks, Broker, Consumer, Message};
 
 use crate::baseline::corpus::Payloads;
 use crate::baseline::raw::ZeroFilledFile;
 use crate::measure::{Side, human_rate, interleaved, median, p50_us, rate_of};
 use crate::report::{Figure, Row};
+use crate::scene::open_alone;
 use crate::settings::Settings;
 
 pub fn poll(settings: &Settings) -> Vec<Row> {
     let scratch = settings.scratch();
-    let broker = open(scratch.path(), 1);
+    let broker = open_alone(scratch.path(), 1);
     let things = fill(&broker, settings.round_bytes);
     let mut sides: Vec<Side<'_>> = vec![
         Box::new(|| {
@@ -56,7 +57,7 @@ const MEMBERS: usize = 16;
 
 pub fn commit(settings: &Settings) -> Vec<Row> {
     let scratch = settings.scratch();
-    let broker = open(scratch.path(), MEMBERS as i32);
+    let broker = open_alone(scratch.path(), MEMBERS as i32);
     let things = fill(&broker, 1 << 20);
     broker.checkpoint().expect("checkpoint");
     let mut members: Vec<Consumer> = (0..MEMBERS)
@@ -128,7 +129,7 @@ pub fn commit(settings: &Settings) -> Vec<Row> {
 
 pub fn rebalance(settings: &Settings) -> Vec<Row> {
     let scratch = settings.scratch();
-    let broker = open(scratch.path(), 1000);
+    let broker = open_alone(scratch.path(), 1000);
     let mut rows = Vec::new();
     for assignor in ["range", "cooperative-sticky"] {
         let times: Vec<f64> = (0..settings.rounds).map(|_| join_all(&broker, assignor)).collect();
@@ -181,11 +182,4 @@ fn fill(broker: &Broker, bytes: u64) -> u64 {
         }
     }
     calls * 1000
-}
-
-fn open(path: &std::path::Path, partitions: i32) -> Broker {
-    let broker = Broker::options().background(false).open(path).expect("open");
-    let config = TopicConfig::new().partitions(partitions).compression(Compression::None);
-    broker.create_topic("bench", config).expect("create");
-    broker
 }

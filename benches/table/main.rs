@@ -29,6 +29,7 @@ mod picture;
 mod producer;
 mod read;
 mod report;
+mod scene;
 mod settings;
 mod tail;
 

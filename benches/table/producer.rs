@@ -5,10 +5,7 @@
 //! batches of that size, and ends with a flush; making broker and directory is not timed. A round
 //! stays below the 64 MiB at which the maintenance thread begins to sync.
 
-use std::sync::Barrier;
-use std::thread;
-
-use ottla::{Acks, Broker, Compression, Producer, Record, TopicConfig};
+use ottla::{Acks, Producer, Record};
 
 use crate::baseline::corpus::Payloads;
 use crate::baseline::group::RawGroup;
@@ -16,6 +13,7 @@ use crate::baseline::raw::GrowingFile;
 use crate::heap;
 use crate::measure::{Rounds, Side, human_rate, interleaved, rate_of};
 use crate::report::{Figure, Row};
+use crate::scene::{open, together};
 use crate::settings::Settings;
 
 const RECORD_LEN: usize = 100;
@@ -50,7 +48,7 @@ pub fn sending(settings: &Settings) -> Vec<Row> {
 /// What is allocated is allocated per batch; the first ones make the buffers.
 fn allocations(settings: &Settings, records: &[&[u8]]) -> Row {
     let scratch = settings.scratch();
-    let broker = open(&scratch, 1);
+    let broker = open(scratch.path(), 1);
     let producer = broker.producer().acks(Acks::Leader).batch_size(BATCH_BYTES);
     let producer = producer.build().expect("producer");
     let count = 100 * RECORDS_PER_BATCH;
@@ -95,11 +93,11 @@ fn raw(settings: &Settings, records: &[&[u8]]) -> f64 {
 
 fn sent(settings: &Settings, records: &[&[u8]], threads: usize, partitions: i32) -> f64 {
     let scratch = settings.scratch();
-    let broker = open(&scratch, partitions);
+    let broker = open(scratch.path(), partitions);
     let producer = broker.producer().acks(Acks::Leader).batch_size(BATCH_BYTES);
     let producer = producer.build().expect("producer");
     let each = ROUND_RECORDS / threads;
-    let rate = together(threads, each * threads, |thread| {
+    let rate = together(threads, (each * threads) as u64, |thread| {
         let partition = thread as i32 % partitions;
         send_each(&producer, records, each, partition);
         producer.flush().expect("flush");
@@ -126,7 +124,7 @@ pub fn waiting(settings: &Settings) -> Vec<Row> {
         Box::new(|| {
             let scratch = settings.scratch();
             let group = RawGroup::create(&scratch.path().join("raw")).expect("create");
-            together(WAITERS, WAITERS * calls, |_| {
+            together(WAITERS, (WAITERS * calls) as u64, |_| {
                 (0..calls).for_each(|_| group.append_durably(&record).expect("append"));
             })
         }),
@@ -138,11 +136,11 @@ pub fn waiting(settings: &Settings) -> Vec<Row> {
 
 fn waited(settings: &Settings, value: &[u8], calls: usize) -> f64 {
     let scratch = settings.scratch();
-    let broker = open(&scratch, 1);
+    let broker = open(scratch.path(), 1);
     let producer = broker.producer().build().expect("producer");
     // The first commit makes the journal; a log lives longer than its first commit.
     producer.send(Record::new("bench", value)).expect("send").wait().expect("committed");
-    let rate = together(WAITERS, WAITERS * calls, |_| {
+    let rate = together(WAITERS, (WAITERS * calls) as u64, |_| {
         for _ in 0..calls {
             producer.send(Record::new("bench", value)).expect("send").wait().expect("committed");
         }
@@ -150,31 +148,4 @@ fn waited(settings: &Settings, value: &[u8], calls: usize) -> f64 {
     drop(producer);
     broker.close().expect("close");
     rate
-}
-
-fn open(scratch: &tempfile::TempDir, partitions: i32) -> Broker {
-    let broker = Broker::open(scratch.path()).expect("open");
-    let config = TopicConfig::new().partitions(partitions).compression(Compression::None);
-    broker.create_topic("bench", config).expect("create");
-    broker
-}
-
-/// Starts the threads, lets them go at the same moment, and times until the last is done.
-fn together(threads: usize, things: usize, work: impl Fn(usize) + Sync) -> f64 {
-    let barrier = Barrier::new(threads + 1);
-    thread::scope(|scope| {
-        let running: Vec<_> = (0..threads)
-            .map(|thread| {
-                let (barrier, work) = (&barrier, &work);
-                scope.spawn(move || {
-                    barrier.wait();
-                    work(thread);
-                })
-            })
-            .collect();
-        rate_of(things as u64, || {
-            barrier.wait();
-            running.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        })
-    })
 }

@@ -4,13 +4,14 @@ use std::hint::spin_loop;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ottla::{Acks, Broker, Compression, Consumer, Message, Record, TopicConfig};
+use ottla::{Acks, Broker, Consumer, Message, Record};
 
 use crate::baseline::corpus::Payloads;
 use crate::baseline::handover::{Mailbox, TailedFile};
 use crate::baseline::raw::{FRAME_HEADER_LEN, frame};
 use crate::measure::{Side, human_rate, interleaved, rate_of};
 use crate::report::{Figure, Row};
+use crate::scene::open;
 use crate::settings::Settings;
 
 /// 50,000 records a second.
@@ -79,7 +80,7 @@ fn condvar_p50_us(records: usize) -> f64 {
 
 fn consumer_p50_us(settings: &Settings, records: usize, spin_us: &str) -> f64 {
     let scratch = settings.scratch();
-    let broker = open(scratch.path());
+    let broker = open(scratch.path(), 1);
     let builder = broker.consumer().assign([("bench", 0)]).set("ottla.poll.spin.us", spin_us);
     let mut consumer = builder.build().expect("consumer");
     let handle = broker.partition("bench", 0).expect("partition");
@@ -183,7 +184,7 @@ fn raw_tail(settings: &Settings, records: &[&[u8]], things: u64) -> f64 {
 
 fn tail(settings: &Settings, things: u64, write: impl FnOnce(&Broker) + Send) -> f64 {
     let scratch = settings.scratch();
-    let broker = open(scratch.path());
+    let broker = open(scratch.path(), 1);
     let builder = broker.consumer().assign([("bench", 0)]).max_poll_records(100_000);
     let mut consumer: Consumer = builder.build().expect("consumer");
     rate_of(things, || {
@@ -196,11 +197,4 @@ fn tail(settings: &Settings, things: u64, write: impl FnOnce(&Broker) + Send) ->
             }
         });
     })
-}
-
-fn open(path: &std::path::Path) -> Broker {
-    let broker = Broker::open(path).expect("open");
-    let config = TopicConfig::new().partitions(1).compression(Compression::None);
-    broker.create_topic("bench", config).expect("create");
-    broker
 }
