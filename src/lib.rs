@@ -63,6 +63,7 @@ mod partition;
 mod producer;
 mod segment;
 pub mod topic;
+mod transaction;
 
 pub use batch::message::Message;
 pub use broker::Broker;

@@ -20,9 +20,9 @@ const FLOORS: &[(&str, u32)] = &[
     ("group", 10),
     ("producer", 11),
     ("consumer", 11),
-    ("transaction", 11),
     ("replication", 11),
-    ("broker", 12),
+    ("transaction", 12),
+    ("broker", 13),
 ];
 
 /// What a floor does not see although it lies below: bytes and structs know no files and no clock.
