@@ -8,6 +8,7 @@
 
 pub(crate) mod accumulator;
 pub(crate) mod builder;
+pub(crate) mod chooser;
 mod completion;
 pub(crate) mod delivery;
 mod drive;
@@ -20,9 +21,9 @@ mod numbering;
 mod outlet;
 pub(crate) mod partitioner;
 mod queue;
-mod ratio;
+pub(crate) mod ratio;
 pub(crate) mod record;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod sink;
 #[cfg(test)]
 mod tests;

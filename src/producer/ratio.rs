@@ -13,7 +13,7 @@ const CAUTION: f64 = 1.05;
 
 /// Bytes after compression per byte before.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct CompressionRatio(f64);
+pub(crate) struct CompressionRatio(f64);
 
 impl Default for CompressionRatio {
     fn default() -> CompressionRatio {
@@ -23,7 +23,7 @@ impl Default for CompressionRatio {
 
 impl CompressionRatio {
     /// Learns from a batch.
-    pub(super) fn observe(&mut self, plain_bytes: usize, compressed_bytes: usize) {
+    pub(crate) fn observe(&mut self, plain_bytes: usize, compressed_bytes: usize) {
         let seen = compressed_bytes as f64 / plain_bytes.max(1) as f64;
         self.0 = if seen > self.0 {
             seen.max(self.0 + WORSE_STEP)
@@ -33,12 +33,12 @@ impl CompressionRatio {
     }
 
     /// A batch had to be split: starts again from no compression at all.
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.0 = self.0.max(1.0);
     }
 
     /// How many bytes before compression fit into so many after it.
-    pub(super) fn plain_bytes(self, compressed_bytes: usize) -> usize {
+    pub(crate) fn plain_bytes(self, compressed_bytes: usize) -> usize {
         // A float beyond the range becomes the end of the range.
         (compressed_bytes as f64 / (self.0.max(BETTER_STEP) * CAUTION)) as usize
     }

@@ -17,21 +17,21 @@ use crate::topic::TopicName;
 
 /// What does not depend on the topic.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) acks: Acks,
-    pub(super) batch_size: usize,
-    pub(super) linger: Duration,
-    pub(super) buffer_memory: usize,
-    pub(super) max_block: Duration,
-    pub(super) max_request_size: usize,
-    pub(super) compression: Compression,
-    pub(super) compression_level: Option<i32>,
-    pub(super) delivery_timeout: Duration,
-    pub(super) ignore_keys: bool,
+pub(crate) struct Settings {
+    pub(crate) acks: Acks,
+    pub(crate) batch_size: usize,
+    pub(crate) linger: Duration,
+    pub(crate) buffer_memory: usize,
+    pub(crate) max_block: Duration,
+    pub(crate) max_request_size: usize,
+    pub(crate) compression: Compression,
+    pub(crate) compression_level: Option<i32>,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) ignore_keys: bool,
 }
 
 impl Settings {
-    pub(super) fn new(config: &ProducerConfig) -> Settings {
+    pub(crate) fn new(config: &ProducerConfig) -> Settings {
         Settings {
             acks: config.acks,
             batch_size: bytes(config.batch_size.into()),
@@ -49,14 +49,14 @@ impl Settings {
 
 /// How batches for one topic are built.
 #[derive(Clone, Debug)]
-pub(super) struct BatchRules {
-    pub(super) compression: Compression,
-    pub(super) level: Option<i32>,
-    pub(super) timestamp_type: TimestampType,
+pub(crate) struct BatchRules {
+    pub(crate) compression: Compression,
+    pub(crate) level: Option<i32>,
+    pub(crate) timestamp_type: TimestampType,
     /// A batch that would grow beyond this is closed first. Not compressed, header included.
     batch_bytes_max: usize,
     /// `max.message.bytes` of the topic: the log refuses a batch that is larger as it is written.
-    pub(super) message_bytes_max: usize,
+    pub(crate) message_bytes_max: usize,
     /// A record whose batch of one would be larger than this is refused.
     record_bytes_max: usize,
     /// The setting that `record_bytes_max` comes from.
@@ -65,7 +65,7 @@ pub(super) struct BatchRules {
 }
 
 impl BatchRules {
-    pub(super) fn new(settings: &Settings, topic: &TopicConfig) -> BatchRules {
+    pub(crate) fn new(settings: &Settings, topic: &TopicConfig) -> BatchRules {
         let rules = TopicRules::new(topic);
         // The topic's codec, or the producer's where the topic leaves it open.
         let own = (settings.compression, settings.compression_level);
@@ -95,7 +95,7 @@ impl BatchRules {
 
     /// At how many bytes before compression a batch is closed, if it is compressed about as well
     /// as others were.
-    pub(super) fn plain_bytes_max(&self, ratio: CompressionRatio) -> usize {
+    pub(crate) fn plain_bytes_max(&self, ratio: CompressionRatio) -> usize {
         let fitting = match self.compression {
             Compression::None => self.message_bytes_max,
             _ => ratio.plain_bytes(self.message_bytes_max),
@@ -109,7 +109,7 @@ impl BatchRules {
     /// [`ErrorKind::Limit`] for a record that is too large, [`ErrorKind::InvalidInput`] for a
     /// timestamp that the topic does not take, or no key where it wants one.
     #[inline]
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         topic: &TopicName,
         message: &Message<'_>,
