@@ -104,6 +104,7 @@ pub use group::coordinator::stalls::StalledMember;
 pub use group::membership::GroupState;
 pub use group::offset::OffsetAndMetadata;
 pub use group::offsets::ClampedOffset;
+pub use partition::compact::outcome::CompactionOutcome;
 pub use partition::report::PartitionReport;
 pub use partition::writer::Appended;
 pub use producer::Producer;

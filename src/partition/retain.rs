@@ -91,7 +91,7 @@ impl Partition {
 
     /// The largest timestamp of a segment, or the time of the log's last change if its records
     /// carry none.
-    fn largest_timestamp(&self, segment: &Arc<Segment>) -> Result<i64> {
+    pub(super) fn largest_timestamp(&self, segment: &Arc<Segment>) -> Result<i64> {
         let (timestamp, _) = segment.max_timestamp();
         if timestamp >= 0 {
             return Ok(timestamp);

@@ -21,6 +21,10 @@ pub(crate) struct Settings {
     pub(crate) retention_ms: i64,
     pub(crate) retention_bytes: i64,
     pub(crate) deletes: bool,
+    pub(crate) compacts: bool,
+    pub(crate) min_compaction_lag_ms: i64,
+    pub(crate) max_compaction_lag_ms: i64,
+    pub(crate) min_cleanable_dirty_ratio: f64,
 }
 
 impl Settings {
@@ -38,6 +42,10 @@ impl Settings {
             retention_ms: values.retention_ms,
             retention_bytes: values.retention_bytes,
             deletes: values.cleanup_policy.delete,
+            compacts: values.cleanup_policy.compact,
+            min_compaction_lag_ms: values.min_compaction_lag_ms,
+            max_compaction_lag_ms: values.max_compaction_lag_ms,
+            min_cleanable_dirty_ratio: values.min_cleanable_dirty_ratio,
         }
     }
 }
