@@ -12,6 +12,19 @@ use crate::env::sync::spin_loop;
 #[derive(Debug, Default)]
 pub(crate) struct Ends(AtomicU64);
 
+/// Ends the section when it goes, also if a panic passes by: readers would spin for ever. (The
+/// broker is poisoned then; what they see is what was shown so far.)
+struct Shown<'a> {
+    version: &'a AtomicU64,
+    next: u64,
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.version.store(self.next, Ordering::Release);
+    }
+}
+
 impl Ends {
     /// Runs `store`, which stores the new ends. Only the leader calls this, one at a time.
     pub(crate) fn publish(&self, store: impl FnOnce()) {
@@ -23,8 +36,9 @@ impl Ends {
         // Whoever reads one of the new ends sees the odd version afterwards: this fence pairs with
         // that in `read`, whatever the orderings inside of `store` are.
         fence(Ordering::Release);
+        let shown = Shown { version: &self.0, next: version + 2 };
         store();
-        self.0.store(version + 2, Ordering::Release);
+        drop(shown);
     }
 
     /// Runs `collect` until no commit published while it ran.
@@ -51,6 +65,16 @@ mod tests {
     use crate::env::sync::atomic::AtomicI64;
 
     use super::*;
+
+    #[test]
+    fn readers_go_on_after_a_panic() {
+        let ends = Ends::default();
+        let publish = std::panic::AssertUnwindSafe(|| ends.publish(|| panic!("in the middle")));
+        assert!(std::panic::catch_unwind(publish).is_err());
+        let mut looked = 0;
+        ends.read(&mut || looked += 1);
+        assert_eq!(looked, 1);
+    }
 
     #[test]
     fn a_reader_sees_both_ends_of_a_commit_or_neither() {
