@@ -15,7 +15,9 @@ use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checkpoint;
 use crate::format::control_file::{ControlFile, PartitionState};
-use crate::format::file_names::{LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT};
+use crate::format::file_names::{
+    CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
+};
 use crate::format::journal_frame::JournalEntry;
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
@@ -37,7 +39,7 @@ pub(crate) struct Opener<'a> {
 enum How {
     Clean(HashMap<(TopicId, i32), PartitionState>),
     Unclean(HashMap<(TopicId, i32), PartitionState>),
-    Foreign { clean: bool, log_starts: Offsets, recovery_points: Offsets },
+    Foreign { clean: bool, log_starts: Offsets, recovery_points: Offsets, cleaned: Offsets },
 }
 
 type Offsets = HashMap<TopicPartition, i64>;
@@ -95,9 +97,10 @@ impl<'a> Opener<'a> {
             How::Unclean(states) => {
                 Known::State(states.remove(&key).unwrap_or_else(|| empty_state(&id)))
             }
-            How::Foreign { clean, log_starts, recovery_points } => Known::Foreign {
+            How::Foreign { clean, log_starts, recovery_points, cleaned } => Known::Foreign {
                 log_start_offset: log_starts.get(&name).copied().unwrap_or(0),
                 recovery_point: recovery_points.get(&name).copied().unwrap_or(0),
+                cleaned_to: cleaned.get(&name).copied().unwrap_or(0).max(0),
                 clean: *clean,
             },
         };
@@ -176,6 +179,7 @@ fn empty_state(id: &PartitionId) -> PartitionState {
         partition: id.partition(),
         log_start_offset: 0,
         recovery_point: 0,
+        cleaned_to: 0,
         has_producers: false,
         segments: Vec::new(),
     }
@@ -186,6 +190,7 @@ fn foreign(env: &Env, clean: bool) -> Result<How> {
         clean,
         log_starts: offsets(env, LOG_START_CHECKPOINT)?,
         recovery_points: offsets(env, RECOVERY_POINT_CHECKPOINT)?,
+        cleaned: offsets(env, CLEANER_CHECKPOINT)?,
     })
 }
 

@@ -12,11 +12,14 @@ use crate::format::checksum::crc32c;
 use crate::topic::TopicId;
 
 const MAGIC: &[u8; 8] = b"OTTLACTL";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest version that is still read: it knows of no compaction.
+const VERSION_MIN: u32 = 1;
 const CRC_AT: usize = 12;
 const BODY_AT: usize = 16;
 
 const SEGMENT_BYTES: usize = 8 * 3 + 4 * 7 + 8 * 3 + 1;
+/// Of the oldest version.
 const PARTITION_BYTES_MIN: usize = 16 + 4 + 8 + 8 + 1 + 4;
 
 /// The decoded file.
@@ -60,6 +63,9 @@ pub struct PartitionState {
     pub log_start_offset: i64,
     /// All below this offset is synced.
     pub recovery_point: i64,
+    /// All below this offset went through compaction; 0 if nothing did. Only there offsets may
+    /// have holes.
+    pub cleaned_to: i64,
     /// Whether idempotent producers were known at the recovery point: then there is a producer
     /// snapshot of that offset.
     pub has_producers: bool,
@@ -135,11 +141,12 @@ impl ControlFile {
         if crc != crc32c(&bytes[BODY_AT..]) {
             return Err(FormatError::corrupt("the checksum of the control file is wrong", CRC_AT));
         }
-        if version != VERSION {
-            return Err(FormatError::unsupported(
-                format!("the control file has version {version}, this library knows {VERSION}"),
-                8,
-            ));
+        if !(VERSION_MIN..=VERSION).contains(&version) {
+            let what = format!(
+                "the control file has version {version}, this library knows {VERSION_MIN} to \
+                 {VERSION}"
+            );
+            return Err(FormatError::unsupported(what, 8));
         }
         let mut fields = Fields { bytes, at: BODY_AT };
         let closed = fields.bool()?;
@@ -149,7 +156,7 @@ impl ControlFile {
         let count = fields.count(PARTITION_BYTES_MIN)?;
         let mut partitions = Vec::with_capacity(count);
         for _ in 0..count {
-            partitions.push(PartitionState::decode(&mut fields)?);
+            partitions.push(PartitionState::decode(&mut fields, version)?);
         }
         fields.end()?;
         Ok(ControlFile { closed, nonce, wall_ms_max, journal, partitions })
@@ -181,6 +188,7 @@ impl PartitionState {
         bytes.extend_from_slice(&self.partition.to_be_bytes());
         bytes.extend_from_slice(&self.log_start_offset.to_be_bytes());
         bytes.extend_from_slice(&self.recovery_point.to_be_bytes());
+        bytes.extend_from_slice(&self.cleaned_to.to_be_bytes());
         bytes.push(u8::from(self.has_producers));
         bytes.extend_from_slice(&count(self.segments.len()));
         for segment in &self.segments {
@@ -188,11 +196,12 @@ impl PartitionState {
         }
     }
 
-    fn decode(fields: &mut Fields<'_>) -> Result<PartitionState, FormatError> {
+    fn decode(fields: &mut Fields<'_>, version: u32) -> Result<PartitionState, FormatError> {
         let topic_id = TopicId(fields.take::<16>()?);
         let partition = fields.u32()?.cast_signed();
         let log_start_offset = fields.offset()?;
         let recovery_point = fields.offset()?;
+        let cleaned_to = if version == VERSION_MIN { 0 } else { fields.offset()? };
         let has_producers = fields.bool()?;
         let count = fields.count(SEGMENT_BYTES)?;
         let mut segments: Vec<SegmentState> = Vec::with_capacity(count);
@@ -208,6 +217,7 @@ impl PartitionState {
             partition,
             log_start_offset,
             recovery_point,
+            cleaned_to,
             has_producers,
             segments,
         })
@@ -361,6 +371,7 @@ mod tests {
                 partition: 3,
                 log_start_offset: 12,
                 recovery_point: 25,
+                cleaned_to: 20,
                 has_producers: true,
                 segments: vec![segment, active],
             }],
@@ -373,6 +384,24 @@ mod tests {
         assert_eq!(ControlFile::decode(&control.encode()).unwrap(), control);
         let empty = ControlFile::default();
         assert_eq!(ControlFile::decode(&empty.encode()).unwrap(), empty);
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_still_read() {
+        let mut control = sample();
+        let mut bytes = control.encode();
+        let cleaned_to = 73 + 16 + 4 + 8 + 8;
+        bytes.drain(cleaned_to..cleaned_to + 8);
+        bytes[8..12].copy_from_slice(&1u32.to_be_bytes());
+        let crc = crc32c(&bytes[BODY_AT..]);
+        bytes[CRC_AT..BODY_AT].copy_from_slice(&crc.to_be_bytes());
+        control.partitions[0].cleaned_to = 0;
+        assert_eq!(ControlFile::decode(&bytes).unwrap(), control);
+        for version in [0, 3u32] {
+            bytes[8..12].copy_from_slice(&version.to_be_bytes());
+            let error = ControlFile::decode(&bytes).unwrap_err().to_string();
+            assert!(error.contains("version"), "{error}");
+        }
     }
 
     #[test]

@@ -129,6 +129,12 @@ impl Partition {
         self.state_of(&writer)
     }
 
+    /// All below this offset went through compaction.
+    #[expect(dead_code, reason = "compaction will call it")]
+    pub(crate) fn cleaned_to(&self) -> i64 {
+        self.writer.lock().cleaned_to
+    }
+
     /// Takes the partition's lock for writing. Take several in the order of their ids.
     #[inline]
     pub(crate) fn lock(&self) -> Writer<'_> {
@@ -158,6 +164,7 @@ impl Partition {
             partition: self.id.partition(),
             log_start_offset,
             recovery_point: writer.recovery_point,
+            cleaned_to: writer.cleaned_to,
             has_producers: writer.has_producers,
             segments: segments.as_slice().iter().skip(gone).map(|s| s.state()).collect(),
         }

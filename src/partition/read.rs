@@ -30,7 +30,9 @@ pub(crate) struct ReadRequest {
 pub(crate) struct ReadPosition {
     /// The offset that this is the position of.
     offset: i64,
-    segment: i64,
+    /// The serial number of the segment that it lies in: after a compaction another segment has
+    /// the same base offset, and this position is another place in it.
+    segment: u64,
     /// One more than the position, so that the default is none.
     position_after: u64,
     generation: u32,
@@ -69,14 +71,14 @@ impl Partition {
             return Ok(ReadOutcome { start: 0, bytes: 0, next_offset: request.from });
         }
         let generation = self.generation.load(Ordering::Acquire);
-        let segments = self.segments.load();
+        let mut segments = self.segments.load();
         let mut index = segments.floor(request.from);
         let mut start = position.for_offset(request.from, generation);
         while let Some(segment) = segments.get(index) {
             if segment.base_offset >= end {
                 break;
             }
-            let known = start.take().filter(|(base, _)| *base == segment.base_offset);
+            let known = start.take().filter(|(serial, _)| *serial == segment.serial);
             let fetch = FetchRequest {
                 from: request.from,
                 end,
@@ -86,11 +88,20 @@ impl Partition {
                 interval_bytes: self.interval_bytes(),
                 published_end: self.end_offset(),
             };
-            match segment.fetch(&fetch, buffer).map_err(|error| self.name(error))? {
+            let fetched = match segment.fetch(&fetch, buffer) {
+                // Compaction put another one in its place, and no descriptor was left to keep it.
+                Err(_) if segment.log.has_lost_name() => {
+                    segments = self.segments.load();
+                    index = segments.floor(request.from);
+                    continue;
+                }
+                fetched => fetched.map_err(|error| self.name(error))?,
+            };
+            match fetched {
                 Fetch::Found(Fetched { start, bytes, next_offset, next_position }) => {
                     *position = ReadPosition {
                         offset: next_offset,
-                        segment: segment.base_offset,
+                        segment: segment.serial,
                         position_after: next_position + 1,
                         generation,
                     };
@@ -118,7 +129,7 @@ impl Partition {
         let Some(behind) = segments.as_slice().get(segments.floor(from)..) else { return Ok(0) };
         let Some(first) = behind.first() else { return Ok(0) };
         let start = match position.for_offset(from, generation) {
-            Some((segment, at)) if segment == first.base_offset => at,
+            Some((segment, at)) if segment == first.serial => at,
             _ => {
                 let relative = from.saturating_sub(first.base_offset);
                 let relative =
@@ -141,7 +152,7 @@ impl Partition {
 
 impl ReadPosition {
     /// The segment and the position in it, if this is the position of `offset`.
-    fn for_offset(&self, offset: i64, generation: u32) -> Option<(i64, u64)> {
+    fn for_offset(&self, offset: i64, generation: u32) -> Option<(u64, u64)> {
         if self.offset != offset || self.generation != generation {
             return None;
         }

@@ -30,6 +30,7 @@ impl Partition {
         if offset >= state.recovery_point {
             return Ok(state);
         }
+        // `cleaned_to` stays: until the cut is made, holes of compaction lie behind it.
         state.recovery_point = offset.max(state.log_start_offset);
         state.segments.retain(|segment| segment.base_offset <= offset);
         state.has_producers = false;
@@ -221,6 +222,7 @@ impl Writer<'_> {
         self.state.active = Some(active);
         self.state.next_offset = offset;
         self.state.recovery_point = offset;
+        self.state.cleaned_to = self.state.cleaned_to.min(offset);
         self.state.written_end = offset;
         self.state.synced_end = offset;
         partition.note_synced(&mut self.state, offset, 0);

@@ -44,7 +44,7 @@ impl Partition {
 
     /// The index files are derived, and still somebody else may have changed them.
     fn verify_indexes(&self, segment: &Segment, result: &mut PartitionVerification) -> Result<()> {
-        let changed = Indexes::changed_files(&self.folder, &segment.state())
+        let changed = Indexes::changed_files(&self.folder, &segment.state(), segment.ending())
             .map_err(|error| self.io(error, "cannot read an index", &segment.log.name()))?;
         for name in changed {
             let message = "the index is missing or not what was written; no record is lost, it is \

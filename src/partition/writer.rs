@@ -28,6 +28,8 @@ pub(crate) struct WriterState {
     pub(crate) staged: usize,
     /// All below this is synced, and the segments' states say so.
     pub(crate) recovery_point: i64,
+    /// All below this went through compaction.
+    pub(crate) cleaned_to: i64,
     /// Where the last checkpoint wrote a snapshot of the producers.
     pub(crate) snapshot_offset: i64,
     /// Something was written since the files were last in the form of a clean close.

@@ -59,11 +59,15 @@ impl Indexes {
     }
 
     /// The index files that are not what the state says: derived, and made anew when they are
-    /// needed, but not what was written.
+    /// needed, but not what was written. Their names have `ending` behind the usual one.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn changed_files(folder: &Folder, state: &SegmentState) -> io::Result<Vec<String>> {
+    pub(crate) fn changed_files(
+        folder: &Folder,
+        state: &SegmentState,
+        ending: &str,
+    ) -> io::Result<Vec<String>> {
         let files = [
             (Suffix::Index, state.index_bytes, state.index_sum),
             (Suffix::TimeIndex, state.time_index_bytes, state.time_index_sum),
@@ -71,19 +75,25 @@ impl Indexes {
         ];
         let mut changed = Vec::new();
         for (suffix, length, sum) in files {
-            if read_checked(folder, state.base_offset, suffix, length, sum)?.is_none() {
-                changed.push(suffix.file(state.base_offset));
+            let name = format!("{}{ending}", suffix.file(state.base_offset));
+            if read_checked(folder, &name, suffix, length, sum)?.is_none() {
+                changed.push(name);
             }
         }
         Ok(changed)
     }
 
-    /// Reads the files of a sealed segment; `None` if one of them is not what `state` says.
+    /// Reads the files of a sealed segment, whose names have `ending` behind the usual one; `None`
+    /// if one of them is not what `state` says.
     pub(crate) fn read_sealed(
         folder: &Folder,
         state: &SegmentState,
+        ending: &str,
     ) -> io::Result<Option<Indexes>> {
-        let file = |suffix, bytes, sum| read_checked(folder, state.base_offset, suffix, bytes, sum);
+        let file = |suffix: Suffix, bytes, sum| {
+            let name = format!("{}{ending}", suffix.file(state.base_offset));
+            read_checked(folder, &name, suffix, bytes, sum)
+        };
         let Some(offset) = file(Suffix::Index, state.index_bytes, state.index_sum)? else {
             return Ok(None);
         };
@@ -106,7 +116,7 @@ impl Indexes {
         folder: &Folder,
         state: &SegmentState,
     ) -> io::Result<Option<Indexes>> {
-        let Some(sealed) = Indexes::read_sealed(folder, state)? else { return Ok(None) };
+        let Some(sealed) = Indexes::read_sealed(folder, state, "")? else { return Ok(None) };
         let growing = Indexes::growing();
         for entry in (0..sealed.offset.len()).map(|index| sealed.offset.get(index)) {
             if !entry.is_some_and(|entry| growing.offset.push(entry)) {
@@ -243,7 +253,7 @@ fn is_content(folder: &Folder, name: &str, expected: &[u8]) -> io::Result<bool> 
 /// The first `length` bytes of an index file, if they have the right sum.
 fn read_checked(
     folder: &Folder,
-    base_offset: i64,
+    name: &str,
     suffix: Suffix,
     length: u32,
     sum: u32,
@@ -260,7 +270,7 @@ fn read_checked(
     if !length.is_multiple_of(entry_len) {
         return Ok(None);
     }
-    let file = match folder.vfs.open(&folder.path(&suffix.file(base_offset)), OpenHow::Read) {
+    let file = match folder.vfs.open(&folder.path(name), OpenHow::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

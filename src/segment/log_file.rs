@@ -4,6 +4,9 @@
 //! were not used lately, and what was read of the segment's indexes goes with them. Not here: what
 //! the bytes mean. The invariant: a descriptor that was written through and not synced since is
 //! never closed, because only a sync by that descriptor proves that its writes reached the disk.
+//!
+//! A file changes its name only through its slot, so whoever opens it meanwhile finds it. One that
+//! loses its name to another file keeps its descriptor until the last reader is done.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,8 +15,8 @@ use std::sync::{Arc, Weak};
 use arc_swap::Guard;
 
 use super::indexes::Indexes;
-use crate::env::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use crate::env::sync::{ArcSwapOption, Mutex};
+use crate::env::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use crate::env::sync::{ArcSwapOption, Mutex, MutexGuard};
 use crate::env::vfs::{OpenHow, Vfs, VfsFile, read_up_to};
 use crate::format::file_names;
 
@@ -65,11 +68,23 @@ pub(crate) struct DescriptorCache {
     open_max: usize,
     /// The files that hold a descriptor, the one that was looked at longest ago first.
     open: Mutex<VecDeque<Weak<LogFile>>>,
+    /// The number of the next segment that is made.
+    next_serial: AtomicU64,
 }
 
 impl DescriptorCache {
     pub(crate) fn new(open_max: usize) -> DescriptorCache {
-        DescriptorCache { open_max: open_max.max(1), open: Mutex::new(VecDeque::new()) }
+        DescriptorCache {
+            open_max: open_max.max(1),
+            open: Mutex::new(VecDeque::new()),
+            next_serial: AtomicU64::new(1),
+        }
+    }
+
+    /// A number that tells a segment from every other one of this session, also from one of the
+    /// same base offset.
+    pub(super) fn next_serial(&self) -> u64 {
+        self.next_serial.fetch_add(1, Ordering::Relaxed)
     }
 
     fn opened(&self, file: &Arc<LogFile>) {
@@ -93,6 +108,8 @@ const CLEAN: u8 = 0;
 const DIRTY: u8 = 1;
 const SYNCING: u8 = 2;
 const EVICTED: u8 = 3;
+/// The file has no name any more: the descriptor is the only way to it.
+const PINNED: u8 = 4;
 
 /// An open descriptor of a log.
 #[derive(Debug)]
@@ -129,6 +146,25 @@ impl OpenLog {
     pub(crate) fn is_dirty(&self) -> bool {
         matches!(self.state.load(Ordering::Acquire), DIRTY | SYNCING)
     }
+
+    /// Keeps the descriptor from being closed; false if it was given up already.
+    fn pin(&self) -> bool {
+        self.state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                (state != EVICTED).then_some(PINNED)
+            })
+            .is_ok()
+    }
+}
+
+/// Under which name a log lies in its folder.
+#[derive(Debug)]
+enum Name {
+    /// That of its segment.
+    Own,
+    Other(Box<str>),
+    /// None: it was removed, or another file has it now.
+    Lost,
 }
 
 /// The `.log` of a segment.
@@ -136,44 +172,80 @@ impl OpenLog {
 pub(crate) struct LogFile {
     folder: Arc<Folder>,
     base_offset: i64,
-    /// Set where the file does not have the name of a segment.
-    other_name: Option<Box<str>>,
+    /// Held while a descriptor is opened, and while the name changes.
+    name: Mutex<Name>,
     slot: ArcSwapOption<OpenLog>,
     /// The indexes of a sealed segment, as long as its log is in use.
     indexes: ArcSwapOption<Indexes>,
-    /// Held while a descriptor is opened.
-    opening: Mutex<()>,
     /// Held while a descriptor is synced: one sync at a time.
     syncing: Mutex<()>,
 }
 
 impl LogFile {
     pub(crate) fn new(folder: Arc<Folder>, base_offset: i64) -> Arc<LogFile> {
-        LogFile::of(folder, base_offset, None)
+        LogFile::of(folder, base_offset, Name::Own)
     }
 
     /// A log under another name, such as one that is being swapped in.
     pub(crate) fn named(folder: &Arc<Folder>, base_offset: i64, name: String) -> Arc<LogFile> {
-        LogFile::of(Arc::clone(folder), base_offset, Some(name.into()))
+        LogFile::of(Arc::clone(folder), base_offset, Name::Other(name.into()))
     }
 
-    fn of(folder: Arc<Folder>, base_offset: i64, other_name: Option<Box<str>>) -> Arc<LogFile> {
+    fn of(folder: Arc<Folder>, base_offset: i64, name: Name) -> Arc<LogFile> {
         Arc::new(LogFile {
             folder,
             base_offset,
-            other_name,
+            name: Mutex::new(name),
             slot: ArcSwapOption::empty(),
             indexes: ArcSwapOption::empty(),
-            opening: Mutex::new(()),
             syncing: Mutex::new(()),
         })
     }
 
     pub(crate) fn name(&self) -> String {
-        match &self.other_name {
-            Some(name) => name.to_string(),
-            None => file_names::log_file(self.base_offset),
+        self.name_in(&self.name.lock())
+    }
+
+    fn name_in(&self, name: &Name) -> String {
+        match name {
+            Name::Other(name) => name.to_string(),
+            Name::Own | Name::Lost => file_names::log_file(self.base_offset),
         }
+    }
+
+    /// Gives the file the name of its segment, if it has another one.
+    ///
+    /// # Durability
+    /// None before the folder is synced.
+    pub(super) fn take_own_name(&self) -> io::Result<()> {
+        let mut name = self.name.lock();
+        if let Name::Other(other) = &*name {
+            let own = self.folder.path(&file_names::log_file(self.base_offset));
+            self.folder.vfs.rename(&self.folder.path(other), &own)?;
+            *name = Name::Own;
+        }
+        Ok(())
+    }
+
+    /// The name is about to be removed, or given to another file. Whoever still reads this one
+    /// does so through a descriptor that stays open. (Where none is to be had, reading fails.)
+    pub(super) fn lose_name(self: &Arc<Self>, has_readers: bool) {
+        let mut name = self.name.lock();
+        if has_readers && !matches!(*name, Name::Lost) {
+            while let Ok(open) = self.open_as(&name, false) {
+                if open.pin() {
+                    break;
+                }
+                // It was evicted between the two lines.
+                self.forget(&open);
+            }
+        }
+        *name = Name::Lost;
+    }
+
+    /// Whether the file has no name any more.
+    pub(crate) fn has_lost_name(&self) -> bool {
+        matches!(*self.name.lock(), Name::Lost)
     }
 
     /// Reads until `buffer` is full or the file ends; returns the bytes read.
@@ -240,17 +312,22 @@ impl LogFile {
     }
 
     fn open(self: &Arc<Self>, writable: bool) -> io::Result<Arc<OpenLog>> {
-        let _one_at_a_time = self.opening.lock();
+        let name: MutexGuard<'_, Name> = self.name.lock();
+        self.open_as(&name, writable)
+    }
+
+    /// Opens the file, while its name is locked.
+    fn open_as(self: &Arc<Self>, name: &Name, writable: bool) -> io::Result<Arc<OpenLog>> {
         if let Some(open) = self.slot.load_full()
             && (open.writable || !writable)
         {
             return Ok(open);
         }
-        if self.folder.is_gone() {
+        if self.folder.is_gone() || matches!(name, Name::Lost) {
             return Err(io::ErrorKind::NotFound.into());
         }
         let how = if writable { OpenHow::Write } else { OpenHow::Read };
-        let file = self.folder.vfs.open(&self.folder.path(&self.name()), how)?;
+        let file = self.folder.vfs.open(&self.folder.path(&self.name_in(name)), how)?;
         Ok(self.install(file, writable))
     }
 

@@ -22,7 +22,7 @@ use crate::env::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::env::sync::{ArcSwapOption, Mutex};
 use crate::error::{Error, Result};
 use crate::format::control_file::SegmentState;
-use crate::format::file_names::Suffix;
+use crate::format::file_names::{SWAP_SUFFIX, Suffix, log_file};
 use crate::format::index_entries::AbortedTxn;
 use indexes::{Indexes, remove_if_there};
 use log_file::{Folder, LogFile};
@@ -45,7 +45,12 @@ pub(crate) fn empty_state(base_offset: i64) -> SegmentState {
 pub(crate) struct Segment {
     pub(crate) folder: Arc<Folder>,
     pub(crate) base_offset: i64,
+    /// Tells it from every other segment of this session.
+    pub(crate) serial: u64,
     pub(crate) log: Arc<LogFile>,
+    /// Its files are compaction's result and still have the names of one: `.swap` behind the
+    /// usual. Changes while `loading` is held.
+    swapped_in: AtomicBool,
     /// Readers look at bytes below this only.
     published: AtomicU64,
     /// Those that grow, and those that were rebuilt. What was read from files that will not change
@@ -72,10 +77,34 @@ impl Segment {
         published: u64,
         damage: Option<Error>,
     ) -> Segment {
+        let log = LogFile::new(Arc::clone(folder), state.base_offset);
+        Segment::of(folder, log, state, published, damage)
+    }
+
+    /// A sealed segment that compaction made, whose files end in `.swap`.
+    #[expect(dead_code, reason = "compaction will call it")]
+    pub(crate) fn swapped_in(folder: &Arc<Folder>, state: SegmentState) -> Segment {
+        let name = format!("{}{SWAP_SUFFIX}", log_file(state.base_offset));
+        let log = LogFile::named(folder, state.base_offset, name);
+        let published = state.log_bytes;
+        let segment = Segment::of(folder, log, state, published, None);
+        segment.swapped_in.store(true, Ordering::Release);
+        segment
+    }
+
+    fn of(
+        folder: &Arc<Folder>,
+        log: Arc<LogFile>,
+        state: SegmentState,
+        published: u64,
+        damage: Option<Error>,
+    ) -> Segment {
         Segment {
             folder: Arc::clone(folder),
             base_offset: state.base_offset,
-            log: LogFile::new(Arc::clone(folder), state.base_offset),
+            serial: folder.descriptors.next_serial(),
+            log,
+            swapped_in: AtomicBool::new(false),
             published: AtomicU64::new(published),
             indexes: ArcSwapOption::empty(),
             loading: Mutex::new(()),
@@ -131,8 +160,11 @@ impl Segment {
             return Ok(Arc::clone(indexes));
         }
         let state = self.state();
-        let read = if state.sealed {
-            Indexes::read_sealed(&self.folder, &state)
+        let read = if self.log.has_lost_name() {
+            // So have its indexes: the files that are there now are another segment's.
+            Ok(None)
+        } else if state.sealed {
+            Indexes::read_sealed(&self.folder, &state, self.ending())
         } else {
             Indexes::read_growing(&self.folder, &state)
         };
@@ -241,6 +273,51 @@ impl Segment {
         Ok(())
     }
 
+    /// What stands behind the usual names of the segment's files.
+    pub(crate) fn ending(&self) -> &'static str {
+        if self.swapped_in.load(Ordering::Acquire) { SWAP_SUFFIX } else { "" }
+    }
+
+    /// Gives the files of a segment that compaction made their usual names. Does nothing if they
+    /// have them; what failed can be tried again.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    ///
+    /// # Durability
+    /// None before the folder is synced.
+    #[expect(dead_code, reason = "compaction will call it")]
+    pub(crate) fn take_own_names(&self) -> std::io::Result<()> {
+        let _no_reading_meanwhile = self.loading.lock();
+        if self.swapped_in.load(Ordering::Acquire) {
+            for suffix in [Suffix::TxnIndex, Suffix::TimeIndex, Suffix::Index] {
+                let own = suffix.file(self.base_offset);
+                let from = self.folder.path(&format!("{own}{SWAP_SUFFIX}"));
+                match self.folder.vfs.rename(&from, &self.folder.path(&own)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            self.log.take_own_name()?;
+            self.swapped_in.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The names of the files are about to be removed, or given to other files. Readers that still
+    /// hold the segment finish.
+    #[expect(dead_code, reason = "compaction will call it")]
+    pub(crate) fn lose_names(&self, has_readers: bool, interval_bytes: u64) {
+        if has_readers {
+            // Without it a reader makes them anew from the log.
+            let _ = self.indexes(interval_bytes);
+        }
+        let _no_reading_meanwhile = self.loading.lock();
+        self.log.lose_name(has_readers);
+    }
+
     /// Removes the files when the last holder lets go of the segment.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);
@@ -249,13 +326,15 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if !self.doomed.load(Ordering::Acquire) || self.folder.is_gone() {
+        let doomed = self.doomed.load(Ordering::Acquire);
+        if !doomed || self.folder.is_gone() || self.log.has_lost_name() {
             return;
         }
         // The log first: an index without its log is removed by the next open. What cannot be
         // removed lies below the durable log start and is removed by the next recovery.
         for suffix in [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex] {
-            let _ = remove_if_there(&self.folder, &suffix.file(self.base_offset));
+            let name = format!("{}{}", suffix.file(self.base_offset), self.ending());
+            let _ = remove_if_there(&self.folder, &name);
         }
     }
 }

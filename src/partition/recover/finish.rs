@@ -244,6 +244,7 @@ impl Recovery {
             log_start: self.log_start.max(self.found.bases.first().copied().unwrap_or(0)),
             end,
             recovery_point: end,
+            cleaned_to: self.cleaned_to.min(end),
             has_producers,
             producers: Some(self.producers),
             epochs: self.epochs,

@@ -2,8 +2,10 @@
 //!
 //! | file | what becomes of it |
 //! |---|---|
-//! | `.cleaned`, and `.swap` at or above the lowest of them | removed: compaction had not finished |
-//! | other `.swap` | takes its final name, and the place of what it covers |
+//! | a log of ours that was compacted, and that the control file does not list | removed |
+//! | `.cleaned` and `.swap` of our own | the control file decides, see `own_swap.rs` |
+//! | a broker's `.cleaned`, and `.swap` at or above the lowest of them | removed: compaction had not finished |
+//! | a broker's other `.swap` | takes its final name, and the place of what it covers |
 //! | `.deleted`, `.tmp` of a file that we know | removed |
 //! | a segment wholly below the log start | removed |
 //! | an index without its log | removed |
@@ -15,6 +17,7 @@
 use std::io;
 
 use super::Recovery;
+use super::own_swap::is_replaced_file;
 use crate::env::replace_file::TEMPORARY_SUFFIX;
 use crate::env::vfs::FileKind;
 use crate::error::Result;
@@ -40,10 +43,10 @@ pub(super) struct Found {
 
 /// The names in the folder, by what they are.
 #[derive(Debug, Default)]
-struct Names {
+pub(super) struct Names {
     live: Vec<(i64, Suffix)>,
-    swapped: Vec<(i64, Suffix)>,
-    cleaned: Vec<(i64, Suffix)>,
+    pub(super) swapped: Vec<(i64, Suffix)>,
+    pub(super) cleaned: Vec<(i64, Suffix)>,
     leftovers: Vec<String>,
     unknown: Vec<String>,
 }
@@ -51,15 +54,27 @@ struct Names {
 impl Recovery {
     pub(super) fn find_files(&mut self, listed: &[SegmentState]) -> Result<Found> {
         let mut names = self.list()?;
+        let mut discarded = Vec::new();
         if !names.swapped.is_empty() || !names.cleaned.is_empty() {
-            self.complete_swap(&names)
-                .map_err(|error| self.io(error, "cannot complete a compaction", ""))?;
+            let ended = match self.foreign {
+                Some(_) => self.complete_swap(&names),
+                None => self.end_own_swap(&names, listed).map(|names| discarded = names),
+            };
+            ended.map_err(|error| self.io(error, "cannot complete a compaction", ""))?;
             names = self.list()?;
         }
         let mut found = Found { leftovers: names.leftovers, ..Found::default() };
+        found.leftovers.append(&mut discarded);
         self.report.unknown = names.unknown;
         let mut bases: Vec<i64> = of_suffix(&names.live, Suffix::Log).collect();
         bases.sort_unstable();
+        let (replaced, bases): (Vec<_>, Vec<_>) =
+            bases.into_iter().partition(|&base_offset| self.was_replaced(base_offset, listed));
+        for &(base_offset, suffix) in &names.live {
+            if is_replaced_file(base_offset, suffix, &replaced, listed) {
+                found.leftovers.push(suffix.file(base_offset));
+            }
+        }
         // What lies wholly below the log start was let go of; the state does not list it.
         let gone = bases
             .windows(2)
@@ -178,7 +193,7 @@ impl Recovery {
     }
 }
 
-fn leftover(base_offset: i64, suffix: Suffix, more: &str) -> String {
+pub(super) fn leftover(base_offset: i64, suffix: Suffix, more: &str) -> String {
     format!("{}{more}", suffix.file(base_offset))
 }
 

@@ -15,6 +15,7 @@
 mod apply;
 mod finish;
 mod leftovers;
+mod own_swap;
 mod scan_tail;
 
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub(crate) enum Known {
         log_start_offset: i64,
         /// From Kafka's checkpoint, else 0. Below it a bad batch is damage.
         recovery_point: i64,
+        /// From Kafka's checkpoint of its cleaner, else 0.
+        cleaned_to: i64,
         /// It was closed cleanly: then nothing is cut, wherever a bad batch lies.
         clean: bool,
     },
@@ -100,6 +103,7 @@ pub(crate) struct Recovery {
     foreign: Option<Foreign>,
     log_start: i64,
     recovery_point: i64,
+    cleaned_to: i64,
     /// Segments that are complete and known: nothing of them is read.
     sealed: Vec<Arc<Segment>>,
     /// The segments from the recovery point on; the last one is active.
@@ -144,12 +148,13 @@ impl Partition {
         let folder = folder_of(shared, &id);
         let (foreign, state) = match known {
             Known::State(state) => (None, state),
-            Known::Foreign { log_start_offset, recovery_point, clean } => {
+            Known::Foreign { log_start_offset, recovery_point, cleaned_to, clean } => {
                 let state = PartitionState {
                     topic_id: id.topic_id(),
                     partition: id.partition(),
                     log_start_offset,
                     recovery_point,
+                    cleaned_to,
                     has_producers: false,
                     segments: Vec::new(),
                 };
@@ -165,6 +170,7 @@ impl Partition {
             foreign,
             log_start: state.log_start_offset,
             recovery_point: state.recovery_point,
+            cleaned_to: state.cleaned_to,
             sealed: Vec::new(),
             tails: Vec::new(),
             end: state.recovery_point,
@@ -296,6 +302,7 @@ impl Recovery {
             log_start: self.log_start,
             end: self.recovery_point,
             recovery_point: self.recovery_point,
+            cleaned_to: 0,
             has_producers: false,
             producers: Some(Producers::default()),
             epochs: LeaderEpochs::default(),

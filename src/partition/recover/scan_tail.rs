@@ -9,7 +9,8 @@
 //! | a segment with a successor that holds batches | damage: it was complete before that was written |
 //! | below the recovery point, or after a clean close | damage |
 //!
-//! In a log of our own, offsets go on without a gap; a broker's log may have holes.
+//! In a log of our own, offsets go on without a gap, but for what compaction took; a broker's log
+//! may have holes.
 
 use std::sync::Arc;
 
@@ -109,6 +110,7 @@ impl Recovery {
         let is_first = self.tails.is_empty() && self.sealed.is_empty();
         let fits = match self.foreign {
             Some(_) => base_offset >= self.end || is_first,
+            None if base_offset <= self.cleaned_to => base_offset >= self.end,
             None => base_offset == self.end,
         };
         if !fits && base_offset < self.end && self.is_blank(base_offset, file_bytes)? {
@@ -173,7 +175,9 @@ impl Recovery {
             let base_offset = entry.base_offset();
             // Offset and epoch are under no checksum: a torn write can take them away alone.
             let epoch_fits = self.epochs.current().is_none_or(|now| entry.leader_epoch() >= now);
+            let hole_is_known = base_offset <= self.cleaned_to;
             let follows = match dense {
+                true if hole_is_known => base_offset >= self.end && epoch_fits,
                 true => base_offset == self.end && epoch_fits,
                 false => base_offset >= self.end,
             };

@@ -38,7 +38,7 @@ fn load(folder: &str, settings: &[(&str, &str)]) -> Place {
 }
 
 fn open_foreign(place: &Place, clean: bool) -> Arc<Partition> {
-    let known = Known::Foreign { log_start_offset: 0, recovery_point: 0, clean };
+    let known = Known::Foreign { log_start_offset: 0, recovery_point: 0, cleaned_to: 0, clean };
     let recovery = Partition::start_recovery(&place.shared, id(), &place.config, known, 0).unwrap();
     recovery.finish().unwrap().0
 }

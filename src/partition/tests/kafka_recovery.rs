@@ -86,6 +86,7 @@ fn recover_in(place: Place, scenario: &Scenario) -> Recovered {
     let known = Known::Foreign {
         log_start_offset: scenario.log_start_checkpoint,
         recovery_point: scenario.recovery_point,
+        cleaned_to: 0,
         clean: scenario.had_clean_shutdown,
     };
     let (partition, report) =

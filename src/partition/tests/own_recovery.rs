@@ -32,6 +32,7 @@ fn fresh() -> PartitionState {
         partition: 0,
         log_start_offset: 0,
         recovery_point: 0,
+        cleaned_to: 0,
         has_producers: false,
         segments: Vec::new(),
     }
