@@ -69,6 +69,7 @@ pub use batch::message::Message;
 pub use broker::Broker;
 pub use broker::admin::{PartitionDescription, TopicDescription};
 pub use broker::atomic_append::AtomicAppend;
+pub use broker::expect_end::ExpectEnd;
 pub use broker::group_admin::{OffsetChange, OffsetReset, OffsetScope};
 pub use broker::groups::{GroupDescription, GroupPartition};
 pub use broker::maintenance::RetentionOutcome;
@@ -93,6 +94,7 @@ pub use consumer::named::NamesPartition;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
 #[cfg(feature = "async")]
 pub use consumer::stream::{ConsumerStream, PollFuture};
+pub use error::conflict::{Conflict, Expected, MissedRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use group::assign::{
     Assignor, CooperativeStickyAssignor, MemberSubscription, RangeAssignor, RoundRobinAssignor,

@@ -1,9 +1,14 @@
 //! Appending to several partitions at once: all of it or nothing.
 
+use std::sync::Arc;
+
 use crate::batch::message::Message;
 use crate::broker::Broker;
-use crate::commit::ticket::Part;
+use crate::broker::topics::partition_of;
+use crate::catalog::topic_handle::Topics;
+use crate::commit::ticket::{Guard, Part};
 use crate::error::Result;
+use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
 
 /// Batches for several partitions that become durable and visible together, or not at all.
@@ -26,12 +31,13 @@ use crate::partition::writer::Appended;
 pub struct AtomicAppend {
     broker: Broker,
     parts: Vec<Part>,
+    guards: Vec<Guard>,
 }
 
 impl Broker {
     /// Starts an append to several partitions at once.
     pub fn atomic_append(&self) -> AtomicAppend {
-        AtomicAppend { broker: self.clone(), parts: Vec::new() }
+        AtomicAppend { broker: self.clone(), parts: Vec::new(), guards: Vec::new() }
     }
 }
 
@@ -48,6 +54,22 @@ impl AtomicAppend {
         Ok(())
     }
 
+    /// Lets the commit happen only if the partition still ends at `offset` then, whether or not a
+    /// batch is added for it; see [`PartitionHandle::expect_end`](crate::PartitionHandle::expect_end).
+    /// All conditions have to hold, of all partitions; the batches of this append do not count.
+    /// Without a batch the commit says whether they hold.
+    ///
+    /// # Errors
+    /// `UnknownTopicOrPartition`; `InvalidInput` for a negative offset.
+    pub fn expect_end(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let expect = Expect::End(offset);
+        expect.validate().map_err(|error| error.at_partition(topic, partition))?;
+        let topic = self.broker.engine.topic(topic)?;
+        let partition = Arc::clone(partition_of(&topic, partition)?);
+        self.guards.push(Guard { partition, expect });
+        Ok(())
+    }
+
     /// Commits everything: one frame of the journal and one sync. Returns where each batch is, in
     /// the order in which they were added.
     ///
@@ -55,10 +77,11 @@ impl AtomicAppend {
     /// As `acks=all`: when it returns `Ok`, all batches survive power loss.
     ///
     /// # Errors
-    /// Nothing was written, unless the error is `Poisoned`: then the outcome is unknown until the
+    /// `Conflict` if a condition does not hold, [`with`](crate::Error::conflict) what was appended
+    /// meanwhile. Nothing was written, unless the error is `Poisoned`: then the outcome is unknown until the
     /// directory is opened anew, but still all or nothing.
     pub fn commit(self) -> Result<Vec<Appended>> {
         self.broker.engine.check_writable()?;
-        self.broker.engine.committer.commit(self.parts).0
+        self.broker.engine.committer.commit_guarded(self.parts, self.guards, None).0
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine};
-use crate::commit::ticket::Part;
+use crate::commit::ticket::{Guard, Part};
 use crate::config::acks::Acks;
 use crate::consumer::builder::ConsumerBuilder;
 use crate::consumer::group::Groups;
@@ -12,6 +12,7 @@ use crate::env::sync::atomic::Ordering;
 use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
+use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
 use crate::producer::builder::{ProducerBuilder, ProducerParts};
 use crate::producer::identity::ProducerIdentity;
@@ -96,20 +97,38 @@ impl Engine {
         acks: Acks,
     ) -> (Result<Appended>, Vec<u8>) {
         if acks != Acks::All {
-            return (self.append_written(partition, &mut batch), batch);
+            return (self.append_written(partition, &mut batch, None), batch);
         }
+        self.append_durable(partition, batch, None)
+    }
+
+    /// Appends a finished batch with `acks=all`, if what is expected holds; returns its place and
+    /// the buffer.
+    ///
+    /// # Durability
+    /// As `acks=all`.
+    pub(crate) fn append_durable(
+        &self,
+        partition: &Arc<Partition>,
+        batch: Vec<u8>,
+        expected: Option<Expect>,
+    ) -> (Result<Appended>, Vec<u8>) {
         if let Err(error) = self.check_writable() {
             return (Err(error), batch);
         }
         let part = Part { partition: Arc::clone(partition), batch };
-        single(self.committer.commit(vec![part]))
+        let Some(expect) = expected else { return single(self.committer.commit(vec![part])) };
+        let guard = Guard { partition: Arc::clone(partition), expect };
+        single(self.committer.commit_guarded(vec![part], vec![guard], None))
     }
 
-    /// Appends a finished batch so that it survives the death of the process.
+    /// Appends a finished batch so that it survives the death of the process, if what is expected
+    /// holds.
     pub(crate) fn append_written(
         &self,
         partition: &Partition,
         batch: &mut [u8],
+        expected: Option<&Expect>,
     ) -> Result<Appended> {
         self.check_writable()?;
         self.committer.begin_write()?;
@@ -119,7 +138,16 @@ impl Engine {
         if self.committer.is_finished() {
             return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
         }
-        let appended = writer.append_written(batch)?;
+        let appended = match expected {
+            None => writer.append_written(batch)?,
+            Some(expect) => match writer.append_expected(batch, expect) {
+                Ok(appended) => appended,
+                Err(error) => {
+                    drop(writer);
+                    return Err(partition.tell_missed(error));
+                }
+            },
+        };
         // The tail that a power loss may take, and that a durable commit has to sync first, stays
         // bounded. The maintenance thread begins to sync it early, beside the writer; who fills
         // it nevertheless, syncs it.

@@ -10,6 +10,7 @@ pub(crate) mod atomic_append;
 pub(crate) mod clients;
 pub(crate) mod close;
 pub(crate) mod directory;
+pub(crate) mod expect_end;
 pub(crate) mod finish_transactions;
 pub(crate) mod group_admin;
 pub(crate) mod groups;

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
 use crate::format::producer_snapshot::ProducerEntry;
 use crate::partition::Partition;
+use crate::partition::expect::Expect;
 use crate::partition::read::{ReadPosition, ReadRequest};
 use crate::partition::writer::Appended;
 use crate::producer::identity::{ProducerIdentity, ProducerState};
@@ -45,6 +46,8 @@ pub struct Appender {
     options: BatchOptions,
     builder: BatchBuilder,
     numbered: Option<Numbered>,
+    /// What the next append asks for.
+    expected: Option<Expect>,
 }
 
 /// Whose records an appender appends, and the number of the next.
@@ -171,6 +174,7 @@ impl PartitionHandle {
             acks,
             builder: BatchBuilder::new(),
             numbered: None,
+            expected: None,
         }
     }
 
@@ -321,19 +325,30 @@ impl Appender {
     /// # Errors
     /// As [`PartitionHandle::append`].
     pub fn append(&mut self, messages: &[Message<'_>]) -> Result<Appended> {
+        let expected = self.expected.take();
+        if let Some(expected) = &expected {
+            expected.validate().map_err(|error| self.handle.named(error))?;
+        }
         self.build(messages)?;
         let handle = &self.handle;
         let appended = if self.acks == Acks::All {
             let batch = self.builder.take()?;
-            handle.engine.append_batch(&handle.partition, batch, self.acks).0?
+            handle.engine.append_durable(&handle.partition, batch, expected).0?
         } else {
-            handle.engine.append_written(&handle.partition, self.builder.finish()?)?
+            let batch = self.builder.finish()?;
+            handle.engine.append_written(&handle.partition, batch, expected.as_ref())?
         };
         if let Some(numbered) = &mut self.numbered {
             numbered.next_sequence =
                 ProducerIdentity::sequence_after(numbered.next_sequence, messages.len());
         }
         Ok(appended)
+    }
+
+    /// Lets the next append ask for something.
+    pub(crate) fn expect(&mut self, expected: Expect) -> &mut Appender {
+        self.expected = Some(expected);
+        self
     }
 
     fn build(&mut self, messages: &[Message<'_>]) -> Result<()> {

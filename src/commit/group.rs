@@ -14,7 +14,9 @@ use crate::commit::Committer;
 use crate::commit::journal::Journal;
 use crate::commit::member::Member;
 use crate::commit::steps::interrupted;
-use crate::commit::ticket::{Afterwards, Effect, OnOutcome, Outcome, Part, Ticket, Woken};
+use crate::commit::ticket::{
+    Afterwards, Contents, Effect, Guard, OnOutcome, Outcome, Part, Ticket, Woken,
+};
 use crate::env::planted::planted;
 use crate::env::sync::mpsc;
 use crate::env::user_code;
@@ -59,16 +61,46 @@ impl Committer {
     /// # Errors
     /// As [`commit`](Self::commit), and what the condition answers.
     pub(crate) fn commit_with(&self, parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Outcome {
-        if let Err(error) = self.begin_write() {
-            return (Err(error), parts);
-        }
-        self.wait_for(&Ticket::waited_for(parts, effect))
+        self.commit_contents(Contents::of(parts, effect))
     }
 
-    /// Queues `parts` for the next group without waiting; the callback gets the outcome.
+    /// As [`commit_with`](Self::commit_with), if all `guards` hold: they are asked under the locks
+    /// of their partitions, behind the tickets that came first. Without parts they are asked all
+    /// the same. What was appended to a guarded partition before is synced first, so that nothing
+    /// durable rests on what a loss of power may take. A ticket whose batches were all sent before
+    /// is not asked again.
+    ///
+    /// # Durability
+    /// As [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// As [`commit_with`](Self::commit_with); `Conflict`, with what was missed, if a guard does not
+    /// hold.
+    pub(crate) fn commit_guarded(
+        &self,
+        parts: Vec<Part>,
+        guards: Vec<Guard>,
+        effect: Option<Box<dyn Effect>>,
+    ) -> Outcome {
+        let guarded: Vec<_> = guards.iter().map(|guard| Arc::clone(&guard.partition)).collect();
+        let (outcome, parts) = self.commit_contents(Contents { parts, guards, effect });
+        let told = outcome.map_err(|error| {
+            guarded.iter().fold(error, |error, partition| partition.tell_missed(error))
+        });
+        (told, parts)
+    }
+
+    fn commit_contents(&self, contents: Contents) -> Outcome {
+        if let Err(error) = self.begin_write() {
+            return (Err(error), contents.parts);
+        }
+        self.wait_for(&Ticket::waited_for(contents))
+    }
+
+    /// Queues a ticket for the next group without waiting; the callback gets the outcome.
     #[cfg(test)]
-    pub(crate) fn enqueue(&self, parts: Vec<Part>, on_outcome: OnOutcome) {
-        self.enqueue_with(parts, None, on_outcome);
+    pub(crate) fn enqueue(&self, contents: Contents, on_outcome: OnOutcome) {
+        self.enqueue_ticket(contents, on_outcome, None);
     }
 
     /// Queues `parts` for the next group without waiting, and wakes nobody: see to it by
@@ -81,7 +113,7 @@ impl Committer {
         on_outcome: OnOutcome,
         afterwards: Afterwards,
     ) {
-        self.enqueue_ticket(parts, None, on_outcome, Some(afterwards));
+        self.enqueue_ticket(Contents::of(parts, None), on_outcome, Some(afterwards));
     }
 
     /// Wakes the maintenance thread, if there is one, to commit what no thread waits for.
@@ -94,7 +126,7 @@ impl Committer {
     /// Commits what was queued before, or waits until another thread has; callbacks may then still
     /// be on their way.
     pub(crate) fn work(&self) {
-        let _ = self.wait_for(&Ticket::waited_for(Vec::new(), None));
+        let _ = self.wait_for(&Ticket::waited_for(Contents::default()));
     }
 
     /// Queues `parts` with an effect; the callback gets the outcome, and must not wait for other
@@ -105,22 +137,21 @@ impl Committer {
         effect: Option<Box<dyn Effect>>,
         on_outcome: OnOutcome,
     ) {
-        self.enqueue_ticket(parts, effect, on_outcome, None);
+        self.enqueue_ticket(Contents::of(parts, effect), on_outcome, None);
         self.wake_background();
     }
 
     fn enqueue_ticket(
         &self,
-        parts: Vec<Part>,
-        effect: Option<Box<dyn Effect>>,
+        contents: Contents,
         on_outcome: OnOutcome,
         afterwards: Option<Afterwards>,
     ) {
         if let Err(error) = self.begin_write() {
-            on_outcome((Err(error), parts));
+            on_outcome((Err(error), contents.parts));
             return;
         }
-        let ticket = Ticket::called_back(parts, effect, on_outcome, afterwards);
+        let ticket = Ticket::called_back(contents, on_outcome, afterwards);
         self.queue.lock().pending.push_back(ticket);
     }
 
@@ -134,15 +165,14 @@ impl Committer {
     pub(crate) fn settle(&self) {
         let (told, all_told) = mpsc::sync_channel(1);
         let marker = Ticket::called_back(
-            Vec::new(),
-            None,
+            Contents::default(),
             Box::new(move |_| {
                 let _ = told.send(());
             }),
             None,
         );
         self.queue.lock().pending.push_back(marker);
-        let _ = self.wait_for(&Ticket::waited_for(Vec::new(), None));
+        let _ = self.wait_for(&Ticket::waited_for(Contents::default()));
         let _ = all_told.recv();
     }
 
@@ -269,7 +299,7 @@ impl Committer {
         let mut members: Vec<Member<'_>> = group.iter().map(|ticket| Member::of(ticket)).collect();
         if let Err(error) = self.commit_members(journal, &mut members) {
             for member in &mut members {
-                member.failure.get_or_insert_with(|| error.clone());
+                member.fail_with_group(&error);
             }
         }
         for member in members {

@@ -1,7 +1,7 @@
 //! The steps of one commit group, and what a stop in each of them leaves:
 //!
-//! 1. Under the locks of its partitions each batch is given its offsets and its space. *If we stop
-//!    here* nothing was written but reserved space and perhaps an empty rolled segment.
+//! 1. Under the locks of its partitions each ticket is asked for its conditions, and each batch is
+//!    given its offsets and its space. *If we stop here* nothing was written but reserved space and perhaps an empty rolled segment.
 //! 2. One frame with all batches is written to the journal. *If we stop here* the frame may or may
 //!    not be replayed: nobody was told anything.
 //! 3. The journal is synced: the commit point. *If we stop here* replay applies the frame.
@@ -14,6 +14,9 @@
 //!
 //! A batch that its producer sent before is in no frame. It shares the fate of the first one: if that
 //! is older than the group it is durable when step 1 is done, else it is in this very frame.
+//!
+//! A condition counts what is staged as appended. If it fails by that, and then the group fails, it
+//! did not fail: its ticket hears what the group hears.
 //!
 //! From 1 to 5 the partitions stay locked, so that no other append can take an offset which the
 //! journal has promised to these.
@@ -40,7 +43,7 @@ impl Committer {
         members: &mut [Member<'_>],
     ) -> Result<()> {
         self.poison.check()?;
-        if members.iter().all(|member| member.parts.is_empty()) {
+        if members.iter().all(Member::is_empty) {
             return Ok(());
         }
         self.refuse_if_finished()?;
@@ -53,6 +56,9 @@ impl Committer {
                 self.poison.set(error);
             }
         })?;
+        if planted!("condition_asked_early") {
+            members.iter_mut().for_each(Member::ask_early);
+        }
         let partitions = distinct_partitions(members);
         let mut writers: Vec<Writer<'_>> = partitions.iter().map(|p| p.lock()).collect();
         // A panic must poison before the partitions are unlocked: what is staged is half there.
@@ -77,6 +83,9 @@ impl Committer {
         }
         // What was there before this group is durable: committed, or synced by `make_ready`.
         if !members.iter().any(Member::has_staged) {
+            if members.iter().any(Member::has_effect) {
+                self.ends.publish(|| members.iter_mut().for_each(Member::publish));
+            }
             return Ok(());
         }
 
@@ -136,6 +145,9 @@ impl Committer {
     /// Room for a frame of these members; a full journal is checkpointed on the spot.
     fn make_room(&self, journal: &mut Journal, members: &mut [Member<'_>]) -> Result<()> {
         self.refuse_oversized(journal, members);
+        if members.iter().all(|member| member.parts.is_empty()) {
+            return Ok(());
+        }
         let bytes = frame_bytes(members);
         let file = journal.position().file;
         if journal.make_room(bytes)? == Room::NeedsCheckpoint {
@@ -175,8 +187,8 @@ fn frame_bytes(members: &[Member<'_>]) -> u64 {
 
 /// The partitions of a group in the order of their ids, which is the order of their locks.
 fn distinct_partitions(members: &[Member<'_>]) -> Vec<Arc<Partition>> {
-    let parts = members.iter().filter(|m| m.failure.is_none()).flat_map(|m| &m.parts);
-    let mut partitions: Vec<_> = parts.map(|part| Arc::clone(&part.partition)).collect();
+    let alive = members.iter().filter(|member| member.failure.is_none());
+    let mut partitions: Vec<_> = alive.flat_map(Member::partitions).map(Arc::clone).collect();
     partitions.sort_by_key(|partition| order_of(partition));
     partitions.dedup_by_key(|partition| order_of(partition));
     partitions

@@ -7,6 +7,7 @@ use crate::env::sync::atomic::{AtomicU8, Ordering};
 use crate::env::sync::thread::{Thread, current, park};
 use crate::error::{Error, Result};
 use crate::partition::Partition;
+use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
 
 /// A batch and where it goes.
@@ -14,6 +15,14 @@ use crate::partition::writer::Appended;
 pub(crate) struct Part {
     pub(crate) partition: Arc<Partition>,
     pub(crate) batch: Vec<u8>,
+}
+
+/// A condition of a ticket: what has to hold of a partition when the ticket gets its offsets there,
+/// behind the tickets that came first. All conditions of a ticket hold, or nothing of it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) expect: Expect,
 }
 
 /// What becomes of a ticket: where each part was written, and the buffers for reuse.
@@ -56,20 +65,33 @@ pub(crate) enum Woken {
     Done,
 }
 
+/// What is committed together, and under which conditions.
+#[derive(Default)]
+pub(crate) struct Contents {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) guards: Vec<Guard>,
+    pub(crate) effect: Option<Box<dyn Effect>>,
+}
+
+impl Contents {
+    pub(crate) fn of(parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Contents {
+        Contents { parts, guards: Vec::new(), effect }
+    }
+}
+
 /// Some batches that are committed together, or not at all.
 pub(crate) struct Ticket {
     /// How many bytes the batches have; fixed.
     pub(crate) bytes: u64,
     /// How many batches there are; fixed.
     pub(crate) parts: usize,
-    contents: Mutex<Contents>,
+    inside: Mutex<Inside>,
     state: AtomicU8,
     waiter: Option<Thread>,
 }
 
-struct Contents {
-    parts: Vec<Part>,
-    effect: Option<Box<dyn Effect>>,
+struct Inside {
+    contents: Contents,
     outcome: Option<Result<Vec<Appended>>>,
     on_outcome: Option<OnOutcome>,
     afterwards: Option<Afterwards>,
@@ -77,31 +99,29 @@ struct Contents {
 
 impl Ticket {
     /// A ticket for which the calling thread will wait.
-    pub(crate) fn waited_for(parts: Vec<Part>, effect: Option<Box<dyn Effect>>) -> Arc<Ticket> {
-        Ticket::new(parts, effect, Some(current()), None, None)
+    pub(crate) fn waited_for(contents: Contents) -> Arc<Ticket> {
+        Ticket::new(contents, Some(current()), None, None)
     }
 
     /// A ticket whose outcome goes to a callback.
     pub(crate) fn called_back(
-        parts: Vec<Part>,
-        effect: Option<Box<dyn Effect>>,
+        contents: Contents,
         on_outcome: OnOutcome,
         afterwards: Option<Afterwards>,
     ) -> Arc<Ticket> {
-        Ticket::new(parts, effect, None, Some(on_outcome), afterwards)
+        Ticket::new(contents, None, Some(on_outcome), afterwards)
     }
 
     fn new(
-        parts: Vec<Part>,
-        effect: Option<Box<dyn Effect>>,
+        contents: Contents,
         waiter: Option<Thread>,
         on_outcome: Option<OnOutcome>,
         afterwards: Option<Afterwards>,
     ) -> Arc<Ticket> {
         Arc::new(Ticket {
-            bytes: parts.iter().map(|part| part.batch.len() as u64).sum(),
-            parts: parts.len(),
-            contents: Mutex::new(Contents { parts, effect, outcome: None, on_outcome, afterwards }),
+            bytes: contents.parts.iter().map(|part| part.batch.len() as u64).sum(),
+            parts: contents.parts.len(),
+            inside: Mutex::new(Inside { contents, outcome: None, on_outcome, afterwards }),
             state: AtomicU8::new(WAITING),
             waiter,
         })
@@ -113,21 +133,20 @@ impl Ticket {
     }
 
     /// The leader takes the batches to write them, and what goes with them.
-    pub(crate) fn take_parts(&self) -> (Vec<Part>, Option<Box<dyn Effect>>) {
-        let mut contents = self.contents.lock();
-        (std::mem::take(&mut contents.parts), contents.effect.take())
+    pub(crate) fn take_contents(&self) -> Contents {
+        std::mem::take(&mut self.inside.lock().contents)
     }
 
     /// The leader notes the outcome and gives the buffers back. Nobody is told yet.
     pub(crate) fn decide(&self, outcome: Result<Vec<Appended>>, parts: Vec<Part>) {
-        let mut contents = self.contents.lock();
-        contents.outcome = Some(outcome);
-        contents.parts = parts;
+        let mut inside = self.inside.lock();
+        inside.outcome = Some(outcome);
+        inside.contents.parts = parts;
     }
 
     /// Whether the outcome is noted.
     pub(crate) fn is_decided(&self) -> bool {
-        self.contents.lock().outcome.is_some()
+        self.inside.lock().outcome.is_some()
     }
 
     /// Wakes the waiting thread to lead.
@@ -149,8 +168,8 @@ impl Ticket {
     /// has let go of everything.
     pub(crate) fn call_back(&self) -> Option<Afterwards> {
         let (on_outcome, afterwards) = {
-            let mut contents = self.contents.lock();
-            (contents.on_outcome.take(), contents.afterwards.take())
+            let mut inside = self.inside.lock();
+            (inside.on_outcome.take(), inside.afterwards.take())
         };
         if let Some(on_outcome) = on_outcome {
             on_outcome(self.take_outcome());
@@ -178,10 +197,10 @@ impl Ticket {
 
     /// The outcome, once it was noted.
     pub(crate) fn take_outcome(&self) -> Outcome {
-        let mut contents = self.contents.lock();
+        let mut inside = self.inside.lock();
         let lost =
             || Err(Error::new(crate::error::ErrorKind::Poisoned, "the commit was abandoned"));
-        let outcome = contents.outcome.take().unwrap_or_else(lost);
-        (outcome, std::mem::take(&mut contents.parts))
+        let outcome = inside.outcome.take().unwrap_or_else(lost);
+        (outcome, std::mem::take(&mut inside.contents.parts))
     }
 }

@@ -69,8 +69,11 @@ impl Writer<'_> {
         })
     }
 
-    /// Shows everything that was staged and applied to readers.
+    /// Shows everything that was staged and applied to readers, if there is anything.
     pub(crate) fn publish(&mut self) {
+        if self.state.staged == 0 {
+            return;
+        }
         self.state.staged = 0;
         self.show();
     }

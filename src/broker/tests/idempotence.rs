@@ -9,7 +9,7 @@ use super::{memory, options, values};
 use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::batch::message::Message;
 use crate::broker::Broker;
-use crate::commit::ticket::Part;
+use crate::commit::ticket::{Contents, Part};
 use crate::config::acks::Acks;
 use crate::config::topic::TopicConfig;
 use crate::env::clock::SimClock;
@@ -96,7 +96,7 @@ fn a_batch_twice_in_one_frame_has_one_place() {
         let part = Part { partition: Arc::clone(orders.partition()), batch: batch(sequence) };
         let told = Arc::clone(&told);
         committer.enqueue(
-            vec![part],
+            Contents::of(vec![part], None),
             Box::new(move |(outcome, _)| {
                 let expected = Appended { base_offset: offset, last_offset: offset };
                 assert_eq!(outcome.unwrap(), [expected]);

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod client_attacks;
+mod expect;
 mod groups;
 mod idempotence;
 mod offsets;

@@ -3,8 +3,12 @@
 //! A message is a sentence with the values in it: topic, partition, file, position, and what to
 //! do where there is something to do. A new kind is added only when a caller acts differently.
 
+pub(crate) mod conflict;
+
 use std::fmt;
 use std::io;
+
+use conflict::{Conflict, MissedRecord};
 
 /// The result of nearly every call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -55,7 +59,7 @@ pub enum ErrorKind {
     /// The consumer group has members: close them first.
     GroupNotEmpty,
     /// A condition does not hold any more: somebody else was faster. Nothing was written. Look at
-    /// what there is now, decide anew, and try again.
+    /// what there is now, decide anew, and try again. [`Error::conflict`] has what it was.
     Conflict,
     /// The call does not fit the state of the transaction: it was committed, aborted or timed out,
     /// or none was begun.
@@ -74,6 +78,7 @@ struct Inner {
     file: Option<String>,
     position: Option<u64>,
     source: Option<io::Error>,
+    conflict: Option<Box<Conflict>>,
 }
 
 impl Clone for Inner {
@@ -85,6 +90,7 @@ impl Clone for Inner {
             file: self.file.clone(),
             position: self.position,
             source: self.source.as_ref().map(copy_io_error),
+            conflict: self.conflict.clone(),
         }
     }
 }
@@ -106,7 +112,27 @@ impl Error {
             file: None,
             position: None,
             source: None,
+            conflict: None,
         }))
+    }
+
+    /// The error of a condition of `topic` and `partition` that does not hold.
+    pub(crate) fn conflicting(conflict: Conflict, topic: &str, partition: i32) -> Error {
+        let error = Error::new(ErrorKind::Conflict, conflict.message());
+        let conflict = Conflict { topic: topic.to_owned(), partition, ..conflict };
+        let error = error.edit(|inner| inner.conflict = Some(Box::new(conflict)));
+        error.at_partition(topic, partition)
+    }
+
+    /// Lets the conflict carry what was missed.
+    #[must_use]
+    pub(crate) fn with_missed(self, records: Vec<MissedRecord>, is_complete: bool) -> Error {
+        self.edit(|inner| {
+            if let Some(conflict) = &mut inner.conflict {
+                conflict.records = records;
+                conflict.is_complete = is_complete;
+            }
+        })
     }
 
     /// An operating system error met while doing `what` ("cannot write the journal").
@@ -166,6 +192,11 @@ impl Error {
     /// The partition that is concerned, as topic and number.
     pub fn partition(&self) -> Option<(&str, i32)> {
         self.0.partition.as_ref().map(|(topic, partition)| (topic.as_str(), *partition))
+    }
+
+    /// What stood against a condition, if the kind is [`Conflict`](ErrorKind::Conflict).
+    pub fn conflict(&self) -> Option<&Conflict> {
+        self.0.conflict.as_deref()
     }
 
     /// The file that is concerned.

@@ -1,0 +1,108 @@
+//! What stood against a condition: plain data that an error carries.
+//!
+//! Not here: who asks conditions and who reads what was missed. The invariant: what is carried is
+//! bounded, whatever was missed.
+
+/// How many records a conflict carries at most.
+pub(crate) const MISSED_RECORDS_MAX: usize = 1000;
+
+/// How many bytes of keys, values and headers a conflict carries at most.
+pub(crate) const MISSED_BYTES_MAX: usize = 1 << 20;
+
+/// A condition of an append that did not hold: what was expected, what there was instead, and what
+/// was appended meanwhile. See [`Error::conflict`](crate::Error::conflict).
+///
+/// ```
+/// use ottla::{Acks, Broker, ErrorKind, Message, TopicConfig};
+///
+/// # fn main() -> ottla::Result<()> {
+/// let broker = Broker::in_memory()?;
+/// broker.create_topic("orders", TopicConfig::new())?;
+/// let orders = broker.partition("orders", 0)?;
+/// let seen = orders.end_offset();
+/// orders.append(&[Message::new("one burger")], Acks::All)?; // somebody else is faster
+///
+/// let error = orders.expect_end(seen).append(&[Message::new("one cola")], Acks::All).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Conflict);
+/// let conflict = error.conflict().expect("this kind has one");
+/// assert_eq!(conflict.actual, Some(1));
+/// assert_eq!(conflict.records[0].value.as_deref(), Some("one burger".as_bytes()));
+/// # Ok(())
+/// # }
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The topic that the condition was about.
+    pub topic: String,
+    /// The partition of it.
+    pub partition: i32,
+    /// What was asked for.
+    pub expected: Expected,
+    /// What there was instead when it was asked for: the offset at which the partition ended.
+    pub actual: Option<i64>,
+    /// What was appended from the expected to the actual end, as far as it is carried: at most
+    /// 1,000 records and 1 MiB.
+    pub records: Vec<MissedRecord>,
+    /// Whether `records` is all of it.
+    pub is_complete: bool,
+}
+
+/// What a condition asked for.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// That the partition ends at this offset.
+    End(i64),
+}
+
+/// A record that was appended meanwhile.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedRecord {
+    /// The offset.
+    pub offset: i64,
+    /// Milliseconds since 1970; -1 for none.
+    pub timestamp_ms: i64,
+    /// The key; `None` is not the same as an empty one.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Names and values, in order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Conflict {
+    /// A conflict that carries no records yet.
+    pub(crate) fn new(expected: Expected, actual: Option<i64>) -> Conflict {
+        Conflict {
+            topic: String::new(),
+            partition: 0,
+            expected,
+            actual,
+            records: Vec::new(),
+            is_complete: false,
+        }
+    }
+
+    /// The sentence of its error.
+    pub(crate) fn message(&self) -> String {
+        match (&self.expected, self.actual) {
+            (Expected::End(expected), Some(actual)) => {
+                format!("the log ends at {actual}, not at {expected} as expected")
+            }
+            (Expected::End(expected), None) => {
+                format!("the log does not end at {expected} as expected")
+            }
+        }
+    }
+}
+
+impl MissedRecord {
+    /// About how many bytes it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let len = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + len(value));
+        len(&self.key) + len(&self.value) + headers.sum::<usize>()
+    }
+}
