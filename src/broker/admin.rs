@@ -373,10 +373,11 @@ impl CatalogState {
         }
         let batch = catalog::batch_of(records, env.clock.wall_ms())?;
         let mut parts = others;
-        parts.push(Part { partition: Arc::clone(&self.metadata), batch });
-        let (outcome, parts) = committer.commit_with(parts, effect);
+        parts.push(Part { partition: Arc::clone(&self.metadata), batch: batch.into() });
+        let (outcome, mut parts) = committer.commit_with(parts, effect);
         outcome?;
-        parts.last().map_or(Ok(()), |part| self.catalog.replay(&part.batch))
+        let own = parts.pop().map(|part| part.batch.into_buffer());
+        own.map_or(Ok(()), |batch| self.catalog.replay(&batch))
     }
 }
 

@@ -235,7 +235,8 @@ pub(crate) fn write_first_records(
     metadata: &Arc<Partition>,
     batches: Vec<Vec<u8>>,
 ) -> Result<()> {
-    let parts = batches.into_iter().map(|batch| Part { partition: Arc::clone(metadata), batch });
+    let part = |batch: Vec<u8>| Part { partition: Arc::clone(metadata), batch: batch.into() };
+    let parts = batches.into_iter().map(part);
     committer.commit(parts.collect()).0.map(drop)
 }
 

@@ -50,7 +50,8 @@ impl AtomicAppend {
     pub fn add(&mut self, topic: &str, partition: i32, messages: &[Message<'_>]) -> Result<()> {
         let handle = self.broker.partition(topic, partition)?;
         let batch = handle.build_batch(messages)?;
-        self.parts.push(Part { partition: handle.partition().clone(), batch });
+        let partition = handle.partition().clone();
+        self.parts.push(Part { partition, batch: batch.into() });
         Ok(())
     }
 

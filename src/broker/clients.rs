@@ -116,7 +116,7 @@ impl Engine {
         if let Err(error) = self.check_writable() {
             return (Err(error), batch);
         }
-        let part = Part { partition: Arc::clone(partition), batch };
+        let part = Part { partition: Arc::clone(partition), batch: batch.into() };
         let Some(expect) = expected else { return single(self.committer.commit(vec![part])) };
         let guard = Guard { partition: Arc::clone(partition), expect };
         single(self.committer.commit_guarded(vec![part], vec![guard], None))
@@ -171,7 +171,7 @@ fn not_synced(error: &Error) -> Error {
 
 /// The outcome of a ticket with one part.
 fn single((outcome, parts): (Result<Vec<Appended>>, Vec<Part>)) -> (Result<Appended>, Vec<u8>) {
-    let batch = parts.into_iter().next().map(|part| part.batch).unwrap_or_default();
+    let batch = parts.into_iter().next().map(|part| part.batch.into_buffer()).unwrap_or_default();
     let lost = || Error::new(ErrorKind::Poisoned, "the commit lost its outcome");
     (outcome.and_then(|appended| appended.first().copied().ok_or_else(lost)), batch)
 }
@@ -189,7 +189,7 @@ impl Sink for Engine {
             return on_done(Err(error), batch);
         }
         if acks == Acks::All {
-            let part = Part { partition: Arc::clone(partition), batch };
+            let part = Part { partition: Arc::clone(partition), batch: batch.into() };
             let on_outcome = Box::new(move |outcome| {
                 let (outcome, batch) = single(outcome);
                 on_done(outcome, batch);

@@ -11,7 +11,7 @@ use crate::format::control_file::ControlFile;
 use crate::format::file_names::{
     CLEAN_SHUTDOWN, LEADER_EPOCH_CHECKPOINT, META_PROPERTIES, OTTLA_CONTROL, OTTLA_OPEN,
     PARTITION_METADATA, ParsedDir, Suffix, parse_base_offset, parse_journal_file, parse_leftover,
-    parse_partition_dir,
+    parse_partition_dir, parse_spill_file,
 };
 use crate::topic::{CLUSTER_METADATA_TOPIC, TopicName};
 
@@ -45,6 +45,8 @@ pub(crate) struct Directory {
     pub(crate) deleted: Vec<String>,
     /// Everything else that is no loose file: left alone, and reported.
     pub(crate) unknown: Vec<String>,
+    /// Spill files, whoever wrote them.
+    pub(crate) spills: Vec<String>,
     /// Whether `meta.properties` is there.
     pub(crate) has_meta_properties: bool,
 }
@@ -64,6 +66,7 @@ impl Directory {
             partitions: BTreeMap::new(),
             deleted: Vec::new(),
             unknown: Vec::new(),
+            spills: Vec::new(),
             has_meta_properties: false,
         };
         let mut names = Vec::new();
@@ -75,6 +78,9 @@ impl Directory {
                 FileKind::Other => directory.unknown.push(entry.name),
             }
         }
+        let spills = names.iter().filter(|name| parse_spill_file(name).is_some());
+        directory.spills = spills.cloned().collect();
+        directory.spills.sort();
         directory.has_meta_properties = names.iter().any(|name| name == META_PROPERTIES);
         directory.forget_unfinished_catalog(env)?;
         if !directory.has_catalog() {

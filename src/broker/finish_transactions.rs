@@ -43,7 +43,7 @@ pub(crate) fn finish_transactions(
                 }
                 let commits = decided.as_ref().is_some_and(|ids| ids.contains(&open.producer_id));
                 let batch = marker(&open, commits, env.clock.wall_ms())?;
-                parts.push(Part { partition: Arc::clone(partition), batch });
+                parts.push(Part { partition: Arc::clone(partition), batch: batch.into() });
                 let id = partition.id();
                 let name = TopicPartition::new(id.topic().clone(), id.partition());
                 finished.push((name, open.producer_id, commits));

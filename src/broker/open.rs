@@ -38,6 +38,7 @@ use crate::catalog::Catalog;
 use crate::catalog::topic_handle::TopicHandle;
 use crate::commit::Committer;
 use crate::commit::journal::JournalOptions;
+use crate::commit::left_spills::{remove_spills, set_spills_aside};
 use crate::commit::replay::{Replay, leftover_files};
 use crate::config::broker::BrokerOptions;
 use crate::env::Env;
@@ -121,13 +122,13 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let shared = Shared::new(env.clone(), Arc::clone(&poison), shared_options);
     let mut opened = open_partitions(&env, shared, &directory, &replay)?;
     if read_only.is_none() {
-        read_only = keep_refused_batches(&options, &env, &mut opened.report)?;
+        read_only = keep_refused_batches(&options, &env, &directory, &mut opened.report)?;
     }
     let keeps_journal = opened.report.batches_refused > 0 && !options.adopt;
     // 5. and 6. The session, and what was left undone.
     let committer = Committer::new(&env, poison, journal_options(&options), control)?;
     if !keeps_journal {
-        begin(&env, &committer, &mut opened)?;
+        begin(&env, &committer, &directory, &mut opened)?;
     }
     let state = finish_undone(&env, &committer, &directory, &mut opened, keeps_journal)?;
     let mut report = opened.report;
@@ -182,6 +183,7 @@ fn open_partitions(
         0 => adopt::first_records(env, &mut catalog, directory)?,
         _ => Vec::new(),
     };
+    opener.check_spills(catalog.removed())?;
     let topics = open_topics(&mut opener, env, &catalog, directory)?;
     let report = opener.finish(catalog.removed())?;
     Ok(Opened { shared, metadata, catalog, first_records, topics, report })
@@ -194,13 +196,14 @@ fn open_partitions(
 fn keep_refused_batches(
     options: &BrokerOptions,
     env: &Env,
+    directory: &Directory,
     report: &mut RecoveryReport,
 ) -> Result<Option<String>> {
     if report.batches_refused == 0 {
         return Ok(None);
     }
     if options.adopt {
-        report.quarantined = set_leftovers_aside(env)?;
+        report.quarantined = set_leftovers_aside(env, directory)?;
         return Ok(None);
     }
     Ok(Some(format!(
@@ -238,18 +241,41 @@ fn finish_undone(
 
 /// Makes the partitions known to the committer and begins its session; on a directory that was
 /// closed cleanly the first write does that.
-fn begin(env: &Env, committer: &Committer, opened: &mut Opened) -> Result<()> {
+fn begin(
+    env: &Env,
+    committer: &Committer,
+    directory: &Directory,
+    opened: &mut Opened,
+) -> Result<()> {
     // All at once: the list is copied each time.
     let mut partitions = vec![Arc::clone(&opened.metadata)];
     partitions.extend(opened.topics.iter().flat_map(|topic| topic.partitions.iter().cloned()));
     committer.register(&partitions);
     if opened.report.clean {
-        opened.report.quarantined = set_leftovers_aside(env)?;
+        opened.report.quarantined = set_leftovers_aside(env, directory)?;
         return take_open_mark_away(env);
     }
     let healthy = partitions.iter().filter(|partition| partition.damage().is_none());
     committer.put_states(healthy.map(|partition| partition.state()).collect());
-    committer.begin_session()
+    committer.begin_session()?;
+    let_go_of_spills(env, directory, &mut opened.report)
+}
+
+/// The session has a salt of its own by now, so nothing asks for a spill of an earlier one. Where
+/// another program was in between, nobody knows what they are: they are kept for a look. So are
+/// those that belong to a journal that was set aside.
+fn let_go_of_spills(env: &Env, directory: &Directory, report: &mut RecoveryReport) -> Result<()> {
+    if report.batches_refused > 0 {
+        return Ok(());
+    }
+    if report.foreign {
+        report.quarantined.extend(set_spills_aside(env, &directory.spills)?);
+        return Ok(());
+    }
+    let let_go = remove_spills(env, &directory.spills)?;
+    report.spills_removed = let_go.removed;
+    report.unknown.extend(let_go.unknown);
+    Ok(())
 }
 
 /// Makes sure that what recovery goes by is still there if it is interrupted: the process before
@@ -378,10 +404,10 @@ fn take_open_mark_away(env: &Env) -> Result<()> {
     env.vfs.remove_dir(OTTLA_OPEN).and_then(|()| env.vfs.sync_dir("")).map_err(failed)
 }
 
-/// After a clean close the journal is empty. What is in it all the same was put there by nobody
-/// we know; it is not replayed, and kept for a look.
-fn set_leftovers_aside(env: &Env) -> Result<Vec<String>> {
-    let mut set_aside = Vec::new();
+/// After a clean close the journal is empty, and there are no spills. What is there all the same was
+/// put there by nobody we know; it is not replayed, and kept for a look.
+fn set_leftovers_aside(env: &Env, directory: &Directory) -> Result<Vec<String>> {
+    let mut set_aside = set_spills_aside(env, &directory.spills)?;
     for name in leftover_files(env)? {
         let taken = |name: &String| env.vfs.metadata(name).is_ok();
         let Some(quarantine) = (1..).map(quarantine_file).find(|name| !taken(name)) else { break };

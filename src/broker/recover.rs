@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::broker::directory::{Directory, Left, read_small_file};
 use crate::broker::report::RecoveryReport;
+use crate::commit::left_spills::LeftSpills;
 use crate::commit::replay::Replay;
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
@@ -18,7 +19,8 @@ use crate::format::control_file::{ControlFile, PartitionState};
 use crate::format::file_names::{
     CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, RECOVERY_POINT_CHECKPOINT,
 };
-use crate::format::journal_frame::JournalEntry;
+use crate::format::journal_frame::{EntryBatch, JournalEntry};
+use crate::format::spill_file::SpilledEntry;
 use crate::partition::Partition;
 use crate::partition::id::PartitionId;
 use crate::partition::recover::{Applied, Known};
@@ -32,6 +34,7 @@ pub(crate) struct Opener<'a> {
     how: How,
     /// The journal's batches by partition, in the order of their frames.
     journal: HashMap<(TopicId, i32), Vec<JournalEntry<'a>>>,
+    spills: LeftSpills<'a>,
     pub(crate) report: RecoveryReport,
 }
 
@@ -74,7 +77,8 @@ impl<'a> Opener<'a> {
             unknown: directory.unknown.clone(),
             ..RecoveryReport::default()
         };
-        Ok(Opener { env, shared, how, journal, report })
+        let spills = LeftSpills::new(env, replay.salt());
+        Ok(Opener { env, shared, how, journal, spills, report })
     }
 
     /// Opens one partition whose folder is there.
@@ -120,7 +124,14 @@ impl<'a> Opener<'a> {
         let now_ms = self.env.clock.wall_ms();
         let mut recovery = Partition::start_recovery(self.shared, id, config, known, now_ms)?;
         for entry in entries {
-            match recovery.apply(entry.base_offset, entry.batch)? {
+            let applied = match &entry.batch {
+                EntryBatch::Here(batch) => recovery.apply(entry.base_offset, batch)?,
+                EntryBatch::Spilled(spilled) => match recovery.skips(last_offset_of(spilled)?) {
+                    true => Applied::Skipped,
+                    false => recovery.apply(entry.base_offset, &self.spills.read(spilled)?)?,
+                },
+            };
+            match applied {
                 Applied::Written => self.report.batches_replayed += 1,
                 Applied::Refused => self.report.batches_refused += 1,
                 Applied::Skipped => {}
@@ -147,6 +158,27 @@ impl<'a> Opener<'a> {
         }
     }
 
+    /// Makes sure that every spilled batch is there which the journal needs, before the first one
+    /// is applied: half of a transaction must not be seen.
+    ///
+    /// # Errors
+    /// `Corrupt` if one is not, whatever partition it belongs to; those of the disk.
+    pub(crate) fn check_spills(&mut self, removed: &BTreeSet<TopicId>) -> Result<()> {
+        let How::Unclean(states) = &self.how else { return Ok(()) };
+        let needed = self.journal.iter().filter(|((topic_id, _), _)| !removed.contains(topic_id));
+        for (key, entries) in needed {
+            let floor = states.get(key).map_or(0, |s| s.recovery_point.max(s.log_start_offset));
+            for entry in entries {
+                if let EntryBatch::Spilled(spilled) = &entry.batch
+                    && last_offset_of(spilled)? >= floor
+                {
+                    self.spills.check(spilled)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Drops the journal's batches of deleted topics once every partition was opened.
     ///
     /// # Errors
@@ -166,6 +198,10 @@ impl<'a> Opener<'a> {
         }
         Ok(self.report)
     }
+}
+
+fn last_offset_of(spilled: &SpilledEntry<'_>) -> Result<i64> {
+    Ok(spilled.header()?.last_offset())
 }
 
 fn states_of(control: &ControlFile) -> HashMap<(TopicId, i32), PartitionState> {

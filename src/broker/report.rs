@@ -44,7 +44,11 @@ pub struct RecoveryReport {
     pub offset_records_skipped: u64,
     /// Folders and links that do not belong here, left alone.
     pub unknown: Vec<String>,
-    /// Journal files that should have been empty, set aside.
+    /// Spill files of transactions that were never committed, or whose batches are in the log by
+    /// now: removed.
+    pub spills_removed: Vec<String>,
+    /// Journal files that should have been empty, and spill files that should not have been there:
+    /// set aside.
     pub quarantined: Vec<String>,
     /// How long opening took.
     pub duration: Duration,
@@ -76,6 +80,7 @@ impl fmt::Display for RecoveryReport {
             (self.batches_replayed, "batches written again"),
             (self.batches_dropped, "batches of deleted topics dropped"),
             (self.batches_refused, "batches kept in the journal"),
+            (self.spills_removed.len() as u64, "spill files removed"),
             (self.bytes_scanned(), "bytes scanned"),
             (self.bytes_cut(), "bytes cut"),
             (self.damaged.len() as u64, "partitions damaged"),

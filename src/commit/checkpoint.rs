@@ -6,7 +6,8 @@
 //!    the journal behind it is still whole.
 //! 4. Replace the control file: new recovery points, new start of replay. *If we stop here* the
 //!    journal holds more than is needed, which replay skips.
-//! 5. Let the journal files behind the noted place be overwritten.
+//! 5. Let the journal files behind the noted place be overwritten, and the spill files go that
+//!    only frames behind it name.
 //!
 //! Kafka's text checkpoints are written when the directory is closed: while it is open
 //! `ottla.open/` keeps every other reader of them away.
@@ -107,6 +108,7 @@ impl Committer {
             part.sync().inspect_err(|error| self.poison_unless_full(error))?;
         }
         let applied = if planted!("position_noted_late") { *self.applied.lock() } else { applied };
+        let mut needed = applied;
         self.rewrite_control(|control| {
             for (_, part) in &parts {
                 control.put(part.state().clone());
@@ -116,11 +118,13 @@ impl Committer {
             if journal.salt == applied.salt && journal.lsn < applied.lsn {
                 *journal = applied;
             }
+            needed = *journal;
         })?;
         for (partition, part) in parts {
             partition.checkpoint_end(part);
         }
         self.oldest_needed.fetch_max(applied.file, Ordering::AcqRel);
+        self.spills.checkpointed(needed.lsn);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::commit::Committer;
 use crate::commit::journal::Journal;
 use crate::commit::member::Member;
+use crate::commit::spill::sync_spills;
 use crate::commit::steps::interrupted;
 use crate::commit::ticket::{
     Afterwards, Contents, Effect, Guard, OnOutcome, Outcome, Part, Ticket, Woken,
@@ -91,7 +92,7 @@ impl Committer {
     }
 
     fn commit_contents(&self, contents: Contents) -> Outcome {
-        if let Err(error) = self.begin_write() {
+        if let Err(error) = self.begin_write().and_then(|()| sync_spills(&contents.parts)) {
             return (Err(error), contents.parts);
         }
         self.wait_for(&Ticket::waited_for(contents))
@@ -147,7 +148,7 @@ impl Committer {
         on_outcome: OnOutcome,
         afterwards: Option<Afterwards>,
     ) {
-        if let Err(error) = self.begin_write() {
+        if let Err(error) = self.begin_write().and_then(|()| sync_spills(&contents.parts)) {
             on_outcome((Err(error), contents.parts));
             return;
         }

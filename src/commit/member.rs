@@ -85,7 +85,7 @@ impl<'a> Member<'a> {
     fn was_sent_before(&self, partitions: &[Arc<Partition>], writers: &mut [Writer<'_>]) -> bool {
         let is_there = |part: &Part| {
             let writer = &mut writers[writer_of(partitions, &part.partition)];
-            writer.was_sent_before(&part.batch).is_ok_and(|before| before)
+            writer.was_sent_before(part.batch.head()).is_ok_and(|before| before)
         };
         !self.parts.is_empty() && self.parts.iter().all(is_there)
     }
@@ -106,7 +106,10 @@ impl<'a> Member<'a> {
         for part in &mut self.parts {
             let writer = writer_of(partitions, &part.partition);
             let placed = match &ready[writer] {
-                Ok(()) => writers[writer].stage(&mut part.batch),
+                Ok(()) => {
+                    let size = part.batch.len();
+                    writers[writer].stage_head(part.batch.head_mut(), size)
+                }
                 Err(error) => Err(error.clone()),
             };
             match placed {

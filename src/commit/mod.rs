@@ -13,9 +13,12 @@ pub(crate) mod checkpoint;
 pub(crate) mod ends;
 pub(crate) mod group;
 pub(crate) mod journal;
+pub(crate) mod left_spills;
 mod member;
 pub(crate) mod replay;
 pub(crate) mod session;
+#[allow(dead_code, reason = "transactions spill")]
+pub(crate) mod spill;
 mod steps;
 pub(crate) mod ticket;
 
@@ -25,6 +28,7 @@ use crate::commit::checkpoint::Control;
 use crate::commit::ends::Ends;
 use crate::commit::group::{Completions, Queue};
 use crate::commit::journal::{Journal, JournalOptions};
+use crate::commit::spill::Spills;
 use crate::env::Env;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,6 +55,7 @@ pub(crate) struct Committer {
     /// Everything before this place in the journal is in the segment files.
     applied: Mutex<JournalPosition>,
     oldest_needed: Arc<AtomicU64>,
+    spills: Arc<Spills>,
     started: AtomicBool,
     /// No new work is taken.
     closed: AtomicBool,
@@ -81,6 +86,7 @@ impl Committer {
     ) -> Result<Committer> {
         let journal = Journal::new(env, options)?;
         let oldest_needed = journal.oldest_needed();
+        let spills = Spills::new(env, &poison);
         Ok(Committer {
             env: env.clone(),
             poison,
@@ -93,6 +99,7 @@ impl Committer {
             control: Mutex::new(Control::new(control)),
             applied: Mutex::new(JournalPosition::default()),
             oldest_needed,
+            spills,
             started: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             finished: AtomicBool::new(false),

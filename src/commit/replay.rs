@@ -21,6 +21,8 @@ const FILE_BYTES_MAX: u64 = 2 << 30;
 /// What the journal holds behind the last checkpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
+    /// The session that wrote it.
+    salt: u64,
     files: Vec<JournalFile>,
     frames: Vec<FrameAt>,
 }
@@ -47,7 +49,7 @@ impl Replay {
     /// are lost, and the broker refuses to go on without them.
     pub(crate) fn read(env: &Env, start: JournalPosition) -> Result<Replay> {
         let files = read_files(env)?;
-        let mut replay = Replay { files, frames: Vec::new() };
+        let mut replay = Replay { salt: start.salt, files, frames: Vec::new() };
         replay.refuse_missing_file(start)?;
         let expected = replay.follow(start);
         replay.refuse_synced_frames_behind(start.salt, expected)?;
@@ -81,6 +83,11 @@ impl Replay {
             })
             .and_then(|()| open.sync_data())
             .map_err(failed)
+    }
+
+    /// The salt of the session that wrote the journal.
+    pub(crate) fn salt(&self) -> u64 {
+        self.salt
     }
 
     /// The number of frames to apply.

@@ -78,6 +78,13 @@ impl Committer {
     /// # Errors
     /// The directory is left as a kill would leave it, to be recovered when it is opened.
     pub(crate) fn close(&self, broker_epoch: i64) -> Result<()> {
+        let closed = self.close_session(broker_epoch);
+        // The directory is given up, whatever became of the close.
+        self.spills.end();
+        closed
+    }
+
+    fn close_session(&self, broker_epoch: i64) -> Result<()> {
         self.closed.store(true, Ordering::Release);
         self.settle();
         // Whoever was late to see that the broker is closed is refused by the leader, or by the
@@ -111,6 +118,8 @@ impl Committer {
         self.rewrite_control(|control| finish(control, states, nonce))?;
         // 3. The journal is emptied durably.
         journal.reset().inspect_err(|error| self.poison_unless_full(error))?;
+        // Nothing of it is replayed any more, and what is not committed never will be.
+        self.spills.remove_all()?;
         // 4. The directory is not open any more.
         //    If we stop here: it is read as one that another program left, and found whole.
         let vfs = &self.env.vfs;
@@ -163,6 +172,7 @@ impl Committer {
         self.finished.store(true, Ordering::Release);
         let _checkpoint = self.checkpointing.lock();
         self.wait_for_appends();
+        self.spills.end();
     }
 
     /// Returns when nobody appends with `acks=1` any more: under the lock of the partition each

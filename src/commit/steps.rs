@@ -26,6 +26,8 @@ use std::sync::Arc;
 use crate::commit::Committer;
 use crate::commit::journal::{Journal, Room};
 use crate::commit::member::{Member, order_of};
+use crate::commit::spill::Spill;
+use crate::commit::ticket::Payload;
 use crate::env::planted::planted;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::Ordering;
@@ -33,6 +35,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES};
 use crate::partition::Partition;
 use crate::partition::writer::{Placed, Writer};
+
+/// So many bytes of committed batches may lie in spill files before a checkpoint is made on the
+/// spot; a quarter of it asks for one.
+const SPILLS_BYTES_MAX: u64 = 512 << 20;
 
 impl Committer {
     /// Steps 1 to 5 for the members of one group. An error is that of every member which has none of
@@ -91,12 +97,15 @@ impl Committer {
 
         // 2. One frame. If its write fails, it was erased; what was staged is taken back.
         build_frame(journal, partitions, members);
+        let lsn = journal.position().lsn;
+        self.spills.name_in(lsn, staged_spills(members));
         let frame = match journal.write() {
             Ok(frame) => frame,
             Err(error) => {
                 unstage_all(writers, members);
-                if error.kind() == ErrorKind::Poisoned {
-                    self.poison.set(&error);
+                match error.kind() {
+                    ErrorKind::Poisoned => self.poison.set(&error),
+                    _ => self.spills.unname(lsn),
                 }
                 return Err(error);
             }
@@ -113,7 +122,8 @@ impl Committer {
         let mut applied = Ok(());
         for member in members.iter() {
             for (part, (writer, placed)) in member.parts.iter().zip(&member.placed) {
-                applied = applied.and_then(|()| writers[*writer].apply(placed, &part.batch));
+                let writer = &mut writers[*writer];
+                applied = applied.and_then(|()| apply(writer, placed, &part.batch));
             }
         }
         if let Err(error) = applied {
@@ -160,6 +170,17 @@ impl Committer {
         if journal.position().file != file {
             self.checkpoint_wanted.store(true, Ordering::Release);
             self.wake_background();
+        }
+        self.bound_spills(journal)
+    }
+
+    /// Spill files that only wait for a checkpoint are bounded, as the journal is.
+    fn bound_spills(&self, journal: &Journal) -> Result<()> {
+        let kept_bytes = self.spills.kept_bytes();
+        if kept_bytes > SPILLS_BYTES_MAX {
+            self.checkpoint_now(journal.position())?;
+        } else if kept_bytes > SPILLS_BYTES_MAX / 4 {
+            self.want_checkpoint();
         }
         Ok(())
     }
@@ -211,8 +232,39 @@ fn build_frame(journal: &mut Journal, partitions: &[Arc<Partition>], members: &[
         for (part, (writer, placed)) in member.parts.iter().zip(&member.placed) {
             if let Placed::Staged(staged) = placed {
                 let id = partitions[*writer].id();
-                frame.push(id.topic_id(), id.partition(), staged.base_offset, &part.batch);
+                let (topic, partition, base) = (id.topic_id(), id.partition(), staged.base_offset);
+                match &part.batch {
+                    Payload::Memory(batch) => frame.push(topic, partition, base, batch),
+                    Payload::Spilled(spilled) => {
+                        frame.push_spilled(topic, partition, base, &spilled.entry());
+                    }
+                }
             }
+        }
+    }
+}
+
+/// The spill files that the frame will name.
+fn staged_spills(members: &[Member<'_>]) -> Vec<Arc<Spill>> {
+    let mut spills: Vec<Arc<Spill>> = Vec::new();
+    for member in members.iter().filter(|member| member.has_staged()) {
+        for part in &member.parts {
+            if let Payload::Spilled(spilled) = &part.batch
+                && !spills.last().is_some_and(|last| Arc::ptr_eq(last, spilled.spill()))
+            {
+                spills.push(Arc::clone(spilled.spill()));
+            }
+        }
+    }
+    spills
+}
+
+/// Step 4 for one batch.
+fn apply(writer: &mut Writer<'_>, placed: &Placed, batch: &Payload) -> Result<()> {
+    match batch {
+        Payload::Memory(batch) => writer.apply(placed, batch),
+        Payload::Spilled(spilled) => {
+            spilled.pieces(|at, piece| writer.apply_piece(placed, at, piece))
         }
     }
 }

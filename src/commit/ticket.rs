@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::commit::spill::SpilledBatch;
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicU8, Ordering};
 use crate::env::sync::thread::{Thread, current, park};
 use crate::error::{Error, Result};
+use crate::format::spill_file::SPILLED_ENTRY_BYTES;
 use crate::partition::Partition;
 use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
@@ -14,7 +16,64 @@ use crate::partition::writer::Appended;
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) partition: Arc<Partition>,
-    pub(crate) batch: Vec<u8>,
+    pub(crate) batch: Payload,
+}
+
+/// Where a batch is until it is in the log.
+#[allow(dead_code, reason = "transactions spill")]
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Memory(Vec<u8>),
+    /// In the spill file of a large transaction.
+    Spilled(SpilledBatch),
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(batch: Vec<u8>) -> Payload {
+        Payload::Memory(batch)
+    }
+}
+
+impl Payload {
+    /// The bytes of the batch in the log.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Payload::Memory(batch) => batch.len(),
+            Payload::Spilled(spilled) => spilled.len(),
+        }
+    }
+
+    /// The bytes of its entry in a frame, behind those that every entry has.
+    fn frame_bytes(&self) -> usize {
+        match self {
+            Payload::Memory(batch) => batch.len(),
+            Payload::Spilled(_) => SPILLED_ENTRY_BYTES,
+        }
+    }
+
+    /// The batch as far as it is in memory: all of it, or its header.
+    pub(super) fn head(&self) -> &[u8] {
+        match self {
+            Payload::Memory(batch) => batch,
+            Payload::Spilled(spilled) => spilled.head(),
+        }
+    }
+
+    /// As [`head`](Self::head), to be stamped.
+    pub(super) fn head_mut(&mut self) -> &mut [u8] {
+        match self {
+            Payload::Memory(batch) => batch,
+            Payload::Spilled(spilled) => spilled.head_mut(),
+        }
+    }
+
+    /// The buffer, for reuse.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        match self {
+            Payload::Memory(batch) => batch,
+            Payload::Spilled(_) => Vec::new(),
+        }
+    }
 }
 
 /// A condition of a ticket: what has to hold of a partition when the ticket gets its offsets there,
@@ -81,7 +140,7 @@ impl Contents {
 
 /// Some batches that are committed together, or not at all.
 pub(crate) struct Ticket {
-    /// How many bytes the batches have; fixed.
+    /// How many bytes the batches take in a frame; fixed.
     pub(crate) bytes: u64,
     /// How many batches there are; fixed.
     pub(crate) parts: usize,
@@ -119,7 +178,7 @@ impl Ticket {
         afterwards: Option<Afterwards>,
     ) -> Arc<Ticket> {
         Arc::new(Ticket {
-            bytes: contents.parts.iter().map(|part| part.batch.len() as u64).sum(),
+            bytes: contents.parts.iter().map(|part| part.batch.frame_bytes() as u64).sum(),
             parts: contents.parts.len(),
             inside: Mutex::new(Inside { contents, outcome: None, on_outcome, afterwards }),
             state: AtomicU8::new(WAITING),

@@ -55,6 +55,7 @@ const METADATA_SNAPSHOT_SUFFIX: &str = ".checkpoint";
 const JOURNAL_PREFIX: &str = "ottla-";
 const JOURNAL_SUFFIX: &str = ".journal";
 const QUARANTINE_SUFFIX: &str = ".quarantine";
+const SPILL_SUFFIX: &str = ".spill";
 
 /// What a file of a partition holds, told by its suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,6 +183,17 @@ pub fn quarantine_file(number: u64) -> String {
 /// Parses the name of a quarantine file.
 pub fn parse_quarantine_file(name: &str) -> Option<u64> {
     parse_numbered(name, QUARANTINE_SUFFIX)
+}
+
+/// Batches of a large transaction that is not committed or not checkpointed:
+/// `ottla-%020d.spill`.
+pub fn spill_file(number: u64) -> String {
+    format!("{JOURNAL_PREFIX}{number:0OFFSET_DIGITS$}{SPILL_SUFFIX}")
+}
+
+/// Parses the name of a spill file.
+pub fn parse_spill_file(name: &str) -> Option<u64> {
+    parse_numbered(name, SPILL_SUFFIX)
 }
 
 fn parse_numbered(name: &str, suffix: &str) -> Option<u64> {
@@ -345,6 +357,8 @@ mod tests {
             assert_eq!(parse_journal_file(&journal_file(number)), Some(number));
             assert_eq!(parse_quarantine_file(&quarantine_file(number)), Some(number));
             assert_eq!(parse_journal_file(&quarantine_file(number)), None);
+            assert_eq!(parse_spill_file(&spill_file(number)), Some(number));
+            assert_eq!(parse_spill_file(&journal_file(number)), None);
         }
         assert_eq!(journal_file(7), "ottla-00000000000000000007.journal");
         assert_eq!(parse_journal_file("ottla-7.journal"), None);

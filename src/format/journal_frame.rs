@@ -10,6 +10,7 @@
 
 use crate::format::FormatError;
 use crate::format::checksum::{crc32c, crc32c_append};
+use crate::format::spill_file::{SPILLED_ENTRY_BYTES, SpilledEntry};
 use crate::topic::TopicId;
 
 /// Frames and the file header start on multiples of this, the unit in which a disk tears.
@@ -38,6 +39,10 @@ pub const FRAME_HEADER_BYTES: usize = 44;
 
 /// Bytes before an entry's batch: topic id, partition, base offset, length.
 pub const ENTRY_HEADER_BYTES: usize = 16 + 4 + 8 + 4;
+
+/// In an entry's length: its batch lies in a spill file, and these bytes say where. A library that
+/// does not know of spill files takes it for a length that cannot be, and refuses the frame.
+const SPILLED_BIT: u32 = 1 << 31;
 
 /// What the first block of a journal file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,12 +167,35 @@ impl FrameBuilder {
 
     /// Adds a batch that already carries its offsets.
     pub fn push(&mut self, topic_id: TopicId, partition: i32, base_offset: i64, batch: &[u8]) {
-        let length = u32::try_from(batch.len()).expect("a batch is shorter than 2 GiB");
+        let length = i32::try_from(batch.len()).expect("a batch is shorter than 2 GiB");
+        let length = length.cast_unsigned();
+        self.push_entry(topic_id, partition, base_offset, (length, batch));
+    }
+
+    /// Adds a batch that lies in a spill file.
+    pub fn push_spilled(
+        &mut self,
+        topic_id: TopicId,
+        partition: i32,
+        base_offset: i64,
+        entry: &SpilledEntry<'_>,
+    ) {
+        let length = SPILLED_BIT | SPILLED_ENTRY_BYTES as u32;
+        self.push_entry(topic_id, partition, base_offset, (length, &entry.encode()));
+    }
+
+    fn push_entry(
+        &mut self,
+        topic_id: TopicId,
+        partition: i32,
+        base_offset: i64,
+        (length, content): (u32, &[u8]),
+    ) {
         self.buffer.extend_from_slice(&topic_id.0);
         self.buffer.extend_from_slice(&partition.to_be_bytes());
         self.buffer.extend_from_slice(&base_offset.to_be_bytes());
         self.buffer.extend_from_slice(&length.to_be_bytes());
-        self.buffer.extend_from_slice(batch);
+        self.buffer.extend_from_slice(content);
         self.entries += 1;
     }
 
@@ -211,8 +239,17 @@ pub struct JournalEntry<'a> {
     pub partition: i32,
     /// The batch's base offset.
     pub base_offset: i64,
-    /// The batch, as it is in the segment.
-    pub batch: &'a [u8],
+    /// The batch.
+    pub batch: EntryBatch<'a>,
+}
+
+/// Where the batch of an entry lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryBatch<'a> {
+    /// In the frame, as it is in the segment.
+    Here(&'a [u8]),
+    /// In a spill file.
+    Spilled(SpilledEntry<'a>),
 }
 
 /// The entries of a checked payload.
@@ -228,12 +265,19 @@ pub fn decode_entries(payload: &[u8], count: u32) -> Result<Vec<JournalEntry<'_>
             .ok_or_else(|| FormatError::corrupt("a journal entry is cut short", at))?;
         let mut topic_id = [0; 16];
         topic_id.copy_from_slice(&header[..16]);
-        let length = u32_at(header, 28) as usize;
+        let is_spilled = u32_at(header, 28) & SPILLED_BIT != 0;
+        let length = (u32_at(header, 28) & !SPILLED_BIT) as usize;
         let start = at + ENTRY_HEADER_BYTES;
-        let batch = start
+        let content = start
             .checked_add(length)
             .and_then(|end| payload.get(start..end))
             .ok_or_else(|| FormatError::corrupt("a batch in the journal is cut short", start))?;
+        let batch = match is_spilled {
+            false => EntryBatch::Here(content),
+            true => EntryBatch::Spilled(
+                SpilledEntry::decode(content).map_err(|error| error.shifted(start))?,
+            ),
+        };
         entries.push(JournalEntry {
             topic_id: TopicId(topic_id),
             partition: u32_at(header, 16).cast_signed(),
@@ -263,6 +307,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::batch_header::{BATCH_HEADER_LEN, MAGIC_AT};
 
     const TOPIC: TopicId = TopicId(*b"0123456789abcdef");
 
@@ -284,12 +329,35 @@ mod tests {
         assert_eq!((header.entries, header.payload_crc), (2, crc));
         let payload = header.payload(&bytes, 1234).unwrap();
         let entries = decode_entries(payload, header.entries).unwrap();
-        assert_eq!(entries[0].batch, b"first batch");
+        assert_eq!(entries[0].batch, EntryBatch::Here(b"first batch"));
         assert_eq!(
             (entries[0].topic_id, entries[0].partition, entries[0].base_offset),
             (TOPIC, 3, 17)
         );
         assert_eq!(entries[1].partition, 4);
+    }
+
+    #[test]
+    fn a_spilled_batch_reads_back_and_has_a_length_that_is_none() {
+        let mut head = [0; BATCH_HEADER_LEN];
+        head[MAGIC_AT] = 2;
+        head[8..12].copy_from_slice(&49_i32.to_be_bytes());
+        let entry = SpilledEntry { spill: 8, position: 32, head: &head };
+        let mut builder = FrameBuilder::default();
+        builder.start();
+        builder.push_spilled(TOPIC, 3, 17, &entry);
+        builder.push(TOPIC, 4, 0, b"beside it");
+        let (bytes, _) = builder.finish(99, 7, 6, 1234);
+        let header = FrameHeader::decode(bytes).unwrap();
+        let payload = header.payload(bytes, 1234).unwrap();
+        let entries = decode_entries(payload, header.entries).unwrap();
+        assert_eq!(entries[0].batch, EntryBatch::Spilled(entry));
+        assert_eq!((entries[0].partition, entries[0].base_offset), (3, 17));
+        assert_eq!(entries[1].batch, EntryBatch::Here(b"beside it"));
+        assert!(u32_at(payload, 28) as usize > payload.len());
+        let mut shorter = payload.to_vec();
+        shorter[31] -= 1;
+        assert!(decode_entries(&shorter, header.entries).is_err());
     }
 
     #[test]

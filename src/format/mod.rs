@@ -28,6 +28,7 @@ pub mod quorum_state;
 pub mod raft_control;
 pub mod record;
 pub mod share_records;
+pub mod spill_file;
 pub mod transaction_records;
 mod usual_record;
 pub mod varint;

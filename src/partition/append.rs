@@ -22,13 +22,14 @@ impl Writer<'_> {
     /// # Durability
     /// Survives the death of the process, not the loss of power.
     pub(crate) fn append_written(&mut self, batch: &mut [u8]) -> Result<Appended> {
-        let staged = match self.place(batch)? {
+        let size = batch.len();
+        let staged = match self.place(batch, size)? {
             Placed::Staged(staged) => staged,
             // Written before: it has survived the process, if not the power, as this one would.
             Placed::Present(appended) => return Ok(appended),
         };
         debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
-        if let Err(error) = self.write(&staged, batch) {
+        if let Err(error) = self.write(staged.position, batch) {
             return Err(self.cut_back(staged, error));
         }
         self.note_unsynced(staged.base_offset);
@@ -39,15 +40,16 @@ impl Writer<'_> {
     }
 
     /// Finds the place of a batch: rolls if needed, assigns and stamps its offsets and epoch,
-    /// adds it to the sums. Nothing is written into the active segment.
-    pub(super) fn place(&mut self, batch: &mut [u8]) -> Result<Placed> {
+    /// adds it to the sums. Nothing is written into the active segment. Of a batch of `size` bytes
+    /// at least the header is in `batch`.
+    pub(super) fn place(&mut self, batch: &mut [u8], size: usize) -> Result<Placed> {
         self.check_writable()?;
-        let header = self.check_batch(batch)?;
+        let header = self.check_batch(batch, size)?;
         let leader_epoch = match self.state.epochs.current() {
             Some(epoch) if self.state.active.is_some() => epoch,
             _ => self.prepare()?,
         };
-        if self.must_roll(&header, batch.len())? {
+        if self.must_roll(&header, size)? {
             // Only for a batch that will be appended.
             if let Some(present) = self.find_present(&header)? {
                 return Ok(Placed::Present(present));
@@ -77,39 +79,36 @@ impl Writer<'_> {
         let before = active.tally;
         let facts = BatchFacts {
             head: batch,
-            size: batch.len() as u64,
+            size: size as u64,
             last_offset,
             max_timestamp: header.max_timestamp,
         };
         active.tally.add(&facts, interval_bytes, &active.indexes);
         self.state.next_offset = last_offset + 1;
         let position = before.position;
-        let size = batch.len();
         Ok(Placed::Staged(Staged { base_offset, last_offset, position, size, before, producer }))
     }
 
-    fn check_batch(&self, batch: &[u8]) -> Result<BatchHeader> {
+    fn check_batch(&self, batch: &[u8], size: usize) -> Result<BatchHeader> {
         let header =
             BatchHeader::decode(batch).map_err(|error| self.partition.name(error.into_error()))?;
-        if header.size_bytes() != batch.len() {
-            let message =
-                format!("a batch of {} bytes has {} bytes", header.size_bytes(), batch.len());
+        if header.size_bytes() != size {
+            let message = format!("a batch of {} bytes has {size} bytes", header.size_bytes());
             return Err(self.refuse(ErrorKind::InvalidInput, message));
         }
         let allowed = self.state.settings.batch_bytes_max;
-        if batch.len() > allowed {
+        if size > allowed {
             let message = format!(
-                "the batch has {} bytes, max.message.bytes allows {allowed}: send smaller batches \
-                 or raise it",
-                batch.len()
+                "the batch has {size} bytes, max.message.bytes allows {allowed}: send smaller \
+                 batches or raise it"
             );
             return Err(self.refuse(ErrorKind::Limit, message));
         }
         Ok(header)
     }
 
-    /// Writes a batch to its place, through the page cache.
-    pub(super) fn write(&mut self, staged: &Staged, batch: &[u8]) -> std::io::Result<()> {
+    /// Writes bytes of a batch to their place, through the page cache.
+    pub(super) fn write(&mut self, position: u64, bytes: &[u8]) -> std::io::Result<()> {
         let Some(active) = &mut self.state.active else {
             return Err(std::io::ErrorKind::NotFound.into());
         };
@@ -117,7 +116,7 @@ impl Writer<'_> {
             Some(open) if open.mark_dirty() => open,
             _ => active.open.insert(active.segment.log.writer()?),
         };
-        let written = write_all_at(&*open.file, batch, staged.position);
+        let written = write_all_at(&*open.file, bytes, position);
         self.note_change();
         written
     }

@@ -24,10 +24,12 @@ impl Writer<'_> {
     /// While other batches are staged here no segment is rolled: one group may overshoot
     /// `segment.bytes`, but not the two gigabytes that positions can count.
     ///
+    /// Of a batch of `size` bytes at least the header is in `head`.
+    ///
     /// # Errors
     /// As for an append. Nothing is staged then.
-    pub(crate) fn stage(&mut self, batch: &mut [u8]) -> Result<Placed> {
-        let staged = match self.place(batch)? {
+    pub(crate) fn stage_head(&mut self, head: &mut [u8], size: usize) -> Result<Placed> {
+        let staged = match self.place(head, size)? {
             Placed::Staged(staged) => staged,
             present @ Placed::Present(_) => return Ok(present),
         };
@@ -39,6 +41,13 @@ impl Writer<'_> {
         }
         self.state.staged += 1;
         Ok(Placed::Staged(staged))
+    }
+
+    /// Stages a batch that is in memory.
+    #[cfg(test)]
+    pub(crate) fn stage(&mut self, batch: &mut [u8]) -> Result<Placed> {
+        let size = batch.len();
+        self.stage_head(batch, size)
     }
 
     /// Takes a staged batch back, the last staged first.
@@ -59,9 +68,17 @@ impl Writer<'_> {
     /// # Durability
     /// The journal's; the segment itself is synced by the next checkpoint or roll.
     pub(crate) fn apply(&mut self, placed: &Placed, batch: &[u8]) -> Result<()> {
+        self.apply_piece(placed, 0, batch)
+    }
+
+    /// As [`apply`](Self::apply), for the bytes that lie at `at` of a batch.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub(crate) fn apply_piece(&mut self, placed: &Placed, at: u64, piece: &[u8]) -> Result<()> {
         let Placed::Staged(staged) = placed else { return Ok(()) };
-        debug_assert_eq!(staged.size, batch.len());
-        self.write(staged, batch).map_err(|error| {
+        debug_assert!(at + piece.len() as u64 <= staged.size as u64);
+        self.write(staged.position + at, piece).map_err(|error| {
             let name = self.state.active.as_ref().map(|active| active.segment.log.name());
             let what = "cannot write a committed batch into the log";
             let error = self.partition.io(error, what, &name.unwrap_or_default());

@@ -149,7 +149,7 @@ fn in_one_group(broker: &Broker, tickets: Vec<Contents>) -> Vec<Result<Vec<Appen
 
 fn part(handle: &PartitionHandle, value: &str) -> Part {
     let batch = handle.build_batch(&[Message::new(value)]).unwrap();
-    Part { partition: Arc::clone(handle.partition()), batch }
+    Part { partition: Arc::clone(handle.partition()), batch: batch.into() }
 }
 
 fn guard(handle: &PartitionHandle, end: i64) -> Guard {
@@ -362,7 +362,7 @@ fn what_goes_with_batches_that_were_sent_before_is_shown() {
     let batch = sent.take().unwrap();
     let shown = Arc::new(AtomicUsize::new(0));
     let effect = || -> Option<Box<dyn Shown>> { Some(Box::new(Counted(Arc::clone(&shown)))) };
-    let part = Part { partition: Arc::clone(orders.partition()), batch };
+    let part = Part { partition: Arc::clone(orders.partition()), batch: batch.into() };
     let committer = &broker.engine.committer;
     let appended = committer.commit_guarded(vec![part], vec![guard(&orders, 0)], effect()).0;
     assert_eq!(appended.unwrap(), [Appended { base_offset: 0, last_offset: 0 }]);

@@ -93,7 +93,8 @@ fn a_batch_twice_in_one_frame_has_one_place() {
     let told = Arc::new(AtomicUsize::new(0));
     let committer = &broker.engine.committer;
     for (sequence, offset) in [(0, 0), (1, 1), (0, 0), (1, 1), (2, 2)] {
-        let part = Part { partition: Arc::clone(orders.partition()), batch: batch(sequence) };
+        let part =
+            Part { partition: Arc::clone(orders.partition()), batch: batch(sequence).into() };
         let told = Arc::clone(&told);
         committer.enqueue(
             Contents::of(vec![part], None),
@@ -108,8 +109,10 @@ fn a_batch_twice_in_one_frame_has_one_place() {
     assert_eq!(told.load(Ordering::SeqCst), 5);
     assert_eq!(orders.end_offset(), 3);
     // Both in one ticket.
-    let part =
-        |sequence| Part { partition: Arc::clone(orders.partition()), batch: batch(sequence) };
+    let part = |sequence| Part {
+        partition: Arc::clone(orders.partition()),
+        batch: batch(sequence).into(),
+    };
     let (outcome, _) = committer.commit(vec![part(3), part(3), part(2)]);
     let offsets: Vec<_> = outcome.unwrap().iter().map(|appended| appended.base_offset).collect();
     assert_eq!(offsets, [3, 3, 2]);

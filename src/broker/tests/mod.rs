@@ -6,6 +6,7 @@ mod expect;
 mod groups;
 mod idempotence;
 mod offsets;
+mod spills;
 
 use std::sync::Arc;
 

@@ -115,13 +115,14 @@ pub(super) fn prepare(
                 .map_err(FormatError::into_error)?;
             let more = key.len() + value.as_ref().map_or(0, Vec::len) + RECORD_OVERHEAD;
             if !in_batch.is_empty() && builder.len_bytes() + more > BATCH_BYTES.min(bytes_max) {
-                parts.push(Part { partition: Arc::clone(partition), batch: builder.take()? });
+                parts
+                    .push(Part { partition: Arc::clone(partition), batch: builder.take()?.into() });
                 by_part.push(std::mem::take(&mut in_batch));
             }
             builder.push(now.wall_ms, Some(&key), value.as_deref(), &[])?;
             in_batch.push(change);
         }
-        parts.push(Part { partition: Arc::clone(partition), batch: builder.take()? });
+        parts.push(Part { partition: Arc::clone(partition), batch: builder.take()?.into() });
         by_part.push(in_batch);
     }
     let table = Arc::clone(table);

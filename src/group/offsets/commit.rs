@@ -253,7 +253,7 @@ impl OffsetStore {
 
     pub(super) fn recycle(&self, parts: Vec<Part>) {
         if let Some(part) = parts.into_iter().next() {
-            self.builder.lock().recycle(part.batch);
+            self.builder.lock().recycle(part.batch.into_buffer());
         }
     }
 }

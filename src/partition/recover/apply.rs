@@ -47,9 +47,7 @@ impl Recovery {
         }
         let entry = Entry::decode(batch).map_err(|error| self.named(error.into_error()))?;
         entry.verify_checksum().map_err(|error| self.named(error.into_error()))?;
-        let end = entry.last_offset().saturating_add(1);
-        if end <= self.recovery_point.max(self.log_start) {
-            self.report.skipped_batches += 1;
+        if self.skips(entry.last_offset()) {
             return Ok(Applied::Skipped);
         }
         if entry.base_offset() != base_offset {
@@ -71,6 +69,13 @@ impl Recovery {
             return Ok(self.refuse(message));
         }
         self.write(&entry)
+    }
+
+    /// Whether a batch that ends with this offset is not needed; it is counted as skipped then.
+    pub(crate) fn skips(&mut self, last_offset: i64) -> bool {
+        let is_skipped = last_offset < self.recovery_point.max(self.log_start);
+        self.report.skipped_batches += u64::from(is_skipped);
+        is_skipped
     }
 
     /// Looks behind the last batch that was applied.

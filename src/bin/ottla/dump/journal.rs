@@ -8,8 +8,9 @@ use std::io::Write;
 
 use ottla::batch::entry::Entry;
 use ottla::format::journal_frame::{
-    BLOCK_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader, decode_entries,
+    BLOCK_BYTES, EntryBatch, FRAME_HEADER_BYTES, FileHeader, FrameHeader, decode_entries,
 };
+use ottla::format::spill_file::SpilledEntry;
 
 use super::source::Source;
 use crate::exit::Failure;
@@ -90,13 +91,18 @@ fn print_entries(
     for entry in entries {
         write!(
             out,
-            "| topicId: {} partition: {} baseOffset: {} size: {}",
-            entry.topic_id,
-            entry.partition,
-            entry.base_offset,
-            entry.batch.len(),
+            "| topicId: {} partition: {} baseOffset: {}",
+            entry.topic_id, entry.partition, entry.base_offset,
         )?;
-        match Entry::decode(entry.batch) {
+        let batch = match &entry.batch {
+            EntryBatch::Here(batch) => batch,
+            EntryBatch::Spilled(spilled) => {
+                print_spilled(spilled, out)?;
+                continue;
+            }
+        };
+        write!(out, " size: {}", batch.len())?;
+        match Entry::decode(batch) {
             Ok(batch) => {
                 write!(out, " lastOffset: {}", batch.last_offset())?;
                 if let Some(count) = batch.record_count() {
@@ -107,5 +113,15 @@ fn print_entries(
             Err(_) => writeln!(out, " isvalid: false")?,
         }
     }
+    Ok(())
+}
+
+/// A batch whose records are in another file.
+fn print_spilled(spilled: &SpilledEntry<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Ok(header) = spilled.header() {
+        write!(out, " size: {} lastOffset: {}", header.size_bytes(), header.last_offset())?;
+        write!(out, " count: {}", header.record_count)?;
+    }
+    writeln!(out, " spill: {} spillPosition: {}", spilled.spill, spilled.position)?;
     Ok(())
 }

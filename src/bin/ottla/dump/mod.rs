@@ -10,6 +10,7 @@ mod payload;
 mod schema;
 mod small_files;
 mod source;
+mod spill;
 
 use std::io::Write;
 
@@ -19,6 +20,7 @@ use ottla::format::file_names::{
     LOG_START_CHECKPOINT, META_PROPERTIES, OTTLA_CONTROL, PARTITION_METADATA, QUORUM_STATE,
     RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT, Suffix, parse_base_offset,
     parse_journal_file, parse_leftover, parse_metadata_snapshot, parse_quarantine_file,
+    parse_spill_file,
 };
 
 use crate::arguments::Dump;
@@ -68,6 +70,9 @@ fn dump(source: &mut Source, out: &mut dyn Write) -> Result<(), Failure> {
     }
     if parse_quarantine_file(&name).is_some() {
         return log::quarantine(source, out);
+    }
+    if parse_spill_file(&name).is_some() {
+        return spill::spill(source, out);
     }
     match name.as_str() {
         RECOVERY_POINT_CHECKPOINT
