@@ -177,6 +177,8 @@ impl Committer {
         self.checkpoint_now(journal.position())?;
         let _one_at_a_time = self.checkpointing.lock();
         self.refuse_if_finished()?;
+        // The files that are cut have their own names.
+        self.finish_last_swap(partition)?;
         // 2. The control file says where the log will end.
         //    If we stop here: the log is longer, as after any crash, and is kept so.
         let planned = partition.truncation_state(offset)?;

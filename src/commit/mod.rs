@@ -10,6 +10,7 @@
 //! `queue`, `control`, `applied` (none of these three while taking another of them).
 
 pub(crate) mod checkpoint;
+pub(crate) mod compaction;
 pub(crate) mod ends;
 pub(crate) mod group;
 pub(crate) mod journal;

@@ -105,6 +105,7 @@ impl Committer {
         // 1. Segments, indexes and snapshots, in their final form.
         //    If we stop here: the directory is recovered from the journal.
         let partitions = self.partitions.load_full();
+        self.finish_swaps(&partitions)?;
         let mut states = Vec::with_capacity(partitions.len());
         for partition in partitions.iter() {
             match partition.damage() {

@@ -1,7 +1,7 @@
 //! Closing a partition so that Kafka finds it as its own broker would have left it.
 //!
 //! Not here: the control file and the clean marker, which follow. A partition that was not
-//! written to since it was opened costs nothing.
+//! written to since it was opened costs nothing. Swaps of compaction are finished before.
 
 use super::Partition;
 use super::roll::{trim, write_indexes};
@@ -50,13 +50,17 @@ impl Partition {
         Ok(())
     }
 
-    /// Removes what is surely ours and of no use: snapshots that belong to no segment, and files
-    /// of segments that were deleted while a reader still held them.
+    /// Removes what is surely ours and of no use: snapshots that belong to no segment, files of
+    /// segments that were deleted while a reader still held them, results of compaction that came
+    /// to nothing.
     fn remove_strays(&self, end: i64) -> std::io::Result<()> {
         let segments = self.segments.load();
         let first = segments.as_slice().first().map(|segment| segment.base_offset);
         for entry in self.folder.vfs.list(self.folder.name())? {
             let Some((offset, suffix)) = file_names::parse_base_offset(&entry.name) else {
+                if file_names::parse_leftover(&entry.name).is_some() {
+                    remove_if_there(&self.folder, &entry.name)?;
+                }
                 continue;
             };
             let stray = if suffix == Suffix::Snapshot {

@@ -151,6 +151,7 @@ impl Partition {
             dirty: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             unsynced_from: AtomicI64::new(i64::MAX),
+            swap_left: Mutex::default(),
             damage: parts.damage,
             writer: Mutex::new(writer),
         })

@@ -48,6 +48,7 @@ use crate::env::sync::{ArcSwap, Mutex};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::segment::log_file::Folder;
+use compact::swap::SwapLeft;
 use id::PartitionId;
 use segments::Segments;
 use settings::Settings;
@@ -77,6 +78,7 @@ pub(crate) struct Partition {
     deleted: AtomicBool,
     /// The first offset that a loss of power may take, `i64::MAX` if there is none.
     unsynced_from: AtomicI64,
+    swap_left: Mutex<SwapLeft>,
     damage: Option<Error>,
     writer: Mutex<WriterState>,
 }
@@ -132,7 +134,7 @@ impl Partition {
     }
 
     /// All below this offset went through compaction.
-    #[expect(dead_code, reason = "compaction will call it")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the cleaner will ask for it"))]
     pub(crate) fn cleaned_to(&self) -> i64 {
         self.writer.lock().cleaned_to
     }

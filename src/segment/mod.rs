@@ -82,7 +82,6 @@ impl Segment {
     }
 
     /// A sealed segment that compaction made, whose files end in `.swap`.
-    #[expect(dead_code, reason = "compaction will call it")]
     pub(crate) fn swapped_in(folder: &Arc<Folder>, state: SegmentState) -> Segment {
         let name = format!("{}{SWAP_SUFFIX}", log_file(state.base_offset));
         let log = LogFile::named(folder, state.base_offset, name);
@@ -286,11 +285,14 @@ impl Segment {
     ///
     /// # Durability
     /// None before the folder is synced.
-    #[expect(dead_code, reason = "compaction will call it")]
     pub(crate) fn take_own_names(&self) -> std::io::Result<()> {
         let _no_reading_meanwhile = self.loading.lock();
         if self.swapped_in.load(Ordering::Acquire) {
+            let has_aborted = self.state().txn_index_bytes > 0;
             for suffix in [Suffix::TxnIndex, Suffix::TimeIndex, Suffix::Index] {
+                if suffix == Suffix::TxnIndex && !has_aborted {
+                    continue;
+                }
                 let own = suffix.file(self.base_offset);
                 let from = self.folder.path(&format!("{own}{SWAP_SUFFIX}"));
                 match self.folder.vfs.rename(&from, &self.folder.path(&own)) {
@@ -308,7 +310,6 @@ impl Segment {
 
     /// The names of the files are about to be removed, or given to other files. Readers that still
     /// hold the segment finish.
-    #[expect(dead_code, reason = "compaction will call it")]
     pub(crate) fn lose_names(&self, has_readers: bool, interval_bytes: u64) {
         if has_readers {
             // Without it a reader makes them anew from the log.

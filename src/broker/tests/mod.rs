@@ -2,6 +2,7 @@
 
 mod attacks;
 mod client_attacks;
+mod compaction;
 mod expect;
 mod groups;
 mod idempotence;

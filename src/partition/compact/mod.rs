@@ -13,6 +13,9 @@ mod grouping;
 pub(crate) mod outcome;
 pub(crate) mod output;
 mod source;
+pub(crate) mod swap;
+#[cfg(test)]
+mod thinned;
 
 use std::sync::Arc;
 

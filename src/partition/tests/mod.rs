@@ -11,3 +11,4 @@ mod kafka_recovery;
 mod own_recovery;
 mod readers;
 mod support;
+mod swapping;
