@@ -11,8 +11,6 @@ use crate::config::broker::BrokerOptions;
 use crate::env::sync::atomic::Ordering;
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, Result};
-use crate::partition::Partition;
-use crate::topic::TopicPartition;
 
 /// The thread looks around at least this often.
 const TICK_PERIOD_MAX: Duration = Duration::from_secs(1);
@@ -37,20 +35,6 @@ pub(crate) struct Maintenance {
     wall_offset_ms: i64,
     /// The clock was far ahead of what the last session saw when the broker was opened.
     opened_in_the_future: bool,
-}
-
-/// What retention deleted in one partition.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RetentionOutcome {
-    /// The partition.
-    pub partition: TopicPartition,
-    /// The new log start offset.
-    pub log_start_offset: i64,
-    /// How many segments went.
-    pub segments: usize,
-    /// How many bytes of records went.
-    pub bytes: u64,
 }
 
 impl Maintenance {
@@ -110,16 +94,6 @@ impl Broker {
     pub fn checkpoint(&self) -> Result<()> {
         self.engine.check_writable()?;
         self.engine.committer.checkpoint()
-    }
-
-    /// Deletes what `retention.ms` and `retention.bytes` of the topics give up, and what lies
-    /// below a log start offset, now.
-    ///
-    /// # Errors
-    /// The first failure; the other partitions are still looked at.
-    pub fn run_retention(&self) -> Result<Vec<RetentionOutcome>> {
-        self.engine.check_writable()?;
-        self.engine.run_retention()
     }
 }
 
@@ -250,48 +224,11 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn run_retention(&self) -> Result<Vec<RetentionOutcome>> {
-        if self.clock_jumped() {
-            return Ok(Vec::new());
-        }
-        // Only what lies below the durable recovery point may go.
-        self.committer.checkpoint()?;
-        let now_ms = self.env.clock.wall_ms();
-        let mut outcomes = Vec::new();
-        let mut failure = Ok(());
-        for topic in self.topics.all() {
-            for partition in &topic.partitions {
-                match self.retain(partition, now_ms) {
-                    Ok(outcome) => outcomes.extend(outcome),
-                    // Deleted since the list was taken: there is nothing left to retain.
-                    Err(_) if partition.is_deleted() => {}
-                    Err(error) => failure = failure.and(Err(error)),
-                }
-            }
-        }
-        failure.map(|()| outcomes)
-    }
-
     /// Whether the wall clock was set forward since the broker was opened. What looks old then
     /// may be young: nothing is deleted by age until the directory is opened anew.
-    fn clock_jumped(&self) -> bool {
+    pub(crate) fn clock_jumped(&self) -> bool {
         let maintenance = self.maintenance.lock();
         maintenance.opened_in_the_future
             || wall_offset(&self.env) > maintenance.wall_offset_ms + CLOCK_JUMP_MS
-    }
-
-    fn retain(&self, partition: &Arc<Partition>, now_ms: i64) -> Result<Option<RetentionOutcome>> {
-        let id = partition.id();
-        // A reader that is still in a segment finishes.
-        let carry_out = |log_start_offset| {
-            let deleted = partition.delete_below(log_start_offset)?;
-            Ok(RetentionOutcome {
-                partition: TopicPartition::new(id.topic().clone(), id.partition()),
-                log_start_offset,
-                segments: deleted.segments,
-                bytes: deleted.bytes,
-            })
-        };
-        self.committer.move_log_start(partition, || partition.retention_plan(now_ms), carry_out)
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod partition_handle;
 pub(crate) mod producer_ids;
 pub(crate) mod recover;
 pub(crate) mod report;
+pub(crate) mod retention;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topics;

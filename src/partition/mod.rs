@@ -16,6 +16,7 @@ mod create;
 mod durable;
 pub(crate) mod expect;
 mod fences;
+pub(crate) mod hold;
 pub(crate) mod id;
 mod idempotence;
 mod leader_epochs;
@@ -79,6 +80,8 @@ pub(crate) struct Partition {
     /// The first offset that a loss of power may take, `i64::MAX` if there is none.
     unsynced_from: AtomicI64,
     swap_left: Mutex<SwapLeft>,
+    /// Up to where retention let go in this session of what somebody needed.
+    released_to: AtomicI64,
     damage: Option<Error>,
     writer: Mutex<WriterState>,
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Partition;
+use super::hold::{Hold, Released};
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
@@ -21,24 +22,35 @@ pub(crate) struct Deleted {
     pub(crate) bytes: u64,
 }
 
+/// What retention is about to do.
+#[derive(Debug)]
+pub(crate) struct RetentionPlan {
+    /// What the control file has to say first.
+    pub(crate) state: PartitionState,
+    /// Records go that somebody needs.
+    pub(crate) needed_too: bool,
+}
+
 impl Partition {
-    /// Which records are due to leave, by age and by size; `None` if none are. Make the returned
-    /// state durable in the control file, then call [`delete_below`](Self::delete_below) with its
-    /// log start.
+    /// Which records are due to leave, by age and by size, and not held; `None` if none are. Make
+    /// the returned state durable in the control file, then call
+    /// [`delete_below`](Self::delete_below) with its log start.
     ///
     /// # Errors
     /// Those of the disk. If all records are due, a new segment is made first.
-    pub(crate) fn retention_plan(&self, now_ms: i64) -> Result<Option<PartitionState>> {
+    pub(crate) fn retention_plan(&self, now_ms: i64, hold: &Hold) -> Result<Option<RetentionPlan>> {
         let mut writer = self.lock();
         writer.check_writable()?;
         let segments = self.segments.load_full();
         let due = self.count_due(&writer, segments.as_slice(), now_ms)?;
+        let Released { segments: going, needed_too } =
+            hold.release(segments.as_slice(), due, writer.state.next_offset);
         let log_start = self.log_start_offset();
-        let new_start = match segments.get(due) {
-            _ if due == 0 => log_start,
+        let new_start = match segments.get(going) {
+            _ if going == 0 => log_start,
             Some(kept) => kept.base_offset,
             None => {
-                // Everything is due: what is appended next begins a new segment.
+                // Everything goes: what is appended next begins a new segment.
                 writer.roll()?;
                 writer.state.next_offset
             }
@@ -47,11 +59,11 @@ impl Partition {
         if target <= log_start && self.segments.load().count_below(target) == 0 {
             return Ok(None);
         }
-        Ok(Some(self.plan(&mut writer, target)))
+        Ok(Some(RetentionPlan { state: self.plan(&mut writer, target), needed_too }))
     }
 
     /// How many of the oldest segments are due.
-    fn count_due(
+    pub(super) fn count_due(
         &self,
         writer: &Writer<'_>,
         segments: &[Arc<Segment>],

@@ -33,6 +33,17 @@ fn a_topic_comes_changes_and_goes() {
 }
 
 #[test]
+fn describe_shows_what_retention_leaves_for_groups() {
+    let scratch = Scratch::with_topic(1);
+    let change = ["topic", "alter", "orders", "--config", "ottla.retention.groups=kitchen"];
+    scratch.run(&[&change[..], &["--config", "retention.bytes=0"]].concat()).done();
+    let described = scratch.run(&["topic", "describe", "orders"]);
+    let row =
+        "\tPartition: 0\tRetentionGroup: kitchen\tCommitted: -\tHeldRecords: 0\tHeldBytes: 0\n";
+    assert!(described.done().contains(row), "{}", described.done());
+}
+
+#[test]
 fn a_topic_that_exists_is_only_no_error_when_asked() {
     let scratch = Scratch::with_topic(2);
     scratch.run(&["topic", "create", "orders"]).failed(7, "orders");

@@ -104,6 +104,39 @@ pub(crate) fn failing_sync() {
 }
 
 #[test]
+fn of_those_who_expect_the_same_end_one_appends() {
+    check(expecting_the_same);
+}
+
+/// Three writers of all levels expect the same end, and go on from what they have missed.
+pub(crate) fn expecting_the_same() {
+    let world = World::new();
+    let broker = world.broker();
+    scope(|scope| {
+        for acks in [Acks::All, Acks::All, Acks::Leader] {
+            let broker = &broker;
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, 0).unwrap();
+                let mut end = 0;
+                loop {
+                    let value = end.to_string();
+                    let Err(error) =
+                        partition.expect_end(end).append(&[Message::new(&value)], acks)
+                    else {
+                        return;
+                    };
+                    let conflict = error.conflict().unwrap_or_else(|| panic!("{error}"));
+                    assert!(conflict.is_complete, "{conflict:?}");
+                    assert_eq!(Some(end + conflict.records.len() as i64), conflict.actual);
+                    end += conflict.records.len() as i64;
+                }
+            });
+        }
+    });
+    assert_eq!(log_of(&broker, 0), ["0", "1", "2"], "an update was lost");
+}
+
+#[test]
 fn partitions_that_are_published_together_are_seen_together() {
     check(seen_together);
 }

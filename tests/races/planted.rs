@@ -12,12 +12,13 @@ use crate::{checkpoints, closing, commits, groups, offsets, readers};
 const SCHEDULES_MAX: usize = 20_000;
 
 /// The bugs, and the scenario that each breaks.
-const BUGS: [(&str, fn()); 16] = [
+const BUGS: [(&str, fn()); 17] = [
     ("woken_before_the_end", readers::tailing),
     ("mark_cleared_before_waiting", readers::tailing),
     ("ends_one_by_one", commits::seen_together),
     ("published_before_applied", readers::tailing),
     ("leadership_laid_down_late", commits::three_writers),
+    ("condition_asked_early", commits::expecting_the_same),
     ("position_noted_late", checkpoints::full_journal),
     ("appends_not_waited_for", closing::abandoned),
     ("looked_before_registering", readers::tailing),

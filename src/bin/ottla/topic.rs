@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use ottla::Broker;
-use ottla::TopicDescription;
 use ottla::config::topic::TopicConfig;
 use ottla::error::ErrorKind;
+use ottla::{RetentionHold, TopicDescription};
 
 use crate::arguments::{Arguments, TopicAlter, TopicCreate, TopicDelete, TopicDescribe, TopicVerb};
 use crate::directory;
@@ -75,10 +75,14 @@ fn describe(
         Some(name) => vec![broker.describe_topic(name)?],
         None => broker.list_topics(),
     };
+    let report = broker.retention_report();
     for topic in &topics {
         describe_topic(topic, out)?;
+        for hold in report.iter().flatten().filter(|hold| hold.partition.topic == topic.name) {
+            describe_hold(hold, out)?;
+        }
     }
-    Ok(())
+    report.map(drop).map_err(Failure::from)
 }
 
 /// The layout of kafka-topics, with offsets and sizes in place of leaders and replicas.
@@ -108,6 +112,25 @@ fn describe_topic(topic: &TopicDescription, out: &mut dyn Write) -> Result<(), F
         }
         writeln!(out)?;
     }
+    Ok(())
+}
+
+/// What retention leaves for a group that it waits for.
+fn describe_hold(hold: &RetentionHold, out: &mut dyn Write) -> Result<(), Failure> {
+    let committed = hold.committed.map_or("-".to_owned(), |offset| offset.to_string());
+    write!(
+        out,
+        "\tTopic: {}\tPartition: {}\tRetentionGroup: {}\tCommitted: {committed}\tHeldRecords: {}\tHeldBytes: {}",
+        hold.partition.topic,
+        hold.partition.partition,
+        hold.group,
+        hold.held_records,
+        hold.held_bytes
+    )?;
+    if hold.over_cap {
+        write!(out, "\tOverCap: yes")?;
+    }
+    writeln!(out)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod expect;
 mod groups;
 mod idempotence;
 mod offsets;
+mod retention_groups;
 mod spills;
 
 use std::sync::Arc;

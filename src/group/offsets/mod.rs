@@ -15,6 +15,7 @@ mod commit;
 mod delete;
 mod expire;
 mod load;
+mod needed;
 mod replay;
 mod table;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! memory.
 
 use super::super::Partition;
+use super::super::hold::Hold;
 use super::super::read::{ReadPosition, ReadRequest};
 use super::support::{Place, append, batch, id, offsets, read_batches};
 use crate::error::ErrorKind;
@@ -183,8 +184,8 @@ fn retention_takes_whole_segments_in_two_steps() {
     }
     let bases: Vec<_> =
         partition.segments.load().as_slice().iter().map(|segment| segment.base_offset).collect();
-    assert!(partition.retention_plan(1_000).unwrap().is_none());
-    let plan = partition.retention_plan(2_000).unwrap().unwrap();
+    assert!(partition.retention_plan(1_000, &Hold::NONE).unwrap().is_none());
+    let plan = partition.retention_plan(2_000, &Hold::NONE).unwrap().unwrap().state;
     assert_eq!(partition.log_start_offset(), 0, "a plan changes nothing");
     assert!(bases.contains(&plan.log_start_offset) && plan.log_start_offset > 0);
     let deleted = partition.delete_below(plan.log_start_offset).unwrap();
@@ -193,7 +194,7 @@ fn retention_takes_whole_segments_in_two_steps() {
     assert!(!place.names().contains(&"00000000000000000000.log".to_owned()));
     assert_eq!(partition.state().segments, plan.segments);
     // All of it: a new segment takes over.
-    let plan = partition.retention_plan(1_000_000).unwrap().unwrap();
+    let plan = partition.retention_plan(1_000_000, &Hold::NONE).unwrap().unwrap().state;
     assert_eq!(plan.log_start_offset, 20);
     partition.delete_below(20).unwrap();
     assert_eq!(append(&partition, batch(1, 10, 5_000)).unwrap(), 20);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::super::Partition;
+use super::super::hold::Hold;
 use super::super::producers::{AppendTime, ProducerSlot, Producers};
 use super::super::recover::Known;
 use super::support::{FOLDER, Place, batch, id, read_batches};
@@ -209,9 +210,9 @@ impl Life {
     }
 
     fn retain(&mut self) {
-        if let Some(plan) = self.partition.retention_plan(0).unwrap() {
-            let log_start = plan.log_start_offset;
-            self.note(Event::Control(plan));
+        if let Some(plan) = self.partition.retention_plan(0, &Hold::NONE).unwrap() {
+            let log_start = plan.state.log_start_offset;
+            self.note(Event::Control(plan.state));
             self.partition.delete_below(log_start).unwrap();
         }
     }

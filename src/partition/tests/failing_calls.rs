@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::super::Partition;
+use super::super::hold::Hold;
 use super::super::recover::Known;
 use super::crashes::{Event, Model, SETTINGS, check_content};
 use super::support::{FOLDER, Place, batch, id};
@@ -78,9 +79,9 @@ impl Prepared {
     }
 
     fn retain(&mut self) -> Result<()> {
-        if let Some(plan) = self.partition.retention_plan(0)? {
-            let log_start = plan.log_start_offset;
-            self.events.push(Event::Control(plan));
+        if let Some(plan) = self.partition.retention_plan(0, &Hold::NONE)? {
+            let log_start = plan.state.log_start_offset;
+            self.events.push(Event::Control(plan.state));
             self.partition.delete_below(log_start)?;
         }
         Ok(())

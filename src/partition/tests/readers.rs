@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::super::Partition;
+use super::super::hold::Hold;
 use super::super::read::{ReadPosition, ReadRequest};
 use super::super::waiters::Wake;
 use super::support::{FOLDER, Place, append, batch, offsets, read_batches};
@@ -66,8 +67,8 @@ fn run(settings: &[(&str, &str)], retain: bool) -> Vec<Vec<i64>> {
                 let part = partition.checkpoint_begin().unwrap();
                 part.sync().unwrap();
                 partition.checkpoint_end(part);
-                if retain && let Some(plan) = partition.retention_plan(0).unwrap() {
-                    partition.delete_below(plan.log_start_offset).unwrap();
+                if retain && let Some(plan) = partition.retention_plan(0, &Hold::NONE).unwrap() {
+                    partition.delete_below(plan.state.log_start_offset).unwrap();
                 }
             }
         }
