@@ -1,7 +1,7 @@
 //! `cargo bench --bench table`: every promise about speed and memory, each as a ratio against a
 //! raw baseline that runs in the same minutes on the same machine.
 //!
-//! Arguments are parts of row names (`append`, `durable`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
+//! Arguments are parts of row names (`append`, `durable`, `conditional`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
 //! `memory`); none: all rows. `--write-docs` renews docs/performance.svg and the table in
 //! docs/PERFORMANCE.md. Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
 
@@ -18,6 +18,7 @@ mod append;
 #[path = "../baseline/mod.rs"]
 mod baseline;
 mod codec;
+mod conditional;
 mod durable;
 mod groups;
 mod heap;
@@ -44,7 +45,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 23] = [
+const GROUPS: [Group; 24] = [
     ("append-1000x100", append::thousand_small),
     ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
@@ -53,6 +54,7 @@ const GROUPS: [Group; 23] = [
     ("durable-1", durable::single),
     ("durable-16-threads", durable::sixteen_threads),
     ("durable-100", durable::hundred),
+    ("conditional", conditional::append),
     ("produce-send", producer::sending),
     ("produce-wait", producer::waiting),
     ("read-100", read::small),
