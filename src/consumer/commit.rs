@@ -8,6 +8,7 @@ use super::group::{Group, without_group};
 use super::named::NamesPartition;
 use super::pending_commits::{Done, Offsets, OnCommit};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group::coordinator::staged::StagedOffsets;
 use crate::group::offset::OffsetAndMetadata;
 use crate::topic::{TopicName, TopicPartition};
 
@@ -137,6 +138,31 @@ impl Consumer {
         known.collect()
     }
 
+    /// The positions of all partitions as of now, for a transaction that is to commit them.
+    ///
+    /// # Errors
+    /// As [`commit`](Consumer::commit); [`ErrorKind::InvalidInput`] if the consumer commits by
+    /// itself, which it would do before the transaction has.
+    pub(crate) fn stage_positions(&self) -> Result<StagedOffsets> {
+        self.check_open()?;
+        let what = "a transaction that commits the offsets of a consumer";
+        let group = self.group.as_ref().ok_or_else(|| without_group(what))?;
+        if group.auto_commit.is_some() {
+            let message = "the consumer commits its positions by itself: set enable.auto.commit \
+                           to false to have a transaction commit them";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        group.check_may_commit()?;
+        let offsets = self.positions();
+        match &group.member {
+            Some(member) => member.stage_offsets(offsets),
+            None => {
+                let groups = &group.groups;
+                groups.coordinator.stage_offsets(&*groups.host, &group.id, &offsets)
+            }
+        }
+    }
+
     pub(super) fn commit_now(&mut self, offsets: &Offsets) -> Result<()> {
         self.settle_commits();
         self.check_open()?;
@@ -231,9 +257,13 @@ impl Group {
     }
 }
 
-fn named<P: NamesPartition, O: Into<OffsetAndMetadata>>(
+/// Offsets by partition, as a program names them.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] for what is no name of a topic.
+pub(crate) fn named<P: NamesPartition, O: Into<OffsetAndMetadata>>(
     offsets: impl IntoIterator<Item = (P, O)>,
-) -> Result<Offsets> {
+) -> Result<Vec<(TopicPartition, OffsetAndMetadata)>> {
     offsets
         .into_iter()
         .map(|(partition, offset)| {

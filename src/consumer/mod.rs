@@ -10,7 +10,7 @@ mod assigned;
 mod auto_commit;
 pub(crate) mod builder;
 mod close;
-mod commit;
+pub(crate) mod commit;
 mod fetch;
 pub(crate) mod group;
 mod isolation;

@@ -29,6 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::commits::CommitUnderWay;
 use crate::group::coordinator::live_group::{LiveGroup, State};
 use crate::group::coordinator::presence::{Presence, Standing};
+use crate::group::coordinator::staged::StagedOffsets;
 use crate::group::coordinator::{Coordinator, GroupHost, OnCommitted};
 use crate::group::membership::MemberSlot;
 use crate::group::membership::reconcile::Revocations;
@@ -173,6 +174,18 @@ impl GroupMember {
             }
             Err(error) => on_done(Err(error)),
         }
+    }
+
+    /// Notes offsets of partitions that it owns, to be committed later with something else.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn stage_offsets(
+        &self,
+        offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
+    ) -> Result<StagedOffsets> {
+        self.check()?;
+        StagedOffsets::of_member(&self.group, self.presence.slot(), offsets)
     }
 
     fn begin_commit(

@@ -46,6 +46,29 @@ impl CommitUnderWay {
             generation,
         })
     }
+
+    /// Begins a commit of offsets of partitions that the member took under these numbers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Fenced`](crate::error::ErrorKind::Fenced) if it lost one of them since.
+    pub(super) fn begin_as_taken<'a>(
+        group: &Arc<LiveGroup>,
+        slot: MemberSlot,
+        takings: impl Iterator<Item = (&'a TopicPartition, u64)> + Clone,
+    ) -> Result<CommitUnderWay> {
+        let begin = takings.clone();
+        let generation = group.with(|state| state.membership.begin_commit_as_taken(slot, begin))?;
+        Ok(CommitUnderWay {
+            group: Arc::clone(group),
+            slot,
+            partitions: takings.map(|(partition, _)| partition.clone()).collect(),
+            generation,
+        })
+    }
+
+    pub(super) fn generation(&self) -> i32 {
+        self.generation
+    }
 }
 
 impl Drop for CommitUnderWay {

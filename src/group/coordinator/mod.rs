@@ -9,6 +9,7 @@ pub(crate) mod commits;
 pub(crate) mod describe;
 pub(crate) mod live_group;
 pub(crate) mod presence;
+pub(crate) mod staged;
 pub(crate) mod stalls;
 
 use std::collections::BTreeMap;

@@ -61,6 +61,8 @@ pub(crate) struct Membership {
     members: BTreeMap<MemberSlot, Member>,
     next_slot: u64,
     owners: BTreeMap<TopicPartition, Owner>,
+    /// The number of the next taking of a partition.
+    next_taking: u64,
     /// Who is to own which partition.
     target: BTreeMap<TopicPartition, MemberSlot>,
     /// The existing topics that somebody subscribed to, as they were when the target was planned.
@@ -98,6 +100,8 @@ pub(crate) struct Member {
 /// Who may write the offset of a partition.
 struct Owner {
     slot: MemberSlot,
+    /// The number of this taking: another one if the partition was lost and taken again.
+    taking: u64,
     /// Commits of its offset that were begun and not ended.
     commits: usize,
     /// The owner let go of it: it is free when the last commit has ended.
@@ -112,6 +116,7 @@ impl Membership {
             members: BTreeMap::new(),
             next_slot: 0,
             owners: BTreeMap::new(),
+            next_taking: 0,
             target: BTreeMap::new(),
             topics: BTreeMap::new(),
             assignor: None,

@@ -90,7 +90,7 @@ impl Membership {
 
     /// Gives a member what is its target and free, and returns it.
     pub(crate) fn take(&mut self, slot: MemberSlot) -> Vec<TopicPartition> {
-        let Membership { members, owners, holds, .. } = self;
+        let Membership { members, owners, holds, next_taking, .. } = self;
         let Some(member) = members.get_mut(&slot) else { return Vec::new() };
         if *holds > 0 || member.is_away() {
             return Vec::new();
@@ -102,7 +102,9 @@ impl Membership {
         };
         let taken: Vec<TopicPartition> = member.target.iter().filter(is_free).cloned().collect();
         for partition in &taken {
-            owners.insert(partition.clone(), Owner { slot, commits: 0, released: false });
+            let owner = Owner { slot, taking: *next_taking, commits: 0, released: false };
+            *next_taking += 1;
+            owners.insert(partition.clone(), owner);
             member.owned.insert(partition.clone());
         }
         taken
@@ -118,13 +120,29 @@ impl Membership {
         slot: MemberSlot,
         partitions: impl Iterator<Item = &'a TopicPartition> + Clone,
     ) -> Result<i32> {
+        self.check_owns(slot, partitions.clone())?;
+        for partition in partitions {
+            if let Some(owner) = self.owners.get_mut(partition) {
+                owner.commits += 1;
+            }
+        }
+        Ok(self.generation)
+    }
+
+    /// # Errors
+    /// As [`begin_commit`](Self::begin_commit).
+    fn check_owns<'a>(
+        &self,
+        slot: MemberSlot,
+        mut partitions: impl Iterator<Item = &'a TopicPartition>,
+    ) -> Result<()> {
         let generation = self.generation;
         let Some(member) = self.members.get(&slot) else {
             let message = "the member is not in its group any more";
             return Err(Error::new(ErrorKind::Fenced, message));
         };
         let is_foreign = |wanted: &&TopicPartition| !member.owned.contains(*wanted);
-        if let Some(foreign) = partitions.clone().find(is_foreign)
+        if let Some(foreign) = partitions.find(is_foreign)
             && !planted!("commit_not_fenced")
         {
             let message = format!(
@@ -134,12 +152,48 @@ impl Membership {
             );
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        for partition in partitions {
-            if let Some(owner) = self.owners.get_mut(partition) {
-                owner.commits += 1;
-            }
+        Ok(())
+    }
+
+    /// The numbers under which a member took these partitions, for a commit later on.
+    ///
+    /// # Errors
+    /// As [`begin_commit`](Self::begin_commit).
+    pub(crate) fn takings<'a>(
+        &self,
+        slot: MemberSlot,
+        partitions: impl Iterator<Item = &'a TopicPartition> + Clone,
+    ) -> Result<Vec<u64>> {
+        self.check_owns(slot, partitions.clone())?;
+        let taking = |partition| self.owners.get(partition).map_or(u64::MAX, |owner| owner.taking);
+        Ok(partitions.map(taking).collect())
+    }
+
+    /// As [`begin_commit`](Self::begin_commit), of partitions that the member must not have lost
+    /// since it took them under these numbers, even if it has them again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Fenced`].
+    pub(crate) fn begin_commit_as_taken<'a>(
+        &mut self,
+        slot: MemberSlot,
+        takings: impl Iterator<Item = (&'a TopicPartition, u64)> + Clone,
+    ) -> Result<i32> {
+        let is_lost = |(partition, taking): &(&TopicPartition, u64)| {
+            let owner = self.owners.get(*partition);
+            !owner.is_some_and(|o| o.slot == slot && o.taking == *taking && !o.released)
+        };
+        if let Some((lost, _)) = takings.clone().find(is_lost)
+            && !planted!("stale_generation_committed")
+        {
+            let message = format!(
+                "cannot commit an offset of {lost}: the member has lost it since, the generation \
+                 is {} now",
+                self.generation
+            );
+            return Err(Error::new(ErrorKind::Fenced, message));
         }
-        Ok(generation)
+        self.begin_commit(slot, takings.map(|(partition, _)| partition))
     }
 
     /// The outcome of a commit is known, whatever became of the member. Returns who has something

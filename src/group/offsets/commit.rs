@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::changes::{Change, Now, Prepared, What, prepare};
 use super::table::Metadata;
 use super::{OffsetStore, OffsetsHost};
-use crate::commit::ticket::Part;
+use crate::commit::ticket::{Effect, Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::offset::OffsetAndMetadata;
 use crate::topic::TopicPartition;
@@ -121,6 +121,42 @@ impl OffsetStore {
             return Ok(());
         }
         self.write_changes(host, changes)
+    }
+
+    /// The batches of a commit that goes with something else, and its effect. The data below the
+    /// offsets is synced.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn prepare_within(
+        &self,
+        host: &dyn OffsetsHost,
+        group: &str,
+        generation: Option<i32>,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<(Vec<Part>, Option<Box<dyn Effect>>)> {
+        let Some(prepared) = self.prepare_commit(host, group, generation, offsets)? else {
+            return Ok((Vec::new(), None));
+        };
+        prepared.effect.sync_data()?;
+        Ok((prepared.parts, Some(prepared.effect)))
+    }
+
+    /// Refuses what no commit of these offsets could get over.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit), but for what may change until then.
+    pub(crate) fn check_offsets(
+        &self,
+        host: &dyn OffsetsHost,
+        group: &str,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Result<()> {
+        check_group_name(group)?;
+        let group: Arc<str> = Arc::from(group);
+        offsets
+            .iter()
+            .try_for_each(|(at, offset)| self.check_offset(host, &group, at, offset).map(drop))
     }
 
     /// The batch of a commit; `None` if there is nothing to commit.
@@ -251,7 +287,7 @@ impl OffsetStore {
         Now { wall_ms, monotonic: self.env.clock.monotonic() }
     }
 
-    pub(super) fn recycle(&self, parts: Vec<Part>) {
+    pub(crate) fn recycle(&self, parts: Vec<Part>) {
         if let Some(part) = parts.into_iter().next() {
             self.builder.lock().recycle(part.batch.into_buffer());
         }
