@@ -34,6 +34,8 @@
 //! * [`Consumer`]: reads partitions from any offset, and follows their ends; as a member of a
 //!   group it shares them with others, and the group remembers how far it has come.
 //! * [`PartitionHandle`]: one partition, to append to and ask for offsets directly.
+//! * [`Transaction`]: records for many partitions and offsets of groups, all or nothing;
+//!   a [`TransactionalProducer`] makes one after the other under an id.
 //! * [`AtomicAppend`]: several partitions at once, all or nothing.
 //! * [`RecoveryReport`]: what opening found and did; [`verify`]: everything read and checked.
 //!
@@ -117,6 +119,10 @@ pub use producer::metrics::ProducerMetrics;
 pub use producer::partitioner::Partitioner;
 pub use producer::record::Record;
 pub use topic::{TopicId, TopicName, TopicPartition};
+pub use transaction::Transaction;
+pub use transaction::builder::TransactionBuilder;
+pub use transaction::producer::TransactionalProducer;
+pub use transaction::producer_builder::TransactionalProducerBuilder;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

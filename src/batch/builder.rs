@@ -308,6 +308,11 @@ impl BatchBuilder {
         self.options.producer = producer;
     }
 
+    /// Changes the time of the append of a batch that is not finished yet.
+    pub fn set_now_ms(&mut self, now_ms: i64) {
+        self.options.now_ms = now_ms;
+    }
+
     /// Closes the batch: a whole one, CRC included. It stays until [`start`](Self::start).
     ///
     /// # Errors

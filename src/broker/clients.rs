@@ -17,6 +17,7 @@ use crate::partition::writer::Appended;
 use crate::producer::builder::{ProducerBuilder, ProducerParts};
 use crate::producer::identity::ProducerIdentity;
 use crate::producer::sink::{Afterwards, OnDone, Sink};
+use crate::transaction::host::KeptOpen;
 
 impl Broker {
     /// A producer, to be configured and built.
@@ -41,7 +42,7 @@ impl Broker {
             topics: engine.clone(),
             sink: engine.clone(),
             env: self.engine.env.clone(),
-            keeps_open: self.engine.clone(),
+            keeps_open: Arc::new(KeptOpen(self.engine.clone())),
             register: Box::new(move |producer| {
                 let mut producers = engine.producers.lock();
                 producers.retain(|producer| producer.strong_count() > 0);

@@ -32,6 +32,7 @@ impl Broker {
             self.engine.closing.wake_all();
             self.engine.groups.close();
             self.engine.committer.abandon();
+            self.engine.transactions.close();
             self.engine.let_go();
         }
     }
@@ -46,6 +47,8 @@ impl Engine {
         // Members end their polls and go; what they commit from now on is refused.
         self.groups.close();
         let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
+        // What is being committed is committed; what is open is gone.
+        self.transactions.close();
         let mut flushed = Ok(());
         for producer in producers {
             flushed = flushed.and(producer.close(PRODUCERS_PATIENCE));

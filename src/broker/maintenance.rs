@@ -1,6 +1,6 @@
 //! What has to be done now and then: commit what nobody waits for, close lingering batches,
-//! checkpoint, delete what retention gives up, let offsets and producers expire, look after the
-//! members of groups.
+//! checkpoint, delete what retention gives up, let offsets, producers and transactions expire, look
+//! after the members of groups.
 //! [`Broker::tick`] does it once; the maintenance thread is a loop around it.
 
 use std::sync::Arc;
@@ -122,12 +122,13 @@ impl Engine {
         }
         let (ticked, next_of_groups) = self.groups.tick(now);
         outcome = outcome.and(ticked);
+        let next_of_others = earlier(next_of_groups, self.transactions.tick(now));
         let mut maintenance = self.maintenance.lock();
         maintenance.next_linger = earlier(maintenance.next_linger, linger);
         let next = maintenance.next_checkpoint.min(maintenance.next_retention);
         let next = next.min(maintenance.next_offsets_check);
         let next = next.min(maintenance.next_expiration);
-        let next = earlier(maintenance.next_linger, next_of_groups).map_or(next, |at| at.min(next));
+        let next = earlier(maintenance.next_linger, next_of_others).map_or(next, |at| at.min(next));
         outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
     }
 

@@ -25,6 +25,7 @@ pub(crate) mod retention;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topics;
+pub(crate) mod transactions;
 pub(crate) mod verify;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ use crate::group::offsets::OffsetStore;
 use crate::partition::shared::Shared;
 use crate::partition::waiters::Waiters;
 use crate::producer::accumulator::Accumulator;
+use crate::transaction::open_transactions::OpenTransactions;
 
 /// An open data directory: Kafka's log inside this process. Cheap to clone, usable from any
 /// thread.
@@ -117,6 +119,8 @@ pub(crate) struct Engine {
     pub(crate) groups: Arc<Coordinator>,
     /// Producers that want ticks and have to be flushed before the close.
     pub(crate) producers: Mutex<Vec<std::sync::Weak<Accumulator>>>,
+    /// The transactions that are open.
+    pub(crate) transactions: Arc<OpenTransactions>,
     /// Ids for idempotent producers.
     pub(crate) producer_ids: ProducerIds,
     pub(crate) maintenance: Mutex<Maintenance>,

@@ -33,6 +33,7 @@ use crate::broker::producer_ids::ProducerIds;
 use crate::broker::recover::Opener;
 use crate::broker::report::RecoveryReport;
 use crate::broker::topics::TopicMap;
+use crate::broker::transactions::transaction_limits;
 use crate::broker::{Broker, Engine, Held, adopt};
 use crate::catalog::Catalog;
 use crate::catalog::topic_handle::TopicHandle;
@@ -57,6 +58,7 @@ use crate::partition::Partition;
 use crate::partition::id::PartitionId;
 use crate::partition::shared::{Shared, SharedOptions};
 use crate::partition::waiters::Waiters;
+use crate::transaction::open_transactions::OpenTransactions;
 
 /// How much a read-only open may keep in memory of what recovery would have written.
 const OVERLAY_BYTES_MAX: u64 = 1 << 30;
@@ -148,6 +150,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
         catalog: Mutex::new(state),
         groups,
         producers: Mutex::default(),
+        transactions: OpenTransactions::new(transaction_limits(&options)),
         producer_ids,
         background: Mutex::default(),
         has_background: AtomicBool::new(false),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::broker::{Engine, Held};
+pub(crate) use crate::catalog::topic_handle::partition_of;
 use crate::catalog::topic_handle::{TopicHandle, Topics};
 use crate::consumer::source::Source;
 use crate::env::sync::ArcSwap;
@@ -11,7 +12,6 @@ use crate::env::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::GroupHost;
 use crate::group::subscription::PartitionCounts;
-use crate::partition::Partition;
 use crate::partition::waiters::Waiters;
 
 /// Finds open topics without a lock.
@@ -69,19 +69,6 @@ pub(crate) fn unknown_topic(name: &str) -> Error {
     let shown: String = name.chars().take(60).collect();
     let message = format!("there is no topic {shown:?}");
     Error::new(ErrorKind::UnknownTopicOrPartition, message)
-}
-
-/// A partition of a topic.
-///
-/// # Errors
-/// `UnknownTopicOrPartition` with the number of partitions that there are.
-pub(crate) fn partition_of(topic: &TopicHandle, partition: i32) -> Result<&Arc<Partition>> {
-    usize::try_from(partition).ok().and_then(|index| topic.partitions.get(index)).ok_or_else(|| {
-        let count = topic.partitions.len();
-        let message =
-            format!("topic {} has {count} partitions, not number {partition}", topic.name);
-        Error::new(ErrorKind::UnknownTopicOrPartition, message)
-    })
 }
 
 impl Topics for Engine {

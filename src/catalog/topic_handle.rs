@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::config::topic::TopicConfig;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
 use crate::topic::{TopicId, TopicName};
 
@@ -33,4 +33,17 @@ pub(crate) trait Topics: Send + Sync {
     /// A number that changes whenever any handle was replaced, after the new one can be found.
     /// Asked for every record that is sent: no more than one atomic load.
     fn version(&self) -> u64;
+}
+
+/// A partition of a topic.
+///
+/// # Errors
+/// `UnknownTopicOrPartition` with the number of partitions that there are.
+pub(crate) fn partition_of(topic: &TopicHandle, partition: i32) -> Result<&Arc<Partition>> {
+    usize::try_from(partition).ok().and_then(|index| topic.partitions.get(index)).ok_or_else(|| {
+        let count = topic.partitions.len();
+        let message =
+            format!("topic {} has {count} partitions, not number {partition}", topic.name);
+        Error::new(ErrorKind::UnknownTopicOrPartition, message)
+    })
 }

@@ -18,7 +18,6 @@ pub(crate) mod left_spills;
 mod member;
 pub(crate) mod replay;
 pub(crate) mod session;
-#[allow(dead_code, reason = "transactions spill")]
 pub(crate) mod spill;
 mod steps;
 pub(crate) mod ticket;

@@ -180,19 +180,6 @@ impl SpilledBatch {
         &self.spill
     }
 
-    /// The whole batch, as it is in the log once its head is stamped.
-    ///
-    /// # Errors
-    /// Those of the disk; `Corrupt` if the bytes are not those that were pushed.
-    pub(crate) fn read(&self) -> Result<Vec<u8>> {
-        let mut batch = Vec::with_capacity(self.size);
-        self.pieces(|_, piece| {
-            batch.extend_from_slice(piece);
-            Ok(())
-        })?;
-        Ok(batch)
-    }
-
     /// Hands the batch out piece by piece, with the place of each in it, and checks its CRC on the
     /// way.
     pub(super) fn pieces(&self, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {

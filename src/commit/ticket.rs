@@ -20,7 +20,6 @@ pub(crate) struct Part {
 }
 
 /// Where a batch is until it is in the log.
-#[allow(dead_code, reason = "transactions spill")]
 #[derive(Debug)]
 pub(crate) enum Payload {
     Memory(Vec<u8>),

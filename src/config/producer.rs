@@ -42,6 +42,9 @@ pub struct ProducerConfig {
     /// Default: false (Kafka: true), because nothing is sent twice within a process, and the
     /// numbers cost a little. Needs `acks=all`. `enable.idempotence`
     pub enable_idempotence: bool,
+    /// How long a transaction may be open before it is aborted; of a transactional producer.
+    /// Default: 60 s. `transaction.timeout.ms`
+    pub transaction_timeout: Duration,
 }
 
 impl Default for ProducerConfig {
@@ -60,6 +63,7 @@ impl Default for ProducerConfig {
             compression_zstd_level: 3,
             partitioner_ignore_keys: false,
             enable_idempotence: false,
+            transaction_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -130,10 +134,12 @@ const ACCEPTED: &[Key<ProducerConfig>] = &[
     key!("compression.zstd.level", compression_zstd_level, |text| level(Compression::Zstd, text)),
     key!("partitioner.ignore.keys", partitioner_ignore_keys, boolean),
     key!("enable.idempotence", enable_idempotence, boolean),
+    duration_key!("transaction.timeout.ms", transaction_timeout, 1, u64::from(INT_MAX)),
 ];
 
 const NO_NETWORK: &str = "there is no network between a producer and its log, nothing to retry";
-const NO_TRANSACTIONS: &str = "there are no transactions yet";
+const OTHER_BUILDER: &str =
+    "call the builder's `transactional_id`, which makes a producer of transactions";
 const BYTES_ONLY: &str = "keys and values are bytes here; serialize before sending";
 
 #[rustfmt::skip]
@@ -148,8 +154,7 @@ const REFUSED: &[Refused] = &[
     Refused { name: "retry.backoff.max.ms", why: NO_NETWORK },
     Refused { name: "metadata.max.age.ms", why: NO_NETWORK },
     Refused { name: "metadata.max.idle.ms", why: NO_NETWORK },
-    Refused { name: "transactional.id", why: NO_TRANSACTIONS },
-    Refused { name: "transaction.timeout.ms", why: NO_TRANSACTIONS },
+    Refused { name: "transactional.id", why: OTHER_BUILDER },
     Refused { name: "partitioner.class", why: "give the builder a `partitioner` instead" },
     Refused { name: "partitioner.adaptive.partitioning.enable", why: "all partitions are equally near" },
     Refused { name: "partitioner.availability.timeout.ms", why: "all partitions are available" },
@@ -198,6 +203,7 @@ mod tests {
             ("compression.zstd.level", "3"),
             ("partitioner.ignore.keys", "false"),
             ("enable.idempotence", "false"),
+            ("transaction.timeout.ms", "60000"),
         ] {
             assert_eq!(config.get(name).as_deref(), Some(value), "{name}");
             assert_eq!(config.clone().set(name, value).unwrap(), config, "{name}");
@@ -213,7 +219,7 @@ mod tests {
             ("compression.gzip.level", "0", "from 1 to 9, or -1"),
             ("compression.lz4.level", "18", "from 1 to 17"),
             ("linger", "1", "\"linger.ms\""),
-            ("transactional.id", "x", "no transactions yet"),
+            ("transactional.id", "x", "`transactional_id`"),
         ] {
             let error = ProducerConfig::default().set(name, value).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);

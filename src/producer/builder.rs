@@ -31,6 +31,15 @@ pub(crate) struct ProducerParts {
     pub(crate) register: Box<dyn FnOnce(Weak<Accumulator>) + Send>,
 }
 
+/// What a builder has come to when it turns out that it is to make a transactional producer.
+pub(crate) struct TransactionalParts {
+    pub(crate) config: ProducerConfig,
+    pub(crate) partitioner: Option<Arc<dyn Partitioner>>,
+    /// The first setting that was refused.
+    pub(crate) refused: Option<Error>,
+    pub(crate) keeps_open: Arc<dyn Any + Send + Sync>,
+}
+
 /// Makes a [`Producer`].
 #[must_use = "a builder does nothing until it builds"]
 pub struct ProducerBuilder {
@@ -46,6 +55,12 @@ impl ProducerBuilder {
     pub(crate) fn new(parts: ProducerParts) -> ProducerBuilder {
         let config = ProducerConfig::default();
         ProducerBuilder { parts, config, partitioner: None, refused: None }
+    }
+
+    /// What was set so far, for a transactional producer.
+    pub(crate) fn into_transactional(self) -> TransactionalParts {
+        let ProducerBuilder { parts, config, partitioner, refused } = self;
+        TransactionalParts { config, partitioner, refused, keeps_open: parts.keeps_open }
     }
 
     /// Takes all settings from `config`.

@@ -9,13 +9,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::commit::ticket::{Effect, Part};
+use crate::commit::ticket::Part;
 use crate::error::Result;
 use crate::group::coordinator::commits::{CommitUnderWay, EmptyHold};
 use crate::group::coordinator::live_group::LiveGroup;
 use crate::group::coordinator::{Coordinator, GroupHost};
 use crate::group::membership::MemberSlot;
 use crate::group::offset::OffsetAndMetadata;
+use crate::group::offsets::PreparedOffsets;
 use crate::topic::TopicPartition;
 
 /// Offsets of one group, and on whose behalf they are to be committed.
@@ -41,9 +42,6 @@ pub(crate) enum BegunCommit {
         _hold: EmptyHold,
     },
 }
-
-/// What goes into the ticket: batches for the topic of offsets, and what shows the offsets.
-pub(crate) type PreparedOffsets = (Vec<Part>, Option<Box<dyn Effect>>);
 
 impl StagedOffsets {
     /// Offsets that a member is to commit.

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group::offset::OffsetAndMetadata;
 use crate::topic::TopicPartition;
 
+/// What goes into a ticket: batches for the topic of offsets, and what shows the offsets.
+pub(crate) type PreparedOffsets = (Vec<Part>, Option<Box<dyn Effect>>);
+
 /// Called once with the outcome of a commit, under no lock.
 pub(crate) type OnCommitted = Box<dyn FnOnce(Result<()>) + Send>;
 
@@ -134,7 +137,7 @@ impl OffsetStore {
         group: &str,
         generation: Option<i32>,
         offsets: &[(TopicPartition, OffsetAndMetadata)],
-    ) -> Result<(Vec<Part>, Option<Box<dyn Effect>>)> {
+    ) -> Result<PreparedOffsets> {
         let Some(prepared) = self.prepare_commit(host, group, generation, offsets)? else {
             return Ok((Vec::new(), None));
         };

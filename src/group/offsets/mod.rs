@@ -35,7 +35,7 @@ use crate::group::offset::OffsetAndMetadata;
 use crate::group::offsets::table::{Group, Metadata, Table};
 use crate::topic::{TopicName, TopicPartition};
 
-pub(crate) use crate::group::offsets::commit::{OnCommitted, check_group_name};
+pub(crate) use crate::group::offsets::commit::{OnCommitted, PreparedOffsets, check_group_name};
 pub(crate) use crate::group::offsets::expire::GroupActivity;
 pub use crate::group::offsets::load::ClampedOffset;
 

@@ -98,7 +98,7 @@ mod tests {
         let far = i64::from(i32::MAX);
         // The last offset is exactly the base and the largest relative one.
         let fits = [member(10, 20, 1), member(500, 10 + far + 1, 1)];
-        assert_eq!(group(&fits, &BOUNDS), [0..2]);
+        assert_eq!(group(&fits, &BOUNDS), std::slice::from_ref(&(0..2)));
         let beyond = [member(10, 20, 1), member(500, 10 + far + 2, 1)];
         assert_eq!(group(&beyond, &BOUNDS), [0..1, 1..2]);
         // The span counts from the base of the group, not from that of its last member.
