@@ -81,6 +81,13 @@ fn a_database_stays_in_step_with_the_log() {
 }
 
 #[test]
+fn every_order_becomes_one_delivery() {
+    let printed = run("read_process_write", 1);
+    assert!(printed.contains("died after the offsets (signal: 6"), "{printed}");
+    assert!(printed.contains("done: 100 orders, 100 deliveries"), "{printed}");
+}
+
+#[test]
 fn the_group_cooks_every_order() {
     let printed = run("consumer_group", 1);
     assert!(printed.contains("600 orders were cooked, 0 are left"), "{printed}");
