@@ -36,6 +36,7 @@
 //! * [`PartitionHandle`]: one partition, to append to and ask for offsets directly.
 //! * [`Transaction`]: records for many partitions and offsets of groups, all or nothing;
 //!   a [`TransactionalProducer`] makes one after the other under an id.
+//! * [`Snapshot`]: all partitions and groups as of one moment.
 //! * [`AtomicAppend`]: several partitions at once, all or nothing.
 //! * [`RecoveryReport`]: what opening found and did; [`verify`]: everything read and checked.
 //!
@@ -94,6 +95,7 @@ pub use consumer::lookup::OffsetAndTimestamp;
 pub use consumer::metrics::ConsumerMetrics;
 pub use consumer::named::NamesPartition;
 pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
+pub use consumer::snapshot::{Snapshot, SnapshotReader};
 #[cfg(feature = "async")]
 pub use consumer::stream::{ConsumerStream, PollFuture};
 pub use error::conflict::{Conflict, Expected, MissedRecord};

@@ -22,6 +22,7 @@ pub(crate) mod producer_ids;
 pub(crate) mod recover;
 pub(crate) mod report;
 pub(crate) mod retention;
+pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topics;

@@ -56,6 +56,11 @@ impl TopicMap {
         map.values().map(|topic| (topic.name.clone(), count(topic))).collect()
     }
 
+    /// Calls `look` with each topic, in no order.
+    pub(crate) fn each(&self, look: impl FnMut(&Arc<TopicHandle>)) {
+        self.map.load().values().for_each(look);
+    }
+
     /// All topics, by name.
     pub(crate) fn all(&self) -> Vec<Arc<TopicHandle>> {
         let mut topics: Vec<_> = self.map.load().values().cloned().collect();

@@ -43,7 +43,13 @@ impl Ends {
 
     /// Runs `collect` until no commit published while it ran.
     pub(crate) fn read(&self, collect: &mut dyn FnMut()) {
-        loop {
+        while !self.try_read(u32::MAX, collect) {}
+    }
+
+    /// As [`read`](Self::read), but gives up, with `false`, when commits were faster so many times.
+    pub(crate) fn try_read(&self, tries: u32, collect: &mut dyn FnMut()) -> bool {
+        let mut left = tries;
+        while left > 0 {
             let before = self.0.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
                 collect();
@@ -52,11 +58,13 @@ impl Ends {
                 // stored after them.
                 fence(Ordering::Acquire);
                 if self.0.load(Ordering::Relaxed) == before {
-                    return;
+                    return true;
                 }
+                left -= 1;
             }
             spin_loop();
         }
+        false
     }
 }
 

@@ -33,10 +33,14 @@ use crate::env::Env;
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::env::sync::{ArcSwap, Mutex, OnceLock};
+use crate::env::user_code;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{ControlFile, JournalPosition};
 use crate::partition::Partition;
 use crate::topic::TopicId;
+
+/// A look at all ends is tried so often before commits have to wait for it.
+const READS_MAX: u32 = 16;
 
 /// The commit engine of one open directory.
 pub(crate) struct Committer {
@@ -147,6 +151,16 @@ impl Committer {
     /// Reads several ends as of one moment: `collect` runs again if a commit published meanwhile.
     pub(crate) fn read_section(&self, collect: &mut dyn FnMut()) {
         self.ends.read(collect);
+    }
+
+    /// As [`read_section`](Self::read_section), for so many ends that commits might always be
+    /// faster: then none is made meanwhile.
+    pub(crate) fn read_all(&self, collect: &mut dyn FnMut()) {
+        if !self.ends.try_read(READS_MAX, collect) {
+            let _not_now = user_code::not_now();
+            let _leader = self.leader.lock();
+            self.ends.read(collect);
+        }
     }
 
     /// Whether the segments are being closed, or were: nothing is written any more.

@@ -27,6 +27,7 @@ mod pool;
 mod reconcile;
 pub(crate) mod records;
 mod seek;
+pub(crate) mod snapshot;
 pub(crate) mod source;
 #[cfg(feature = "async")]
 pub(crate) mod stream;

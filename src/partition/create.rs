@@ -153,6 +153,7 @@ impl Partition {
             unsynced_from: AtomicI64::new(i64::MAX),
             swap_left: Mutex::default(),
             released_to: AtomicI64::new(0),
+            compacted_to: AtomicI64::new(0),
             damage: parts.damage,
             writer: Mutex::new(writer),
         })

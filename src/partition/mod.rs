@@ -82,6 +82,8 @@ pub(crate) struct Partition {
     swap_left: Mutex<SwapLeft>,
     /// Up to where retention let go in this session of what somebody needed.
     released_to: AtomicI64,
+    /// Up to where compaction looked at keys in this session.
+    compacted_to: AtomicI64,
     damage: Option<Error>,
     writer: Mutex<WriterState>,
 }

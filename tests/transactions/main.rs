@@ -11,6 +11,8 @@ mod faults;
 mod fencing;
 mod offsets;
 mod sending;
+mod snapshots;
 mod spilling;
 mod states;
+mod transfers;
 mod world;

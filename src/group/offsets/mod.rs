@@ -154,13 +154,24 @@ impl OffsetStore {
         group: &str,
     ) -> Result<Vec<(TopicPartition, OffsetAndMetadata)>> {
         self.ensure(host, group)?;
-        let table = self.table.read();
-        let offsets = table.groups.get(group).into_iter().flat_map(|group| &group.offsets);
-        let mut all: Vec<_> =
-            offsets.map(|(at, stored)| (at.clone(), stored.committed.clone())).collect();
-        drop(table);
+        let mut all = self.known_of(group);
         all.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(all)
+    }
+
+    /// Makes sure that [`known_of`](Self::known_of) knows the offsets of a group.
+    ///
+    /// # Errors
+    /// As [`committed`](Self::committed).
+    pub(crate) fn make_known(&self, host: &dyn OffsetsHost, group: &str) -> Result<()> {
+        self.ensure(host, group)
+    }
+
+    /// All offsets of a group that was made known, in no order. Reads nothing.
+    pub(crate) fn known_of(&self, group: &str) -> Vec<(TopicPartition, OffsetAndMetadata)> {
+        let table = self.table.read();
+        let offsets = table.groups.get(group).into_iter().flat_map(|group| &group.offsets);
+        offsets.map(|(at, stored)| (at.clone(), stored.committed.clone())).collect()
     }
 
     /// The names of all groups that the log knows, in order.

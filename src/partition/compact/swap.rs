@@ -23,6 +23,7 @@ use super::super::segments::Segments;
 use super::output::cleaned_file;
 use super::{Cleaned, CleanedSegment};
 use crate::env::planted::planted;
+use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::{PartitionState, SegmentState};
 use crate::format::file_names::{SWAP_SUFFIX, Suffix, snapshot_file};
@@ -232,6 +233,12 @@ impl Partition {
         }
     }
 
+    /// Records below this may have gone in this session for newer ones of their keys, which are
+    /// below it as well.
+    pub(crate) fn compacted_to(&self) -> i64 {
+        self.compacted_to.load(Ordering::Acquire)
+    }
+
     /// Step 4: readers get the new segments. The control file lists them.
     pub(crate) fn swap_in(&self, swap: Vec<Replacement>, cleaned_to: i64) {
         let mut writer = self.lock();
@@ -248,6 +255,8 @@ impl Partition {
             obsolete.append(&mut group.obsolete());
         }
         if !swap.is_empty() {
+            // Whoever finds the new segments finds this, too.
+            self.compacted_to.fetch_max(cleaned_to, Ordering::AcqRel);
             self.segments.store(Arc::new(Segments::new(list)));
             self.swap_left.lock().obsolete.get_or_insert_default().append(&mut obsolete);
         }
