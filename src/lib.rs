@@ -78,6 +78,9 @@ pub use broker::groups::{GroupDescription, GroupPartition};
 pub use broker::partition_handle::{Appender, PartitionHandle};
 pub use broker::report::RecoveryReport;
 pub use broker::retention::{RetentionHold, RetentionOutcome};
+pub use broker::stream::Stream;
+pub use broker::stream::append::ExpectVersion;
+pub use broker::stream::read::StreamRecords;
 pub use broker::verify::{VerifiedPartition, VerifyOptions, VerifyReport, verify, verify_in};
 pub use config::acks::Acks;
 pub use config::broker::BrokerOptions;
@@ -98,7 +101,7 @@ pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
 pub use consumer::snapshot::{Snapshot, SnapshotReader};
 #[cfg(feature = "async")]
 pub use consumer::stream::{ConsumerStream, PollFuture};
-pub use error::conflict::{Conflict, Expected, MissedRecord};
+pub use error::conflict::{Conflict, Expected, ExpectedVersion, MissedRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use group::assign::{
     Assignor, CooperativeStickyAssignor, MemberSubscription, RangeAssignor, RoundRobinAssignor,

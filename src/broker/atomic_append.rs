@@ -29,9 +29,9 @@ use crate::partition::writer::Appended;
 /// ```
 #[derive(Debug)]
 pub struct AtomicAppend {
-    broker: Broker,
+    pub(super) broker: Broker,
     parts: Vec<Part>,
-    guards: Vec<Guard>,
+    pub(super) guards: Vec<Guard>,
 }
 
 impl Broker {

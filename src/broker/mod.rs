@@ -23,6 +23,7 @@ pub(crate) mod recover;
 pub(crate) mod report;
 pub(crate) mod retention;
 pub(crate) mod snapshot;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topics;

@@ -343,6 +343,7 @@ fn shared_options(options: &BrokerOptions, env: &Env, wall_ms_max: i64) -> Share
         wall_ms: is_in_the_future(env, wall_ms_max).then_some(wall_ms_max),
         descriptors_max: options.descriptors_max as usize,
         quarantine_bytes_max: options.quarantine_bytes_max,
+        key_index_cache_bytes: options.key_index_cache_bytes,
     }
 }
 

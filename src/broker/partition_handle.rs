@@ -328,6 +328,9 @@ impl Appender {
         let expected = self.expected.take();
         if let Some(expected) = &expected {
             expected.validate().map_err(|error| self.handle.named(error))?;
+            if let Expect::Version { .. } = expected {
+                self.handle.partition.warm_keys()?;
+            }
         }
         self.build(messages)?;
         let handle = &self.handle;
@@ -409,7 +412,7 @@ impl PartitionHandle {
     }
 
     #[cold]
-    fn named(&self, error: Error) -> Error {
+    pub(super) fn named(&self, error: Error) -> Error {
         let id = self.partition.id();
         error.at_partition(id.topic().as_str(), id.partition())
     }

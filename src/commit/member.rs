@@ -67,7 +67,7 @@ impl<'a> Member<'a> {
     ) {
         for guard in &self.guards {
             let index = writer_of(partitions, &guard.partition);
-            let writer = &writers[index];
+            let writer = &mut writers[index];
             let asked = ready[index].clone().and_then(|()| writer.check_expected(&guard.expect));
             let Err(error) = asked else { continue };
             let by_group = error.kind() == ErrorKind::Conflict && writer.has_staged();
@@ -106,10 +106,7 @@ impl<'a> Member<'a> {
         for part in &mut self.parts {
             let writer = writer_of(partitions, &part.partition);
             let placed = match &ready[writer] {
-                Ok(()) => {
-                    let size = part.batch.len();
-                    writers[writer].stage_head(part.batch.head_mut(), size)
-                }
+                Ok(()) => part.batch.stage(&mut writers[writer]),
                 Err(error) => Err(error.clone()),
             };
             match placed {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::spill_file::SPILLED_ENTRY_BYTES;
 use crate::partition::Partition;
 use crate::partition::expect::Expect;
-use crate::partition::writer::Appended;
+use crate::partition::writer::{Appended, Placed, Writer};
 
 /// A batch and where it goes.
 #[derive(Debug)]
@@ -58,11 +58,27 @@ impl Payload {
         }
     }
 
-    /// As [`head`](Self::head), to be stamped.
-    pub(super) fn head_mut(&mut self) -> &mut [u8] {
+    /// Gives the batch its place and stamps its header. Of one that was spilled the header is
+    /// enough, unless the partition remembers keys.
+    ///
+    /// # Errors
+    /// See [`Writer::stage_head`]; those of reading the spill.
+    pub(super) fn stage(&mut self, writer: &mut Writer<'_>) -> Result<Placed> {
+        let size = self.len();
         match self {
-            Payload::Memory(batch) => batch,
-            Payload::Spilled(spilled) => spilled.head_mut(),
+            Payload::Memory(batch) => writer.stage_head(batch, size),
+            Payload::Spilled(spilled) if writer.keeps_keys() => {
+                let mut batch = Vec::with_capacity(size);
+                spilled.pieces(|_, piece| {
+                    batch.extend_from_slice(piece);
+                    Ok(())
+                })?;
+                let placed = writer.stage_head(&mut batch, size)?;
+                let head = spilled.head_mut();
+                head.copy_from_slice(&batch[..head.len()]);
+                Ok(placed)
+            }
+            Payload::Spilled(spilled) => writer.stage_head(spilled.head_mut(), size),
         }
     }
 

@@ -39,10 +39,11 @@ pub struct Conflict {
     pub partition: i32,
     /// What was asked for.
     pub expected: Expected,
-    /// What there was instead when it was asked for: the offset at which the partition ended.
+    /// What there was instead when it was asked for: the offset at which the partition ended, or
+    /// that of the key's newest record; `None` where the key had no record.
     pub actual: Option<i64>,
-    /// What was appended from the expected to the actual end, as far as it is carried: at most
-    /// 1,000 records and 1 MiB.
+    /// What was appended from the expected to the actual end, or of that key since the expected
+    /// version, as far as it is carried: at most 1,000 records and 1 MiB.
     pub records: Vec<MissedRecord>,
     /// Whether `records` is all of it.
     pub is_complete: bool,
@@ -54,6 +55,37 @@ pub struct Conflict {
 pub enum Expected {
     /// That the partition ends at this offset.
     End(i64),
+    /// That the newest record of a key is this one.
+    Version {
+        /// The key.
+        key: Vec<u8>,
+        /// Its expected version.
+        version: ExpectedVersion,
+    },
+}
+
+/// What a stream's version is expected to be: the offset of the key's newest record. Made from an
+/// offset, or from what [`Stream::version`](crate::Stream::version) returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExpectedVersion {
+    /// Anything.
+    Any,
+    /// There is no record of the key, or none is left.
+    NoStream,
+    /// The newest record has this offset.
+    At(i64),
+}
+
+impl From<i64> for ExpectedVersion {
+    fn from(offset: i64) -> ExpectedVersion {
+        ExpectedVersion::At(offset)
+    }
+}
+
+impl From<Option<i64>> for ExpectedVersion {
+    fn from(version: Option<i64>) -> ExpectedVersion {
+        version.map_or(ExpectedVersion::NoStream, ExpectedVersion::At)
+    }
 }
 
 /// A record that was appended meanwhile.
@@ -93,6 +125,19 @@ impl Conflict {
             }
             (Expected::End(expected), None) => {
                 format!("the log does not end at {expected} as expected")
+            }
+            (Expected::Version { key, version }, actual) => {
+                let shown: String = String::from_utf8_lossy(key).chars().take(60).collect();
+                let expected = match version {
+                    ExpectedVersion::Any => "anything".to_owned(),
+                    ExpectedVersion::NoStream => "no record".to_owned(),
+                    ExpectedVersion::At(offset) => format!("the offset {offset}"),
+                };
+                let found = match actual {
+                    Some(offset) => format!("has the offset {offset}"),
+                    None => "does not exist".to_owned(),
+                };
+                format!("the newest record of the key {shown:?} {found}, expected was {expected}")
             }
         }
     }

@@ -70,12 +70,24 @@ pub enum Suffix {
     TxnIndex,
     /// `.snapshot`: producer state below the offset in the name.
     Snapshot,
+    /// `.keyindex`: which records carry a key; ours, a broker passes over it.
+    KeyIndex,
 }
 
 impl Suffix {
     /// All suffixes, the log first.
-    pub const ALL: [Suffix; 5] =
-        [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex, Suffix::Snapshot];
+    pub const ALL: [Suffix; 6] = [
+        Suffix::Log,
+        Suffix::Index,
+        Suffix::TimeIndex,
+        Suffix::TxnIndex,
+        Suffix::KeyIndex,
+        Suffix::Snapshot,
+    ];
+
+    /// Those that belong to a segment and go with it, the log first.
+    pub const OF_SEGMENT: [Suffix; 5] =
+        [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex, Suffix::KeyIndex];
 
     /// The suffix with its dot.
     pub fn as_str(self) -> &'static str {
@@ -85,6 +97,7 @@ impl Suffix {
             Suffix::TimeIndex => ".timeindex",
             Suffix::TxnIndex => ".txnindex",
             Suffix::Snapshot => ".snapshot",
+            Suffix::KeyIndex => ".keyindex",
         }
     }
 

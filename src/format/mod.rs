@@ -18,6 +18,8 @@ pub mod hash;
 pub mod index_entries;
 pub mod journal_frame;
 pub mod json;
+pub mod key_hash;
+pub mod key_index;
 pub mod leader_epochs;
 pub mod legacy_message;
 pub mod meta_properties;

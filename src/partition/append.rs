@@ -41,7 +41,7 @@ impl Writer<'_> {
 
     /// Finds the place of a batch: rolls if needed, assigns and stamps its offsets and epoch,
     /// adds it to the sums. Nothing is written into the active segment. Of a batch of `size` bytes
-    /// at least the header is in `batch`.
+    /// at least the header is in `batch`; all of it if the partition remembers keys.
     pub(super) fn place(&mut self, batch: &mut [u8], size: usize) -> Result<Placed> {
         self.check_writable()?;
         let header = self.check_batch(batch, size)?;
@@ -65,6 +65,9 @@ impl Writer<'_> {
             return Err(self.refuse(ErrorKind::Limit, "the offsets are used up".to_owned()));
         };
         batch_header::stamp(batch, base_offset, leader_epoch);
+        if self.state.settings.key_index {
+            self.hash_keys(batch)?;
+        }
         let mut producer = None;
         if header.producer_id >= 0 {
             producer = match self.take_in_producer(&header, batch, base_offset)? {
@@ -84,9 +87,21 @@ impl Writer<'_> {
             max_timestamp: header.max_timestamp,
         };
         active.tally.add(&facts, interval_bytes, &active.indexes);
+        let keys_before = match &mut active.keys {
+            Some(keys) => keys.note(before.position),
+            None => 0,
+        };
         self.state.next_offset = last_offset + 1;
         let position = before.position;
-        Ok(Placed::Staged(Staged { base_offset, last_offset, position, size, before, producer }))
+        Ok(Placed::Staged(Staged {
+            base_offset,
+            last_offset,
+            position,
+            size,
+            before,
+            keys_before,
+            producer,
+        }))
     }
 
     fn check_batch(&self, batch: &[u8], size: usize) -> Result<BatchHeader> {
@@ -125,6 +140,9 @@ impl Writer<'_> {
     pub(super) fn show(&mut self) {
         if let Some(active) = &self.state.active {
             active.segment.publish(active.tally.position);
+            if let Some(keys) = &active.keys {
+                keys.settle();
+            }
         }
         if planted!("woken_before_the_end") {
             self.partition.waiters.wake_all();
@@ -164,6 +182,9 @@ impl Writer<'_> {
         if let Some(active) = &mut self.state.active {
             active.tally = staged.before;
             staged.before.restore(&active.indexes);
+            if let Some(keys) = &active.keys {
+                keys.take_back(staged.keys_before);
+            }
         }
         if let Some(undo) = staged.producer {
             self.undo_producer(undo);

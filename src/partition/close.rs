@@ -28,6 +28,7 @@ impl Partition {
             if writer.state.unclosed {
                 writer.close()?;
             }
+            writer.write_active_keys();
         }
         let state = self.state_of(&writer.state);
         drop(writer);

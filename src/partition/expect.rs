@@ -5,9 +5,11 @@
 //! commit group locks them together). The invariant: a condition sees everything that has a place,
 //! what is staged and not committed yet included.
 
+use std::sync::Arc;
+
 use super::Partition;
 use super::writer::{Appended, Writer};
-use crate::error::conflict::{Conflict, Expected};
+use crate::error::conflict::{Conflict, Expected, ExpectedVersion};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::BatchHeader;
 
@@ -16,6 +18,8 @@ use crate::format::batch_header::BatchHeader;
 pub(crate) enum Expect {
     /// The log ends at this offset: nothing was appended since somebody looked.
     End(i64),
+    /// The newest record of this key is the one that somebody saw.
+    Version { key: Arc<[u8]>, version: ExpectedVersion },
 }
 
 impl Expect {
@@ -29,7 +33,11 @@ impl Expect {
                 let message = format!("no log ends at the offset {offset}");
                 Err(Error::new(ErrorKind::InvalidInput, message))
             }
-            Expect::End(_) => Ok(()),
+            Expect::Version { version: ExpectedVersion::At(offset), .. } if *offset < 0 => {
+                let message = format!("no record has the offset {offset}");
+                Err(Error::new(ErrorKind::InvalidInput, message))
+            }
+            Expect::End(_) | Expect::Version { .. } => Ok(()),
         }
     }
 }
@@ -38,19 +46,38 @@ impl Writer<'_> {
     /// Whether `expect` holds now; batches that are staged count as appended.
     ///
     /// # Errors
-    /// `Conflict`, with what was expected and what there is.
+    /// `Conflict`, with what was expected and what there is; those of looking a key up.
     #[inline]
-    pub(crate) fn check_expected(&self, expect: &Expect) -> Result<()> {
+    pub(crate) fn check_expected(&mut self, expect: &Expect) -> Result<()> {
         match expect {
             Expect::End(offset) if *offset == self.state.next_offset => Ok(()),
-            Expect::End(offset) => Err(self.conflict(Expected::End(*offset))),
+            Expect::End(offset) => {
+                Err(self.conflict(Expected::End(*offset), Some(self.state.next_offset)))
+            }
+            Expect::Version { key, version } => self.check_version(key, *version),
         }
     }
 
+    fn check_version(&mut self, key: &[u8], version: ExpectedVersion) -> Result<()> {
+        let actual = match version {
+            ExpectedVersion::Any => return Ok(()),
+            _ => self.staged_key_version(key)?,
+        };
+        let holds = match version {
+            ExpectedVersion::Any => true,
+            ExpectedVersion::NoStream => actual.is_none(),
+            ExpectedVersion::At(offset) => actual == Some(offset),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(self.conflict(Expected::Version { key: key.to_vec(), version }, actual))
+    }
+
     #[cold]
-    fn conflict(&self, expected: Expected) -> Error {
+    fn conflict(&self, expected: Expected, actual: Option<i64>) -> Error {
         let id = self.partition.id();
-        let conflict = Conflict::new(expected, Some(self.state.next_offset));
+        let conflict = Conflict::new(expected, actual);
         Error::conflicting(conflict, id.topic().as_str(), id.partition())
     }
 
@@ -107,6 +134,14 @@ impl Partition {
         let missed = match (&conflict.expected, conflict.actual) {
             (Expected::End(expected), Some(actual)) => self.missed(*expected, actual),
             (Expected::End(_), None) => return error,
+            (Expected::Version { key, version }, actual) => {
+                // All of the key that is newer than the expected one, or all that there is.
+                let from = match version {
+                    ExpectedVersion::At(offset) => offset.saturating_add(1),
+                    _ => 0,
+                };
+                self.missed_of_key(key, from, actual.map_or(0, |actual| actual.saturating_add(1)))
+            }
         };
         match missed {
             Ok(missed) => error.with_missed(missed.records, missed.is_complete),

@@ -3,7 +3,11 @@
 //! Bounded in records and bytes. The invariant: what is returned is a piece without a gap from the
 //! first offset on, and is called complete only if it reaches the second.
 
+use std::sync::Arc;
+
 use super::Partition;
+use super::keys::cursor::Direction;
+use super::keys::records::KeyRecords;
 use super::read::{ReadPosition, ReadRequest};
 use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
@@ -63,6 +67,20 @@ impl Partition {
         Ok(missed)
     }
 
+    /// The records of a key from `from` up to `end`, as many as a conflict carries.
+    pub(super) fn missed_of_key(&self, key: &[u8], from: i64, end: i64) -> Result<Missed> {
+        let mut missed = Missed::default();
+        let mut records = KeyRecords::new(self, &Arc::from(key), Direction::Forwards, from, end);
+        let mut is_full = false;
+        while !is_full
+            && records.next_batch(self, &mut |record| {
+                is_full = is_full || !missed.push(record);
+            })?
+        {}
+        missed.is_complete = !is_full && (from == 0 || from >= self.log_start_offset());
+        Ok(missed)
+    }
+
     fn named(&self, error: FormatError) -> Error {
         self.name(error.into_error())
     }
@@ -81,14 +99,22 @@ impl Missed {
             if !(from..end).contains(&record.offset) {
                 continue;
             }
-            let record = owned(&record);
-            self.bytes += record.size_bytes();
-            if self.records.len() >= MISSED_RECORDS_MAX || self.bytes > MISSED_BYTES_MAX {
+            if !self.push(&record) {
                 return Ok(false);
             }
-            self.records.push(record);
         }
         Ok(true)
+    }
+
+    /// Takes a record; `false` if it is too much.
+    fn push(&mut self, record: &RecordView<'_>) -> bool {
+        let record = owned(record);
+        self.bytes += record.size_bytes();
+        if self.records.len() >= MISSED_RECORDS_MAX || self.bytes > MISSED_BYTES_MAX {
+            return false;
+        }
+        self.records.push(record);
+        true
     }
 }
 

@@ -19,6 +19,7 @@ mod fences;
 pub(crate) mod hold;
 pub(crate) mod id;
 mod idempotence;
+pub(crate) mod keys;
 mod leader_epochs;
 mod lookup;
 mod missed;
@@ -129,7 +130,12 @@ impl Partition {
     pub(crate) fn set_config(&self, config: &TopicConfig) {
         let settings = Settings::of(config);
         self.index_interval_bytes.store(settings.index_interval_bytes, Ordering::Relaxed);
-        self.writer.lock().settings = settings;
+        let mut writer = self.writer.lock();
+        if !settings.key_index {
+            // What is appended from now on would be missing in it.
+            self.forget_keys(&mut writer);
+        }
+        writer.settings = settings;
     }
 
     /// What the control file should say about a partition that is not dirty.

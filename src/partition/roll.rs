@@ -56,7 +56,16 @@ impl Writer<'_> {
         };
         let created_ms = environment.clock.wall_ms();
         let reserved_to = tally.position;
-        Active { segment, indexes, tally, open: None, reserved_to, created_ms, jitter_ms }
+        Active {
+            segment,
+            indexes,
+            tally,
+            open: None,
+            reserved_to,
+            created_ms,
+            jitter_ms,
+            keys: None,
+        }
     }
 
     /// Makes a new, empty segment and appends it to the list.
@@ -138,19 +147,20 @@ impl Writer<'_> {
         if active.position() == 0 {
             return Ok(());
         }
-        // 1 to 4. Complete the old segment on the disk.
+        // 1 to 5. Complete the old segment on the disk.
         let sealed = self.seal()?;
-        // 5. Make the new one and sync the folder.
+        // 6. Make the new one and sync the folder.
         //    If we stop here: the old segment is complete, the new one is empty or not there.
         let old = self.state.active.as_ref().map(|active| Arc::clone(&active.segment));
         let new = self.create_active(self.state.next_offset)?;
         self.state.active = Some(new);
-        // 6. The old one will never change again: its indexes are read from their files from now
+        // 7. The old one will never change again: its indexes are read from their files from now
         //    on, and all below the new one is synced.
         if let Some(old) = old {
             old.publish(sealed.log_bytes);
             old.set_state(sealed);
             old.set_indexes(None);
+            old.set_keys(None);
         }
         self.state.recovery_point = self.state.next_offset;
         self.state.has_producers = self.partition.has_producers(&self.state);
@@ -182,8 +192,12 @@ impl Writer<'_> {
         //    If we stop here: a snapshot that the next recovery may use, or removes.
         partition.write_snapshot(&mut self.state, true)?;
         debug_assert!(!folder.is_gone());
+        // 5. Write which records carry a key, if that is known.
+        //    If we stop here: a file that fits the log, or does not check and is made anew.
         let Some(active) = &self.state.active else { return Err(self.not_prepared()) };
-        Ok(active.describe(true).0)
+        let sealed = active.describe(true).0;
+        active.write_keys(&sealed);
+        Ok(sealed)
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) retention_ms: i64,
     pub(crate) retention_bytes: i64,
     pub(crate) deletes: bool,
+    /// Which records carry a key is remembered.
+    pub(crate) key_index: bool,
     pub(crate) compacts: bool,
     pub(crate) min_compaction_lag_ms: i64,
     pub(crate) max_compaction_lag_ms: i64,
@@ -42,6 +44,7 @@ impl Settings {
             retention_ms: values.retention_ms,
             retention_bytes: values.retention_bytes,
             deletes: values.cleanup_policy.delete,
+            key_index: values.key_index,
             compacts: values.cleanup_policy.compact,
             min_compaction_lag_ms: values.min_compaction_lag_ms,
             max_compaction_lag_ms: values.max_compaction_lag_ms,

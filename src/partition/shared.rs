@@ -8,6 +8,8 @@ use super::quarantine::Quarantine;
 use crate::env::Env;
 use crate::env::poison::Poison;
 use crate::error::Error;
+use crate::format::key_hash::HashSecret;
+use crate::segment::key_index::cache::KeyIndexCache;
 use crate::segment::log_file::DescriptorCache;
 
 /// Bounds that hold for all partitions together.
@@ -21,6 +23,8 @@ pub(crate) struct SharedOptions {
     pub(crate) quarantine_bytes_max: u64,
     /// How long a producer is remembered after its last batch. Default: one day.
     pub(crate) producer_expiration_ms: i64,
+    /// How much of the key indexes of sealed segments is held. Default: 64 MiB.
+    pub(crate) key_index_cache_bytes: u64,
     /// What the wall clock says, if it is not to be believed.
     pub(crate) wall_ms: Option<i64>,
 }
@@ -31,6 +35,7 @@ impl Default for SharedOptions {
             descriptors_max: 512,
             quarantine_bytes_max: 256 << 20,
             producer_expiration_ms: 24 * 60 * 60 * 1000,
+            key_index_cache_bytes: 64 << 20,
             wall_ms: None,
         }
     }
@@ -45,6 +50,9 @@ pub(crate) struct Shared {
     pub(crate) quarantine: Quarantine,
     pub(crate) fences: Fences,
     pub(crate) producer_expiration_ms: i64,
+    pub(crate) key_indexes: KeyIndexCache,
+    /// Goes into the hashes of the key indexes that this session makes.
+    pub(crate) key_secret: HashSecret,
     /// The wall clock less the monotonic one when the session began.
     wall_offset_ms: i64,
 }
@@ -55,6 +63,8 @@ impl Shared {
         let wall_ms = options.wall_ms.unwrap_or_else(|| env.clock.wall_ms());
         Arc::new(Shared {
             wall_offset_ms: wall_ms.saturating_sub(monotonic_ms(&env)),
+            key_secret: HashSecret::of_bytes(env.random.bytes16()),
+            key_indexes: KeyIndexCache::new(options.key_index_cache_bytes),
             env,
             poison,
             descriptors: Arc::new(DescriptorCache::new(options.descriptors_max)),

@@ -24,8 +24,15 @@ use crate::segment::{Segment, empty_state};
 impl Partition {
     /// What to make durable before [`truncate_to`](Self::truncate_to): the same partition with a
     /// recovery point that is not above `offset`.
+    ///
+    /// # Errors
+    /// Out of range below the log start; those of the disk.
     pub(crate) fn truncation_state(&self, offset: i64) -> Result<PartitionState> {
         let writer = self.lock();
+        // Before anything is written: a state that says so would not fit the log, which stays.
+        if offset < self.log_start_offset() {
+            return Err(self.below_log_start(offset));
+        }
         let mut state = self.state_of(&writer.state);
         if offset >= state.recovery_point {
             return Ok(state);
@@ -65,8 +72,7 @@ impl Partition {
             return Ok(());
         }
         if offset < self.log_start_offset() {
-            let message = format!("cannot cut at {offset}, below the log start");
-            return Err(self.name(Error::new(ErrorKind::OffsetOutOfRange, message)));
+            return Err(self.below_log_start(offset));
         }
         writer.prepare()?;
         // Readers that start from now on stay below; positions they remember are void.
@@ -80,6 +86,12 @@ impl Partition {
         }
         self.generation.store(generation, Ordering::Release);
         writer.truncate(offset).map_err(|error| self.shared.poisoned_by(error))
+    }
+
+    #[cold]
+    fn below_log_start(&self, offset: i64) -> Error {
+        let message = format!("cannot cut at {offset}, below the log start");
+        self.name(Error::new(ErrorKind::OffsetOutOfRange, message))
     }
 
     /// Counts the cuts of this session.
@@ -151,7 +163,7 @@ impl Writer<'_> {
         //    If we stop here: segments that go on without a gap, in whole; recovery takes them,
         //    as it would if the cut had not been asked for.
         for behind in segments.as_slice().iter().skip(index + 1).rev() {
-            for suffix in [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex] {
+            for suffix in Suffix::OF_SEGMENT {
                 remove_if_there(&partition.folder, &suffix.file(behind.base_offset))
                     .map_err(|error| failed(error, "cannot remove a segment"))?;
             }
@@ -174,7 +186,7 @@ impl Writer<'_> {
             })
             .map_err(|error| failed(error, "cannot cut the log"))?;
         // 3. The indexes: new files, because the old ones may be mapped.
-        for suffix in [Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex] {
+        for suffix in Suffix::OF_SEGMENT.into_iter().filter(|suffix| *suffix != Suffix::Log) {
             remove_if_there(&partition.folder, &suffix.file(segment.base_offset))
                 .map_err(|error| failed(error, "cannot remove an index"))?;
         }
@@ -215,10 +227,13 @@ impl Writer<'_> {
             reserved_to: tally.position,
             created_ms: partition.shared.env.clock.wall_ms(),
             jitter_ms: 0,
+            keys: None,
         };
         // Nothing of what was known of the index files holds any more.
         segment.set_state(empty_state(segment.base_offset));
         segment.set_state(active.describe(false).0);
+        // Behind the state: who reads them now sees that the segment is not sealed any more.
+        segment.set_keys(None);
         self.state.active = Some(active);
         self.state.next_offset = offset;
         self.state.recovery_point = offset;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Partition;
+use super::keys::note::ActiveKeys;
 use super::leader_epochs::LeaderEpochs;
 use super::producers::{ProducerSlot, ProducerUndo};
 use super::settings::Settings;
@@ -65,6 +66,8 @@ pub(crate) struct Active {
     pub(crate) created_ms: i64,
     /// Taken off `segment.ms`.
     pub(crate) jitter_ms: i64,
+    /// Which records carry a key, if the topic has that remembered and somebody asked or appended.
+    pub(crate) keys: Option<Box<ActiveKeys>>,
 }
 
 /// Where a batch that was staged will lie.
@@ -77,6 +80,7 @@ pub(crate) struct Staged {
     pub(crate) size: usize,
     /// What to put back if the batch is taken back.
     pub(super) before: Tally,
+    pub(super) keys_before: u32,
     pub(super) producer: Option<ProducerUndo>,
 }
 

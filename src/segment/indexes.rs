@@ -282,7 +282,7 @@ fn read_checked(
     Ok(bytes.filter(|bytes| planted!("index_trusted") || crc32c(bytes.as_slice()) == sum))
 }
 
-fn read_or_map(file: &dyn VfsFile, length: usize) -> io::Result<Option<IndexBytes>> {
+pub(super) fn read_or_map(file: &dyn VfsFile, length: usize) -> io::Result<Option<IndexBytes>> {
     // Where no more maps are to be had, reading does as well.
     if let Ok(Some(mapping)) = file.map() {
         let there = (*mapping).as_ref().len();

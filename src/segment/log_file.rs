@@ -32,11 +32,19 @@ pub(crate) struct Folder {
     /// Set when the folder was given away (its topic is deleted): its name may soon mean another
     /// folder, so nothing is opened or removed by name any more.
     gone: AtomicBool,
+    /// Held while somebody without the partition's lock makes a file here by name.
+    making: Mutex<()>,
 }
 
 impl Folder {
     pub(crate) fn new(vfs: Arc<dyn Vfs>, descriptors: Arc<DescriptorCache>, name: &str) -> Folder {
-        Folder { vfs, descriptors, name: name.into(), gone: AtomicBool::new(false) }
+        Folder {
+            vfs,
+            descriptors,
+            name: name.into(),
+            gone: AtomicBool::new(false),
+            making: Mutex::new(()),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -54,7 +62,14 @@ impl Folder {
     }
 
     pub(crate) fn give_away(&self) {
+        let _nobody_makes_a_file = self.making.lock();
         self.gone.store(true, Ordering::Release);
+    }
+
+    /// Does something by name that needs no lock of the partition, unless the folder is gone.
+    pub(crate) fn while_here<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let _not_given_away_meanwhile = self.making.lock();
+        if self.is_gone() { None } else { Some(work()) }
     }
 
     pub(crate) fn is_gone(&self) -> bool {

@@ -7,6 +7,7 @@
 pub(crate) mod fetch;
 pub(crate) mod growing;
 pub(crate) mod indexes;
+pub(crate) mod key_index;
 pub(crate) mod log_file;
 pub(crate) mod offset_index;
 pub(crate) mod rebuild;
@@ -25,6 +26,7 @@ use crate::format::control_file::SegmentState;
 use crate::format::file_names::{SWAP_SUFFIX, Suffix, log_file};
 use crate::format::index_entries::AbortedTxn;
 use indexes::{Indexes, remove_if_there};
+use key_index::SegmentKeys;
 use log_file::{Folder, LogFile};
 
 /// What is remembered of a segment without any batch.
@@ -58,6 +60,14 @@ pub(crate) struct Segment {
     indexes: ArcSwapOption<Indexes>,
     /// Held while the indexes are read, so that one reader does it.
     loading: Mutex<()>,
+    /// Which records carry a key, once somebody asked.
+    keys: ArcSwapOption<SegmentKeys>,
+    /// Since it was last looked at whether they are used.
+    keys_used: AtomicBool,
+    /// The sum of their file was looked at.
+    keys_checked: AtomicBool,
+    /// Held while they are read or made, so that one reader does it.
+    loading_keys: Mutex<()>,
     /// What is synced; final once the segment is sealed.
     state: Mutex<SegmentState>,
     /// The indexes were rebuilt in memory: the files are to be written again.
@@ -107,6 +117,10 @@ impl Segment {
             published: AtomicU64::new(published),
             indexes: ArcSwapOption::empty(),
             loading: Mutex::new(()),
+            keys: ArcSwapOption::empty(),
+            keys_used: AtomicBool::new(false),
+            keys_checked: AtomicBool::new(false),
+            loading_keys: Mutex::new(()),
             state: Mutex::new(state),
             rebuilt: AtomicBool::new(false),
             lacks_txn_index: AtomicBool::new(false),
@@ -333,7 +347,7 @@ impl Drop for Segment {
         }
         // The log first: an index without its log is removed by the next open. What cannot be
         // removed lies below the durable log start and is removed by the next recovery.
-        for suffix in [Suffix::Log, Suffix::Index, Suffix::TimeIndex, Suffix::TxnIndex] {
+        for suffix in Suffix::OF_SEGMENT {
             let name = format!("{}{}", suffix.file(self.base_offset), self.ending());
             let _ = remove_if_there(&self.folder, &name);
         }

@@ -322,3 +322,21 @@ fn more_unsynced_logs_than_descriptors_can_be_appended_to() {
     }
     broker.close().unwrap();
 }
+
+#[test]
+fn a_cut_that_is_refused_leaves_nothing_behind() {
+    let sim = SimEnv::new(7);
+    let broker = options().open_in(sim.env()).unwrap();
+    broker.create_topic("orders", TopicConfig::new()).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    orders.append(&["a", "b", "c"].map(Message::new), Acks::All).unwrap();
+    orders.delete_records(1).unwrap();
+    // The batch begins below the log start: it cannot go.
+    let error = orders.truncate_to(2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OffsetOutOfRange);
+    let sim = sim.with_disk(sim.disk.after_kill());
+    let broker = options().open_in(sim.env()).unwrap();
+    let orders = broker.partition("orders", 0).unwrap();
+    assert_eq!(orders.damage().map(|damage| damage.to_string()), None);
+    assert_eq!(orders.append(&[Message::new("d")], Acks::All).unwrap().base_offset, 3);
+}

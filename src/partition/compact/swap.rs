@@ -94,6 +94,8 @@ impl Replacement {
                     names.push(suffix.file(base_offset));
                 }
             }
+            // It is of the source's log; that of the new one is made when it is asked for.
+            names.push(Suffix::KeyIndex.file(base_offset));
             // A snapshot is of use only where a segment starts.
             if !self.states.iter().any(|state| state.base_offset == base_offset) {
                 names.push(snapshot_file(base_offset));

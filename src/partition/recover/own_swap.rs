@@ -59,7 +59,7 @@ impl Recovery {
             Suffix::Index => (u64::from(state.index_bytes), state.index_sum),
             Suffix::TimeIndex => (u64::from(state.time_index_bytes), state.time_index_sum),
             Suffix::TxnIndex => (u64::from(state.txn_index_bytes), state.txn_index_sum),
-            Suffix::Snapshot => return Ok(false),
+            Suffix::Snapshot | Suffix::KeyIndex => return Ok(false),
         };
         if self.folder.vfs.metadata(&self.folder.path(name))?.length != length {
             return Ok(false);

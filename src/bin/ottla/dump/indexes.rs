@@ -8,6 +8,7 @@ use ottla::format::index_entries::{
     ABORTED_TXN_LEN, AbortedTxn, OFFSET_INDEX_ENTRY_LEN, OffsetIndexEntry, TIME_INDEX_ENTRY_LEN,
     TimeIndexEntry,
 };
+use ottla::format::key_index::KeyIndexLayout;
 use ottla::format::producer_snapshot;
 
 use super::log::optional;
@@ -16,6 +17,8 @@ use crate::exit::Failure;
 
 /// More than a snapshot of a million producers.
 const SNAPSHOT_BYTES_MAX: u64 = 64 << 20;
+/// More than the keys of a segment of 1 GiB with records of 30 bytes.
+const KEY_INDEX_BYTES_MAX: u64 = 1 << 30;
 
 /// Prints a `.index`.
 pub(super) fn offset_index(
@@ -73,6 +76,27 @@ pub(super) fn txn_index(source: &mut Source, out: &mut dyn Write) -> Result<(), 
         },
         out,
     )
+}
+
+/// Prints a `.keyindex`: keys are known by their hashes only.
+pub(super) fn key_index(source: &mut Source, out: &mut dyn Write) -> Result<(), Failure> {
+    let bytes = source.read_whole(KEY_INDEX_BYTES_MAX)?;
+    let layout = KeyIndexLayout::decode(&bytes).map_err(|error| source.damaged(error, 0))?;
+    let log = layout.log;
+    writeln!(
+        out,
+        "baseOffset: {} logBytes: {} logSum: {:08x} keys: {} records: {}",
+        log.base_offset, log.log_bytes, log.log_sum, layout.keys, layout.records
+    )?;
+    for (hash, records) in (0..layout.keys).filter_map(|index| layout.key_at(&bytes, index)) {
+        write!(out, "key: {hash:032x}")?;
+        for record in records.filter_map(|index| layout.record(&bytes, index)) {
+            let offset = log.base_offset.saturating_add(i64::from(record.relative_offset));
+            write!(out, " offset: {offset} position: {}", record.position)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Prints a `.snapshot`.

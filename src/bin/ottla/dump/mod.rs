@@ -59,6 +59,7 @@ fn dump(source: &mut Source, out: &mut dyn Write) -> Result<(), Failure> {
             Suffix::Index => indexes::offset_index(source, number, out),
             Suffix::TimeIndex => indexes::time_index(source, number, out),
             Suffix::TxnIndex => indexes::txn_index(source, out),
+            Suffix::KeyIndex => indexes::key_index(source, out),
             Suffix::Snapshot => indexes::producer_snapshot(source, out),
         };
     }

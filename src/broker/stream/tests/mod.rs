@@ -1,0 +1,187 @@
+//! Streams: what they promise one by one, against a model over random histories (`model.rs`), and
+//! under many threads (`counters.rs`).
+
+mod counters;
+mod model;
+
+use std::sync::Arc;
+
+use crate::batch::message::Message;
+use crate::broker::Broker;
+use crate::broker::stream::Stream;
+use crate::config::acks::Acks;
+use crate::config::broker::BrokerOptions;
+use crate::config::topic::TopicConfig;
+use crate::consumer::records::OwnedRecord;
+use crate::env::Env;
+use crate::env::memory::MemoryVfs;
+use crate::error::conflict::{Conflict, Expected, ExpectedVersion};
+use crate::error::{Error, ErrorKind, Result};
+
+const LEVELS: [Acks; 3] = [Acks::All, Acks::Leader, Acks::None];
+
+fn options() -> BrokerOptions {
+    BrokerOptions::new().background(false).journal_file_bytes(64 << 10)
+}
+
+fn memory() -> Env {
+    Env::over(Arc::new(MemoryVfs::default()))
+}
+
+fn with_accounts(env: &Env) -> Broker {
+    let broker = options().open_in(env.clone()).unwrap();
+    let config = TopicConfig::new().set("internal.segment.bytes", "400").unwrap();
+    broker.ensure_topic("accounts", config.key_index(true)).unwrap();
+    broker
+}
+
+fn text(value: &Option<Vec<u8>>) -> String {
+    String::from_utf8(value.clone().unwrap_or_default()).unwrap()
+}
+
+fn seen(records: impl Iterator<Item = Result<OwnedRecord>>) -> Vec<(i64, String)> {
+    records.map(|record| record.map(|r| (r.offset, text(&r.value))).unwrap()).collect()
+}
+
+fn conflict_of(error: &Error) -> &Conflict {
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    error.conflict().unwrap()
+}
+
+fn missed(conflict: &Conflict) -> Vec<(i64, String)> {
+    conflict.records.iter().map(|record| (record.offset, text(&record.value))).collect()
+}
+
+#[test]
+fn an_append_succeeds_at_the_expected_version_only_and_tells_what_was_missed() {
+    for acks in LEVELS {
+        let broker = with_accounts(&memory());
+        let alice = broker.stream("accounts", "alice").unwrap();
+        let bob = broker.stream("accounts", "bob").unwrap();
+        let expecting = |stream: &Stream, version: ExpectedVersion, value: &str| {
+            stream.expect_version(version).append(&[Message::new(value).timestamp(7)], acks)
+        };
+        assert_eq!(alice.version().unwrap(), None);
+        expecting(&alice, ExpectedVersion::NoStream, "a0").unwrap();
+        expecting(&bob, ExpectedVersion::NoStream, "b1").unwrap();
+        expecting(&alice, ExpectedVersion::At(0), "a2").unwrap();
+        bob.append(&[Message::new("b3"), Message::new("b4").key("bob")], acks).unwrap();
+        assert_eq!((alice.version().unwrap(), bob.version().unwrap()), (Some(2), Some(4)));
+
+        let error = expecting(&bob, ExpectedVersion::At(1), "late").unwrap_err();
+        let conflict = conflict_of(&error);
+        assert_eq!((conflict.topic.as_str(), conflict.actual), ("accounts", Some(4)));
+        let expected = Expected::Version { key: b"bob".into(), version: ExpectedVersion::At(1) };
+        assert_eq!(conflict.expected, expected);
+        assert_eq!(missed(conflict), [(3, "b3".to_owned()), (4, "b4".to_owned())]);
+        assert!(conflict.is_complete);
+        let told = "the newest record of the key \"bob\" has the offset 4, expected was the offset \
+                    1 (partition accounts-0)";
+        assert_eq!(error.to_string(), told);
+
+        let error = expecting(&alice, ExpectedVersion::NoStream, "late").unwrap_err();
+        assert_eq!(missed(conflict_of(&error)), [(0, "a0".to_owned()), (2, "a2".to_owned())]);
+        let carol = broker.stream("accounts", "carol").unwrap();
+        let error = expecting(&carol, ExpectedVersion::At(3), "early").unwrap_err();
+        assert_eq!((conflict_of(&error).actual, missed(conflict_of(&error))), (None, vec![]));
+        let error = expecting(&carol, ExpectedVersion::At(-1), "never").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        expecting(&carol, ExpectedVersion::Any, "c5").unwrap();
+        expecting(&carol, ExpectedVersion::Any, "c6").unwrap();
+        assert_eq!(seen(carol.read(..)), [(5, "c5".to_owned()), (6, "c6".to_owned())]);
+    }
+}
+
+#[test]
+fn a_message_of_another_key_and_a_topic_without_an_index_are_refused() {
+    let broker = with_accounts(&memory());
+    let alice = broker.stream("accounts", "alice").unwrap();
+    let error = alice.append(&[Message::new("x").key("bob")], Acks::All).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(alice.append(&[], Acks::All).unwrap_err().kind(), ErrorKind::InvalidInput);
+
+    broker.create_topic("plain", TopicConfig::new()).unwrap();
+    let error = broker.stream("plain", "alice").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("ottla.key.index"), "{error}");
+    let mut appender = broker.partition("plain", 0).unwrap().appender(Acks::Leader);
+    let error = appender.expect_version("k", None).append(&[Message::new("x")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    let unknown = broker.stream("nowhere", "alice").unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::UnknownTopicOrPartition);
+    let out_of_range = broker.stream_in("accounts", 1, "alice").unwrap_err();
+    assert_eq!(out_of_range.kind(), ErrorKind::UnknownTopicOrPartition);
+}
+
+#[test]
+fn an_atomic_append_asks_all_its_streams() {
+    let broker = with_accounts(&memory());
+    let alice = broker.stream("accounts", "alice").unwrap();
+    let bob = broker.stream("accounts", "bob").unwrap();
+    let transfer = |of_alice: Option<i64>, of_bob: Option<i64>| {
+        let mut both = broker.atomic_append();
+        both.expect_version("accounts", "alice", of_alice)?;
+        both.expect_version("accounts", "bob", of_bob)?;
+        both.add("accounts", 0, &[Message::new("-1").key("alice")])?;
+        both.add("accounts", 0, &[Message::new("+1").key("bob")])?;
+        both.commit()
+    };
+    transfer(None, None).unwrap();
+    transfer(Some(0), Some(1)).unwrap();
+    assert_eq!(conflict_of(&transfer(Some(2), Some(1)).unwrap_err()).actual, Some(3));
+    assert_eq!(conflict_of(&transfer(Some(0), Some(3)).unwrap_err()).actual, Some(2));
+    assert_eq!((alice.version().unwrap(), bob.version().unwrap()), (Some(2), Some(3)));
+}
+
+#[test]
+fn a_clean_close_leaves_a_file_that_the_next_session_takes() {
+    let env = memory();
+    let broker = with_accounts(&env);
+    let alice = broker.stream("accounts", "alice").unwrap();
+    for at in 0..20 {
+        alice
+            .append(&[Message::new(&format!("value {at} {}", "x".repeat(60)))], Acks::All)
+            .unwrap();
+    }
+    broker.close().unwrap();
+    drop((alice, broker));
+    let names = |suffix: &str| {
+        let listed = env.vfs.list("accounts-0").unwrap();
+        listed.iter().filter(|entry| entry.name.ends_with(suffix)).count()
+    };
+    assert!(names(".log") > 3);
+    assert_eq!(names(".keyindex"), names(".log"));
+    let broker = with_accounts(&env);
+    let alice = broker.stream("accounts", "alice").unwrap();
+    assert_eq!(alice.version().unwrap(), Some(19));
+    assert_eq!(seen(alice.read(..)).len(), 20);
+    let backwards = seen(alice.read_backwards(5..=15));
+    assert_eq!(
+        backwards.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+        (5..=15).rev().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_stream_is_found_in_a_directory_that_is_open_for_reading() {
+    let env = memory();
+    let broker = with_accounts(&env);
+    for at in 0..20 {
+        let key = ["alice", "bob"][at % 2];
+        let stream = broker.stream("accounts", key).unwrap();
+        stream.append(&[Message::new(&format!("{at} {}", "x".repeat(80)))], Acks::Leader).unwrap();
+    }
+    broker.close().unwrap();
+    drop(broker);
+    for entry in env.vfs.list("accounts-0").unwrap() {
+        if entry.name.ends_with(".keyindex") {
+            env.vfs.remove_file(&format!("accounts-0/{}", entry.name)).unwrap();
+        }
+    }
+    let broker = options().read_only(true).open_in(env).unwrap();
+    let alice = broker.stream("accounts", "alice").unwrap();
+    assert_eq!(alice.version().unwrap(), Some(18));
+    assert_eq!(seen(alice.read(..)).len(), 10);
+    let refused = alice.append(&[Message::new("x")], Acks::All).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+}

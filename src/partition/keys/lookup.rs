@@ -1,0 +1,203 @@
+//! A key's newest record, over all segments, the newest first.
+
+use std::sync::Arc;
+
+use super::super::Partition;
+use super::super::segments::Segments;
+use super::super::writer::{Active, Writer};
+use super::Wanted;
+use super::read::KeyReader;
+use crate::batch::entry::Entry;
+use crate::env::planted::planted;
+use crate::error::{ErrorKind, Result};
+use crate::segment::Segment;
+use crate::segment::key_index::SegmentKeys;
+
+impl Partition {
+    /// The offset of a key's newest record that readers may see, from the log start on.
+    ///
+    /// # Errors
+    /// Corrupt where the log is damaged; those of the disk, where an index has to be read first.
+    pub(crate) fn key_version(&self, key: &[u8]) -> Result<Option<i64>> {
+        self.check_key_readable()?;
+        let end = self.end_offset();
+        let segments = self.segments.load_full();
+        self.newest(&segments, &Wanted::new(key), end, &mut |segment| self.keys_of(segment))
+    }
+
+    /// Has the indexes of all segments at hand, so that a lookup under the lock need not wait for
+    /// the disk.
+    ///
+    /// # Errors
+    /// As [`key_version`](Self::key_version).
+    pub(crate) fn warm_keys(&self) -> Result<()> {
+        self.check_key_readable()?;
+        for segment in self.segments.load().as_slice() {
+            if !segment.has_keys() {
+                self.load_keys_of(segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A partition that is damaged cannot tell what the newest record of a key is.
+    pub(super) fn check_key_readable(&self) -> Result<()> {
+        self.check_not_deleted()?;
+        self.damage.as_ref().map_or(Ok(()), |damage| Err(damage.clone()))
+    }
+
+    fn newest(
+        &self,
+        segments: &Segments,
+        wanted: &Wanted<'_>,
+        end: i64,
+        keys_of: &mut dyn FnMut(&Arc<Segment>) -> Result<Arc<SegmentKeys>>,
+    ) -> Result<Option<i64>> {
+        for segment in segments.as_slice().iter().rev() {
+            let below = u64::try_from(end.saturating_sub(segment.base_offset)).unwrap_or(0);
+            if below == 0 {
+                continue;
+            }
+            let newest = match &*keys_of(segment)? {
+                SegmentKeys::Growing(keys) => {
+                    let newest = keys.newest(wanted.hash(keys.secret()), below);
+                    newest.map(|record| i64::from(record.relative_offset))
+                }
+                SegmentKeys::Sealed(_) => self.newest_sealed(segment, wanted, below)?,
+            };
+            if let Some(relative) = newest {
+                // What lies before it is older still.
+                let offset = segment.base_offset.saturating_add(relative);
+                return Ok((offset >= self.log_start_offset()).then_some(offset));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest record of a key in a sealed segment, compared with what lies there. An index that
+    /// is not right is made anew once.
+    fn newest_sealed(
+        &self,
+        segment: &Arc<Segment>,
+        wanted: &Wanted<'_>,
+        below: u64,
+    ) -> Result<Option<i64>> {
+        let mut repaired = false;
+        loop {
+            let keys = self.keys_of(segment)?;
+            let SegmentKeys::Sealed(sealed) = &*keys else { return Ok(None) };
+            let range = sealed.find(wanted.hash(sealed.secret()));
+            let count = sealed.count_below(&range, below);
+            let Some(last) = count.checked_sub(1) else { return Ok(None) };
+            let Some(record) = sealed.record(range.start + last) else { return Ok(None) };
+            let offset = segment.base_offset.saturating_add(i64::from(record.relative_offset));
+            let mut reader = KeyReader::new(Arc::from(wanted.key));
+            match reader.check(segment, record.position, offset) {
+                _ if planted!("stale_key_index_trusted") => {}
+                Ok(()) => {}
+                Err(error) if repaired => return Err(self.name(error)),
+                Err(_) => {
+                    self.repair_keys(segment)?;
+                    repaired = true;
+                    continue;
+                }
+            }
+            return Ok(Some(i64::from(record.relative_offset)));
+        }
+    }
+
+    /// The key index of a segment; the first time, it is read.
+    pub(super) fn keys_of(&self, segment: &Arc<Segment>) -> Result<Arc<SegmentKeys>> {
+        match segment.loaded_keys() {
+            Some(keys) => Ok(keys),
+            None => self.load_keys_of(segment),
+        }
+    }
+
+    #[cold]
+    fn load_keys_of(&self, segment: &Arc<Segment>) -> Result<Arc<SegmentKeys>> {
+        loop {
+            if let Some(keys) = self.load_sealed_keys(segment)? {
+                return Ok(keys);
+            }
+            let mut writer = self.lock();
+            // Between the two looks it may have been loaded, or sealed.
+            if let Some(keys) = segment.loaded_keys() {
+                return Ok(keys);
+            }
+            if !segment.state().sealed {
+                return writer.unsealed_keys(segment);
+            }
+        }
+    }
+
+    fn load_sealed_keys(&self, segment: &Arc<Segment>) -> Result<Option<Arc<SegmentKeys>>> {
+        let (cache, secret) = (&self.shared.key_indexes, self.shared.key_secret);
+        segment
+            .sealed_keys(cache, secret, &|entry: &Entry<'_>| self.is_aborted(entry))
+            .map_err(|error| self.name(error))
+    }
+
+    /// Makes the index of a sealed segment anew, because it said what is not true.
+    pub(super) fn repair_keys(&self, segment: &Arc<Segment>) -> Result<()> {
+        segment
+            .replace_keys(self.shared.key_secret, &|entry: &Entry<'_>| self.is_aborted(entry))
+            .map_err(|error| self.name(error))
+    }
+
+    /// Whether a batch belongs to a transaction that was aborted.
+    pub(crate) fn is_aborted(&self, entry: &Entry<'_>) -> Result<bool> {
+        let Some(producer) = entry.producer() else { return Ok(false) };
+        let (first, last) = (entry.base_offset(), entry.last_offset());
+        let aborted = self.aborted_transactions(first, last.saturating_add(1))?;
+        Ok(aborted.iter().any(|transaction| {
+            transaction.producer_id == producer.id
+                && (transaction.first_offset..=transaction.last_offset).contains(&first)
+        }))
+    }
+}
+
+impl Writer<'_> {
+    /// The offset of a key's newest record, those that are staged included.
+    ///
+    /// # Errors
+    /// As [`Partition::key_version`].
+    pub(crate) fn staged_key_version(&mut self, key: &[u8]) -> Result<Option<i64>> {
+        self.check_keys_kept()?;
+        self.load_keys()?;
+        let partition = self.partition;
+        partition.check_key_readable()?;
+        let end = match planted!("version_without_staged") {
+            true => partition.end_offset(),
+            false => self.state.next_offset,
+        };
+        let segments = partition.segments.load_full();
+        partition.newest(&segments, &Wanted::new(key), end, &mut |segment| {
+            match segment.loaded_keys() {
+                Some(keys) => Ok(keys),
+                // That of the active segment is loaded, and no other needs the lock.
+                None => partition.load_sealed_keys(segment)?.ok_or_else(|| self.not_prepared()),
+            }
+        })
+    }
+
+    /// The key index of the last segment, in a partition that may have no active one.
+    fn unsealed_keys(&mut self, segment: &Arc<Segment>) -> Result<Arc<SegmentKeys>> {
+        self.check_keys_kept()?;
+        let is_active = |active: &&Active| Arc::ptr_eq(&active.segment, segment);
+        let mut state = segment.state();
+        if let Some(active) = self.state.active.as_ref().filter(is_active) {
+            active.tally.describe_in(&mut state);
+        }
+        self.partition.load_growing_keys(segment, &state)
+    }
+
+    /// What is not kept with every batch must not be made either.
+    fn check_keys_kept(&self) -> Result<()> {
+        if self.state.settings.key_index {
+            return Ok(());
+        }
+        let message = "the topic has no streams: set ottla.key.index=true";
+        Err(self.refuse(ErrorKind::InvalidInput, message.to_owned()))
+    }
+}

@@ -1,0 +1,241 @@
+//! The key index of the active segment, in memory: for each key its newest record, for each record
+//! the one before it of the same key.
+//!
+//! One writer adds and takes back under the partition's lock; readers hold the lock in here only
+//! while they look, never over a read of the disk. Two things make it small: entries lie in pieces
+//! that never move, and a key is its hash (of 128 bits, with a secret: two keys never share one).
+//!
+//! The invariant: the records of a key are chained in the order of their offsets, and what is taken back was added last
+//! and never published.
+
+use super::sealed::SealedKeys;
+use super::table::{Pieces, Table};
+use crate::env::sync::Mutex;
+use crate::format::key_hash::HashSecret;
+use crate::format::key_index::{IndexedLog, KeyIndexWriter, KeyedRecord};
+
+/// No record.
+const NONE: u32 = u32::MAX;
+/// How many records are walked over before the lock is given to others.
+const STEPS_MAX: usize = 1024;
+
+/// What the table does not hold of a hash (96 bits), and the key's newest record.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    rest: [u32; 3],
+    newest: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    record: KeyedRecord,
+    /// The record before it of the same key.
+    previous: u32,
+}
+
+#[derive(Debug)]
+struct Contents {
+    table: Table,
+    keys: Pieces<Key>,
+    records: Pieces<Record>,
+    /// Number and tag of the keys of the last records, of those that may be taken back.
+    staged: Vec<(u32, u32)>,
+}
+
+/// The key index of a segment that is appended to.
+#[derive(Debug)]
+pub(crate) struct GrowingKeys {
+    secret: HashSecret,
+    contents: Mutex<Contents>,
+}
+
+/// A place in the chain of a key's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link(u32);
+
+impl GrowingKeys {
+    pub(crate) fn new(secret: HashSecret) -> GrowingKeys {
+        let contents = Contents {
+            table: Table::new(),
+            keys: Pieces::new(),
+            records: Pieces::new(),
+            staged: Vec::new(),
+        };
+        GrowingKeys { secret, contents: Mutex::new(contents) }
+    }
+
+    /// What a file holds, to be added to; `None` if its keys and records do not fit together.
+    pub(crate) fn of_sealed(sealed: &SealedKeys) -> Option<GrowingKeys> {
+        let growing = GrowingKeys::new(sealed.secret());
+        let mut contents = growing.contents.lock();
+        for index in 0..sealed.key_count() {
+            let (hash, records) = sealed.key_at(index)?;
+            for record in records {
+                contents.add(hash, sealed.record(record)?);
+            }
+            contents.staged.clear();
+        }
+        drop(contents);
+        Some(growing)
+    }
+
+    pub(crate) fn secret(&self) -> HashSecret {
+        self.secret
+    }
+
+    /// Adds the records of a batch that lies at `position`: hashes and relative offsets, ascending.
+    pub(crate) fn add(&self, position: u32, records: &[(u128, u32)]) {
+        let mut contents = self.contents.lock();
+        for &(hash, relative_offset) in records {
+            contents.add(hash, KeyedRecord { relative_offset, position });
+        }
+    }
+
+    /// Takes back the last records, down to `count` of them.
+    pub(crate) fn truncate(&self, count: u32) {
+        let mut contents = self.contents.lock();
+        while contents.records.len() > count {
+            contents.take_back();
+        }
+    }
+
+    /// What was added will not be taken back any more.
+    pub(crate) fn settle(&self) {
+        self.contents.lock().staged.clear();
+    }
+
+    /// How many records there are.
+    pub(crate) fn record_count(&self) -> u32 {
+        self.contents.lock().records.len()
+    }
+
+    /// The newest record of a key below a relative offset.
+    pub(crate) fn newest(&self, hash: u128, below: u64) -> Option<KeyedRecord> {
+        let contents = self.contents.lock();
+        contents.newest_below(hash, below).map(|(_, record)| record.record)
+    }
+
+    /// Where the chain of a key begins, below a relative offset; walk on with [`walk`](Self::walk).
+    pub(crate) fn chain(&self, hash: u128, below: u64) -> Option<Link> {
+        self.contents.lock().newest_below(hash, below).map(|(at, _)| Link(at))
+    }
+
+    /// Hands the records of a chain to `visit`, the newest first, until it says no or enough were
+    /// walked over for now; returns where to go on, `None` at the end of the chain.
+    pub(crate) fn walk(
+        &self,
+        from: Link,
+        visit: &mut dyn FnMut(Link, KeyedRecord) -> bool,
+    ) -> Option<Link> {
+        let contents = self.contents.lock();
+        let mut at = from.0;
+        for _ in 0..STEPS_MAX {
+            let record = contents.records.get(at)?;
+            if !visit(Link(at), record.record) {
+                return Some(Link(at));
+            }
+            at = record.previous;
+            if at == NONE {
+                return None;
+            }
+        }
+        Some(Link(at))
+    }
+
+    /// The file of these keys, once the segment is sealed.
+    pub(crate) fn encode(&self, log: &IndexedLog) -> Vec<u8> {
+        let contents = self.contents.lock();
+        let (keys, records) = (contents.keys.len(), contents.records.len());
+        let mut writer = KeyIndexWriter::new(log, self.secret, keys, records);
+        let (mut of_shard, mut of_key) = (Vec::new(), Vec::new());
+        for shard in 0..Table::SHARDS {
+            of_shard.clear();
+            of_shard.extend(contents.table.shard(shard).filter_map(|(tag, number)| {
+                let key = contents.keys.get(number)?;
+                Some((hash_of(tag, key.rest), key.newest))
+            }));
+            of_shard.sort_unstable();
+            for &(hash, newest) in &of_shard {
+                of_key.clear();
+                let mut at = newest;
+                while let Some(record) = contents.records.get(at) {
+                    of_key.push(record.record);
+                    at = record.previous;
+                }
+                writer.push_key(hash);
+                of_key.iter().rev().for_each(|&record| writer.push_record(record));
+            }
+        }
+        writer.finish()
+    }
+
+    /// The bytes of memory.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let contents = self.contents.lock();
+        let bytes = contents.table.size_bytes()
+            + contents.keys.size_bytes()
+            + contents.records.size_bytes()
+            + contents.staged.capacity() * size_of::<(u32, u32)>();
+        bytes as u64
+    }
+}
+
+impl Contents {
+    #[inline]
+    fn find(&self, hash: u128) -> Option<u32> {
+        let rest = rest_of(hash);
+        self.table.find(hash, |number| self.keys.get(number).is_some_and(|key| key.rest == rest))
+    }
+
+    fn add(&mut self, hash: u128, record: KeyedRecord) {
+        let at = self.records.len();
+        let key = match self.find(hash) {
+            Some(key) => key,
+            None => {
+                let key = self.keys.len();
+                self.keys.push(Key { rest: rest_of(hash), newest: NONE });
+                self.table.insert(hash, key);
+                key
+            }
+        };
+        let Some(entry) = self.keys.get_mut(key) else { return };
+        let previous = std::mem::replace(&mut entry.newest, at);
+        self.records.push(Record { record, previous });
+        self.staged.push((key, hash as u32));
+    }
+
+    fn take_back(&mut self) {
+        let Some(record) = self.records.pop() else { return };
+        let Some((number, tag)) = self.staged.pop() else { return };
+        let Some(key) = self.keys.get_mut(number) else { return };
+        key.newest = record.previous;
+        if record.previous == NONE {
+            // The key came with this record: it is the last one, as the record is.
+            let hash = hash_of(tag, key.rest);
+            self.keys.pop();
+            self.table.remove(hash, number);
+        }
+    }
+
+    fn newest_below(&self, hash: u128, below: u64) -> Option<(u32, Record)> {
+        let mut at = self.keys.get(self.find(hash)?)?.newest;
+        loop {
+            let record = self.records.get(at)?;
+            if u64::from(record.record.relative_offset) < below {
+                return Some((at, record));
+            }
+            at = record.previous;
+        }
+    }
+}
+
+/// The bits of a hash that are not its tag in the table.
+#[inline]
+fn rest_of(hash: u128) -> [u32; 3] {
+    [(hash >> 96) as u32, (hash >> 64) as u32, (hash >> 32) as u32]
+}
+
+fn hash_of(tag: u32, rest: [u32; 3]) -> u128 {
+    let [a, b, c] = rest;
+    u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(tag)
+}
