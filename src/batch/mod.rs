@@ -8,6 +8,7 @@ pub mod compression;
 pub mod entry;
 pub mod message;
 pub mod records;
+pub(crate) mod retain;
 pub(crate) mod split;
 pub(crate) mod topic_rules;
 

@@ -105,6 +105,18 @@ impl<'a> Records<'a> {
         Records { batch: BatchRecords::NONE, legacy: Some(Box::new(legacy)) }
     }
 
+    /// The records of a batch of magic 2 as they lie in memory, decompressed; of legacy messages
+    /// nothing.
+    pub(crate) fn payload(&self) -> &'a [u8] {
+        self.batch.payload
+    }
+
+    /// Where in the payload the next record starts.
+    #[inline]
+    pub(crate) fn position(&self) -> usize {
+        self.batch.at
+    }
+
     /// How far the walk came, to go on there with records of the same batch; legacy messages do
     /// not tell.
     pub(crate) fn progress(&self) -> Option<Progress> {

@@ -24,6 +24,7 @@ pub(crate) struct Settings {
     /// Which records carry a key is remembered.
     pub(crate) key_index: bool,
     pub(crate) compacts: bool,
+    pub(crate) delete_retention_ms: i64,
     pub(crate) min_compaction_lag_ms: i64,
     pub(crate) max_compaction_lag_ms: i64,
     pub(crate) min_cleanable_dirty_ratio: f64,
@@ -46,6 +47,7 @@ impl Settings {
             deletes: values.cleanup_policy.delete,
             key_index: values.key_index,
             compacts: values.cleanup_policy.compact,
+            delete_retention_ms: values.delete_retention_ms,
             min_compaction_lag_ms: values.min_compaction_lag_ms,
             max_compaction_lag_ms: values.max_compaction_lag_ms,
             min_cleanable_dirty_ratio: values.min_cleanable_dirty_ratio,

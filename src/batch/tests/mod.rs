@@ -4,6 +4,7 @@
 mod damage;
 mod fixtures;
 mod legacy;
+mod retain;
 mod round_trip;
 mod vectors;
 

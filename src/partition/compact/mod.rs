@@ -9,13 +9,17 @@
 
 pub(crate) mod choose;
 pub(crate) mod clean;
+mod collect;
+mod filter;
 mod grouping;
+mod offset_map;
 pub(crate) mod outcome;
 pub(crate) mod output;
 mod source;
 pub(crate) mod swap;
 #[cfg(test)]
 mod thinned;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -62,3 +66,6 @@ pub(crate) struct Cleaned {
 /// Told how many bytes were read or written since the last call; waits if that was too fast. An
 /// error stops the round.
 pub(crate) type Pace<'a> = &'a mut dyn FnMut(u64) -> crate::error::Result<()>;
+
+#[cfg(test)]
+mod model;

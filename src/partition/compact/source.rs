@@ -48,6 +48,11 @@ impl<'a> Source<'a> {
     /// # Errors
     /// Corrupt, with file and position; those of the disk and of the pace.
     pub(super) fn next(&mut self, pace: Pace<'_>) -> Result<Option<Entry<'_>>> {
+        Ok(self.next_and_end(pace)?.map(|(entry, _)| entry))
+    }
+
+    /// The same, and whether it is the last one.
+    pub(super) fn next_and_end(&mut self, pace: Pace<'_>) -> Result<Option<(Entry<'_>, bool)>> {
         let scanned = self.scanner.next().map_err(|error| {
             self.partition.io(error, "cannot read the log", &self.segment.log.name())
         })?;
@@ -71,7 +76,8 @@ impl<'a> Source<'a> {
                 if self.untold_bytes >= PACE_BYTES {
                     pace(std::mem::take(&mut self.untold_bytes))?;
                 }
-                Ok(Some(entry))
+                let ends = position + entry.bytes().len() as u64 >= self.end;
+                Ok(Some((entry, ends)))
             }
             Scanned::End => {
                 let state = segment.state();
@@ -84,10 +90,5 @@ impl<'a> Source<'a> {
             }
             Scanned::Bad { position, error } => Err(damaged(error.into_error(), position)),
         }
-    }
-
-    /// Whether the batch that was returned last is the last one.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.scanner.position() >= self.end
     }
 }

@@ -10,5 +10,5 @@ mod idempotent_lives;
 mod kafka_recovery;
 mod own_recovery;
 mod readers;
-mod support;
+pub(crate) mod support;
 mod swapping;

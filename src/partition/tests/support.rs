@@ -19,26 +19,26 @@ use crate::topic::{TopicId, TopicName};
 
 /// A directory in memory at the time when the records of the fixtures were made: later on their
 /// producers are forgotten.
-pub(super) fn env_of_the_fixtures() -> Env {
+pub(crate) fn env_of_the_fixtures() -> Env {
     Env { clock: Arc::new(SimClock::new(1_700_000_100_000)), ..Env::memory() }
 }
 
 /// A directory with one partition's folder.
-pub(super) struct Place {
-    pub(super) shared: Arc<Shared>,
-    pub(super) config: TopicConfig,
+pub(crate) struct Place {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) config: TopicConfig,
 }
 
-pub(super) const FOLDER: &str = "orders-0";
+pub(crate) const FOLDER: &str = "orders-0";
 
 impl Place {
-    pub(super) fn new(settings: &[(&str, &str)]) -> Place {
+    pub(crate) fn new(settings: &[(&str, &str)]) -> Place {
         let env = Env::memory();
         env.vfs.create_dir(FOLDER).unwrap();
         Place::over(env, settings)
     }
 
-    pub(super) fn over(env: Env, settings: &[(&str, &str)]) -> Place {
+    pub(crate) fn over(env: Env, settings: &[(&str, &str)]) -> Place {
         let config = TopicConfig::from_overrides(settings.iter().copied());
         // Few descriptors, so that they are closed and opened again all the time.
         let options = SharedOptions { descriptors_max: 2, ..SharedOptions::default() };
@@ -47,34 +47,34 @@ impl Place {
     }
 
     /// The same directory, as another process would open it.
-    pub(super) fn again(&self) -> Place {
+    pub(crate) fn again(&self) -> Place {
         let place = Place::over(self.shared.env.clone(), &[]);
         Place { config: self.config.clone(), ..place }
     }
 
-    pub(super) fn vfs(&self) -> &dyn Vfs {
+    pub(crate) fn vfs(&self) -> &dyn Vfs {
         &*self.shared.env.vfs
     }
 
-    pub(super) fn create(&self) -> Arc<Partition> {
+    pub(crate) fn create(&self) -> Arc<Partition> {
         Partition::create(&self.shared, id(), &self.config).unwrap()
     }
 
-    pub(super) fn file(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn file(&self, name: &str) -> Vec<u8> {
         let file = self.vfs().open(&format!("{FOLDER}/{name}"), OpenHow::Read).unwrap();
         let mut bytes = vec![0; file.len().unwrap() as usize];
         read_up_to(&*file, &mut bytes, 0).unwrap();
         bytes
     }
 
-    pub(super) fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         let path = format!("{FOLDER}/{name}");
         let file = self.vfs().open(&path, OpenHow::CreateOrWrite).unwrap();
         file.set_len(0).unwrap();
         write_all_at(&*file, bytes, 0).unwrap();
     }
 
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> =
             self.vfs().list(FOLDER).unwrap().into_iter().map(|entry| entry.name).collect();
         names.sort();
@@ -82,12 +82,12 @@ impl Place {
     }
 }
 
-pub(super) fn id() -> PartitionId {
+pub(crate) fn id() -> PartitionId {
     PartitionId::new(TopicName::new("orders").unwrap(), 0, TopicId([7; 16]))
 }
 
 /// A batch of `count` records whose values are `value_bytes` long, at one timestamp.
-pub(super) fn batch(count: usize, value_bytes: usize, timestamp: i64) -> Vec<u8> {
+pub(crate) fn batch(count: usize, value_bytes: usize, timestamp: i64) -> Vec<u8> {
     let mut builder = BatchBuilder::new();
     builder.start(&BatchOptions::default());
     for index in 0..count {
@@ -98,12 +98,12 @@ pub(super) fn batch(count: usize, value_bytes: usize, timestamp: i64) -> Vec<u8>
 }
 
 /// Appends with `acks=1`; returns the base offset.
-pub(super) fn append(partition: &Partition, mut batch: Vec<u8>) -> Result<i64> {
+pub(crate) fn append(partition: &Partition, mut batch: Vec<u8>) -> Result<i64> {
     partition.lock().append_written(&mut batch).map(|appended| appended.base_offset)
 }
 
 /// All batches from the log start to the end, read `bytes_max` at a time.
-pub(super) fn read_batches(partition: &Partition, bytes_max: usize) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn read_batches(partition: &Partition, bytes_max: usize) -> Result<Vec<Vec<u8>>> {
     let (mut position, mut buffer) = (ReadPosition::default(), Vec::new());
     let mut from = partition.log_start_offset();
     let mut batches = Vec::new();
