@@ -72,6 +72,7 @@ pub use batch::message::Message;
 pub use broker::Broker;
 pub use broker::admin::{PartitionDescription, TopicDescription};
 pub use broker::atomic_append::AtomicAppend;
+pub use broker::compact::CompactionOptions;
 pub use broker::expect_end::ExpectEnd;
 pub use broker::group_admin::{OffsetChange, OffsetReset, OffsetScope};
 pub use broker::groups::{GroupDescription, GroupPartition};

@@ -62,6 +62,10 @@ pub struct PartitionDescription {
     pub end_offset: i64,
     /// The bytes of its segments.
     pub size_bytes: u64,
+    /// All below this offset went through compaction; 0 if nothing did.
+    pub cleaned_to_offset: i64,
+    /// Why it is not compacted any more before the directory is opened again, if it is so.
+    pub compaction_error: Option<String>,
     /// Why it cannot be written, if it is damaged.
     pub damage: Option<String>,
 }
@@ -311,6 +315,8 @@ impl Engine {
             log_start_offset: partition.log_start_offset(),
             end_offset: partition.end_offset(),
             size_bytes: partition.size_bytes(),
+            cleaned_to_offset: partition.cleaned_to(),
+            compaction_error: self.cleaner.failure(partition).map(|error| error.to_string()),
             damage: partition.damage().map(ToString::to_string),
         });
         TopicDescription {

@@ -31,6 +31,7 @@ impl Broker {
         if !self.engine.closed.swap(true, Ordering::AcqRel) {
             self.engine.closing.wake_all();
             self.engine.groups.close();
+            self.engine.cleaner.stop();
             self.engine.committer.abandon();
             self.engine.transactions.close();
             self.engine.let_go();
@@ -46,6 +47,7 @@ impl Engine {
         self.closing.wake_all();
         // Members end their polls and go; what they commit from now on is refused.
         self.groups.close();
+        self.cleaner.stop();
         let producers: Vec<_> = self.producers.lock().iter().filter_map(|p| p.upgrade()).collect();
         // What is being committed is committed; what is open is gone.
         self.transactions.close();

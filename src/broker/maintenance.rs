@@ -1,6 +1,6 @@
 //! What has to be done now and then: commit what nobody waits for, close lingering batches,
-//! checkpoint, delete what retention gives up, let offsets, producers and transactions expire, look
-//! after the members of groups.
+//! checkpoint, delete what retention gives up, compact, let offsets, producers and transactions
+//! expire, look after the members of groups.
 //! [`Broker::tick`] does it once; the maintenance thread is a loop around it.
 
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct Maintenance {
     next_retention: Duration,
     next_offsets_check: Duration,
     next_expiration: Duration,
+    /// When the cleaner looks around, if it has no thread of its own.
+    next_cleaning: Duration,
     /// The earliest moment at which a producer wants a tick.
     next_linger: Option<Duration>,
     /// The wall clock less the monotonic clock when the broker was opened.
@@ -50,6 +52,7 @@ impl Maintenance {
             // Kafka waits 30 s before the first look, too: opening is busy enough.
             next_retention: now + Duration::from_secs(30),
             next_expiration: now.saturating_add(options.producer_expiration_check_interval),
+            next_cleaning: now.saturating_add(options.cleaner_backoff),
             next_linger: None,
             wall_offset_ms: wall_offset(env),
             opened_in_the_future: is_in_the_future(env, wall_ms_max),
@@ -72,7 +75,8 @@ fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 }
 
 impl Broker {
-    /// Does what is due: lingering batches, queued commits, checkpoints, retention, the expiry of
+    /// Does what is due: lingering batches, queued commits, checkpoints, retention, the compaction of
+    /// at most one partition, the expiry of
     /// idempotent producers, members of groups that are stuck or stay away. Needed only when the
     /// broker was opened without its maintenance thread; returns when it wants to be
     /// called again.
@@ -120,6 +124,9 @@ impl Engine {
         if self.take_due_expiration(now) {
             self.expire_producers();
         }
+        if self.take_due_cleaning(now) {
+            outcome = outcome.and(self.tick_cleaner());
+        }
         let (ticked, next_of_groups) = self.groups.tick(now);
         outcome = outcome.and(ticked);
         let next_of_others = earlier(next_of_groups, self.transactions.tick(now));
@@ -128,6 +135,8 @@ impl Engine {
         let next = maintenance.next_checkpoint.min(maintenance.next_retention);
         let next = next.min(maintenance.next_offsets_check);
         let next = next.min(maintenance.next_expiration);
+        let cleans = self.cleans_by_itself() && !self.has_background.load(Ordering::Acquire);
+        let next = if cleans { next.min(maintenance.next_cleaning) } else { next };
         let next = earlier(maintenance.next_linger, next_of_others).map_or(next, |at| at.min(next));
         outcome.map(|()| next.saturating_sub(self.env.clock.monotonic()))
     }
@@ -175,6 +184,23 @@ impl Engine {
             maintenance.next_expiration = now.saturating_add(interval);
         }
         due
+    }
+
+    fn take_due_cleaning(&self, now: Duration) -> bool {
+        let mut maintenance = self.maintenance.lock();
+        let due = maintenance.next_cleaning <= now;
+        if due {
+            maintenance.next_cleaning = now.saturating_add(self.options.cleaner_backoff);
+        }
+        due && self.cleans_by_itself() && !self.has_background.load(Ordering::Acquire)
+    }
+
+    /// Compacts at most one partition; if one was, the next tick goes on.
+    fn tick_cleaner(&self) -> Result<()> {
+        if self.compact_filthiest()?.is_some() {
+            self.maintenance.lock().next_cleaning = self.env.clock.monotonic();
+        }
+        Ok(())
     }
 
     /// Lets every partition forget the producers that were quiet for long.

@@ -7,8 +7,10 @@
 pub(crate) mod admin;
 pub(crate) mod adopt;
 pub(crate) mod atomic_append;
+pub(crate) mod cleaner;
 pub(crate) mod clients;
 pub(crate) mod close;
+pub(crate) mod compact;
 pub(crate) mod directory;
 pub(crate) mod expect_end;
 pub(crate) mod finish_transactions;
@@ -34,6 +36,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::broker::admin::CatalogState;
+use crate::broker::cleaner::Cleaner;
 use crate::broker::maintenance::Maintenance;
 use crate::broker::producer_ids::ProducerIds;
 use crate::broker::report::RecoveryReport;
@@ -126,6 +129,7 @@ pub(crate) struct Engine {
     /// Ids for idempotent producers.
     pub(crate) producer_ids: ProducerIds,
     pub(crate) maintenance: Mutex<Maintenance>,
+    pub(crate) cleaner: Cleaner,
     /// The committed offsets of all groups.
     pub(crate) offsets: Arc<OffsetStore>,
     /// The maintenance thread, if there is one.

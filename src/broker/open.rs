@@ -25,6 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::broker::admin::{CatalogState, topic_handle};
+use crate::broker::cleaner::Cleaner;
 use crate::broker::directory::{Directory, Left};
 use crate::broker::finish_transactions::finish_transactions;
 use crate::broker::maintenance::{Maintenance, is_in_the_future};
@@ -83,6 +84,7 @@ impl BrokerOptions {
         let engine = Arc::new(open_engine(self, env)?);
         if background && engine.read_only.is_none() {
             engine.start_background()?;
+            engine.start_cleaner()?;
         }
         Ok(Broker { engine: Arc::new(Held::new(engine)) })
     }
@@ -143,6 +145,7 @@ fn open_engine(options: BrokerOptions, env: Env) -> Result<Engine> {
     let groups = Coordinator::new(&env, Arc::clone(&offsets));
     let mut engine = Engine {
         maintenance: Mutex::new(maintenance),
+        cleaner: Cleaner::default(),
         offsets,
         committer: Arc::new(committer),
         shared: opened.shared,

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use crate::commit::Committer;
 use crate::env::planted::planted;
+use crate::env::vfs::{OpenHow, read_exact_at};
 use crate::error::Result;
+use crate::format::control_file::{ControlFile, PartitionState};
+use crate::format::file_names::OTTLA_CONTROL;
 use crate::partition::Partition;
 use crate::partition::compact::Cleaned;
 use crate::partition::compact::swap::Replacement;
@@ -23,7 +26,6 @@ impl Committer {
     ///
     /// # Durability
     /// When it returns true the swap survives power loss.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the cleaner will call it"))]
     pub(crate) fn swap_in(
         &self,
         partition: &Partition,
@@ -50,8 +52,8 @@ impl Committer {
             partition.remove_sources_early(&swap)?;
         }
         // 3. The commit point.
-        if let Err(error) = self.rewrite_control(|control| control.put(planned)) {
-            self.take_swap_back(partition, &swap);
+        if let Err(error) = self.rewrite_control(|control| control.put(planned.clone())) {
+            self.take_swap_back(partition, &swap, &planned);
             return Err(error);
         }
         // 4. and 5.
@@ -59,12 +61,35 @@ impl Committer {
         partition.finish_swap().map(|()| true)
     }
 
-    /// The control file could not be replaced, or could, and nobody can tell.
-    fn take_swap_back(&self, partition: &Partition, swap: &[Replacement]) {
+    /// The control file could not be replaced; or it was, and nobody can tell for how long. The
+    /// results go only if it surely does not list them: with the disk full, they take the room
+    /// that others need.
+    fn take_swap_back(
+        &self,
+        partition: &Partition,
+        swap: &[Replacement],
+        planned: &PartitionState,
+    ) {
         self.control.lock().put(partition.state());
-        partition.doubt_swap(swap);
-        // A full disk may have room for this one; else it waits for better times.
-        let _ = self.end_doubt(partition);
+        match self.shows_in_control(planned) {
+            Ok(false) => partition.discard_swap(swap),
+            Ok(true) | Err(_) => {
+                partition.doubt_swap(swap);
+                // A full disk may have room for this one; else it waits for better times.
+                let _ = self.end_doubt(partition);
+            }
+        }
+    }
+
+    /// Whether the control file has this state of a partition in it. If not, its new content never
+    /// got the file's name, and no crash brings it up.
+    fn shows_in_control(&self, planned: &PartitionState) -> std::io::Result<bool> {
+        let file = self.env.vfs.open(OTTLA_CONTROL, OpenHow::Read)?;
+        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(0)];
+        read_exact_at(&*file, &mut bytes, 0)?;
+        let control = ControlFile::decode(&bytes)
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;
+        Ok(control.partitions.contains(planned))
     }
 
     /// Makes sure that a control file is there which does not list what failed to be swapped in.

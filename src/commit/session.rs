@@ -15,8 +15,8 @@ use crate::format::checkpoint::{self, PartitionOffset};
 use crate::format::clean_shutdown::CleanShutdown;
 use crate::format::control_file::{JournalPosition, PartitionState};
 use crate::format::file_names::{
-    CLEAN_SHUTDOWN, LOG_START_CHECKPOINT, OTTLA_OPEN, RECOVERY_POINT_CHECKPOINT,
-    REPLICATION_CHECKPOINT,
+    CLEAN_SHUTDOWN, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, OTTLA_OPEN,
+    RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
 };
 use crate::partition::Partition;
 use crate::topic::{CLUSTER_METADATA_TOPIC, TopicPartition};
@@ -136,6 +136,7 @@ impl Committer {
         states: &[PartitionState],
     ) -> Result<()> {
         let mut recovery_points = Vec::new();
+        let mut cleaned = Vec::new();
         let mut log_starts = Vec::new();
         let healthy = partitions.iter().filter(|partition| partition.damage().is_none());
         for (partition, state) in healthy.zip(states) {
@@ -148,6 +149,9 @@ impl Committer {
                 offset,
             };
             recovery_points.push(entry(state.recovery_point));
+            if state.cleaned_to > 0 {
+                cleaned.push(entry(state.cleaned_to));
+            }
             let first_base = state.segments.first().map_or(0, |segment| segment.base_offset);
             if state.log_start_offset > first_base {
                 log_starts.push(entry(state.log_start_offset));
@@ -160,6 +164,11 @@ impl Committer {
             (REPLICATION_CHECKPOINT, &recovery_points),
         ] {
             replace_file(&*self.env.vfs, name, &checkpoint::encode(entries))?;
+        }
+        // A broker makes this one when it compacts for the first time.
+        if !cleaned.is_empty() || self.env.vfs.metadata(CLEANER_CHECKPOINT).is_ok() {
+            let content = checkpoint::encode(&cleaned);
+            replace_file(&*self.env.vfs, CLEANER_CHECKPOINT, &content)?;
         }
         Ok(())
     }

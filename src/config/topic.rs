@@ -130,7 +130,8 @@ pub struct TopicValues {
 
 /// How old records leave a topic. Kafka's `cleanup.policy`: any of `delete` and `compact`.
 ///
-/// A topic that is to be compacted keeps everything for now: the cleaner is not there yet.
+/// A topic that is compacted wants keys: a record without one is refused, or, if another program
+/// wrote it, goes with the first compaction. See [`Broker::compact_now`](crate::Broker::compact_now).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
     /// Old segments are deleted by age and size.

@@ -145,7 +145,6 @@ impl Partition {
     }
 
     /// All below this offset went through compaction.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the cleaner will ask for it"))]
     pub(crate) fn cleaned_to(&self) -> i64 {
         self.writer.lock().cleaned_to
     }

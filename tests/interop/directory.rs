@@ -1,11 +1,11 @@
 //! A log directory that Ottla writes for the peers: several topics, every codec, small segments,
-//! headers and nulls, deletions, and what every partition must hold afterwards.
+//! headers and nulls, deletions, compaction, and what every partition must hold afterwards.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use ottla::config::compression::Compression;
-use ottla::{Acks, Broker, Message, TopicConfig};
+use ottla::{Acks, Broker, CleanupPolicy, Message, TopicConfig};
 
 use crate::lines::record_line;
 
@@ -89,6 +89,7 @@ pub(crate) fn write(directory: &Path) -> Expected {
     expected.partitions.insert("empty-3".to_owned(), Log::default());
     write_together(&broker, &mut expected);
     cut(&broker, &mut expected, "c.lz4", 1);
+    compact(&broker, &mut expected);
     broker.close().expect("the directory closes");
     expected
 }
@@ -173,6 +174,39 @@ fn write_together(broker: &Broker, expected: &mut Expected) {
         assert_eq!(appended.base_offset, record.offset);
         expected.partitions.entry(format!("{topic}-{number}")).or_default().records.push(record);
     }
+}
+
+/// A topic that is compacted twice, with more behind that was not.
+fn compact(broker: &Broker, expected: &mut Expected) {
+    let config = small_segments().cleanup_policy(CleanupPolicy::COMPACT);
+    let config = config.compression(Compression::Zstd);
+    broker.create_topic("compacted", config.partitions(1)).expect("a topic");
+    let partition = broker.partition("compacted", 0).expect("the partition");
+    let mut log = Log::default();
+    for round in 0..3 {
+        let mut random = fastrand::Rng::with_seed(round);
+        for _ in 0..150 {
+            let base = partition.end_offset();
+            let offsets = base..base + random.i64(1..6);
+            let keyed = |offset| {
+                // Some keys come again and again, some never.
+                let key = if offset % 7 == 0 { offset } else { offset % 40 };
+                let record = record("compacted", offset, &mut random);
+                Written { key: Some(format!("key{key}")), ..record }
+            };
+            let records: Vec<Written> = offsets.map(keyed).collect();
+            let messages: Vec<Message<'_>> = records.iter().map(message).collect();
+            partition.append(&messages, Acks::Leader).expect("an append");
+            log.records.extend(records);
+        }
+        if round < 2 {
+            broker.compact_now("compacted").expect("the topic is compacted");
+            let newest: BTreeMap<_, _> =
+                log.records.iter().map(|record| (record.key.clone(), record.offset)).collect();
+            log.records.retain(|record| newest[&record.key] == record.offset);
+        }
+    }
+    expected.partitions.insert("compacted-0".to_owned(), log);
 }
 
 /// Deletes the first half of a partition's records.

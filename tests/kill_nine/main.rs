@@ -11,6 +11,7 @@
 #![allow(clippy::disallowed_methods, reason = "supervises processes from outside the library")]
 #![allow(clippy::print_stdout, reason = "says what was done")]
 
+mod compacted;
 mod lifetimes;
 mod oracle;
 mod payload;
@@ -66,6 +67,7 @@ struct Tally {
 
 fn campaign() -> ExitCode {
     planted::every_violation_is_noticed();
+    planted::every_violation_of_a_compacted_topic_is_noticed();
     let cycles = number_from("OTTLA_KILL_CYCLES").map_or(CYCLES_DEFAULT, |cycles| cycles as u32);
     let seed = number_from("OTTLA_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("kill_nine: OTTLA_SEED={seed} OTTLA_KILL_CYCLES={cycles}");
@@ -107,6 +109,11 @@ fn print_summary(oracle: &Oracle, tally: &Tally, directory: &Path, elapsed: Dura
         oracle.records_checked,
         oracle.records_retired,
         oracle.records_seen,
+    );
+    println!(
+        "kill_nine: {} records of {} went in compactions, all with newer ones of their keys",
+        oracle.records_superseded(),
+        writer::COMPACTED,
     );
     println!(
         "kill_nine: {} topics created, {} deleted, {} deletions of records; {} starts at {}, {} in \

@@ -8,8 +8,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::compacted::Compacted;
 use crate::payload::Stamp;
 use crate::protocol::{Ack, Report};
+use crate::writer::COMPACTED;
 
 /// A record without what its place says already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,8 @@ pub(crate) struct Shown {
 pub(crate) struct Oracle {
     seed: u64,
     topics: BTreeMap<String, Topic>,
+    /// What is known of the topic that is compacted, beside its acks.
+    compacted: Compacted,
     /// Appends to several partitions, by cycle and number: the partitions meant, and those found.
     together: HashMap<(u32, u32), (u32, u32)>,
     /// How many records were acked in all.
@@ -90,6 +94,7 @@ impl Oracle {
         Oracle {
             seed,
             topics: BTreeMap::new(),
+            compacted: Compacted::default(),
             together: HashMap::new(),
             records_acked: 0,
             records_checked: 0,
@@ -175,6 +180,11 @@ impl Oracle {
         Ok(())
     }
 
+    /// How many records of the compacted topic are gone.
+    pub(crate) fn records_superseded(&self) -> u64 {
+        self.compacted.superseded
+    }
+
     /// The log start of a partition at the last look.
     pub(crate) fn start_of(&self, topic: &str, partition: i32) -> i64 {
         let known = self.topics.get(topic).and_then(|topic| topic.partitions.get(&partition));
@@ -198,6 +208,12 @@ impl Oracle {
         let topic = self.topics.get_mut(name).ok_or(format!("{name} was never created"))?;
         let incarnation = topic.incarnation;
         let partition = topic.partitions.entry(number).or_default();
+        if name == COMPACTED {
+            let acks = std::mem::take(&mut partition.acks);
+            let looked_up = self.compacted.check(seed, shown, &acks);
+            self.records_checked += looked_up.map_err(|what| format!("{name}-{number}: {what}"))?;
+            return Ok(());
+        }
         let place = |offset: i64| format!("{name}-{number} at offset {offset}");
         partition.move_start(shown.start).map_err(|what| format!("{name}-{number}: {what}"))?;
         let mut expected = shown.from.max(shown.start);

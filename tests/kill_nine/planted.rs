@@ -1,6 +1,7 @@
 //! The oracle is shown each kind of broken promise before it judges anything: one that lets them
 //! pass would let a lost record pass too.
 
+use crate::compacted::Compacted;
 use crate::oracle::{Oracle, Shown};
 use crate::payload::Stamp;
 use crate::protocol::{Ack, Report};
@@ -34,6 +35,34 @@ pub(crate) fn every_violation_is_noticed() {
     noticed("a torn append", &outcome(|_| {}, torn, true));
     assert_eq!(retired(), Ok(()));
     noticed("a vanished record", &vanished());
+}
+
+/// The same for the topic that is compacted.
+pub(crate) fn every_violation_of_a_compacted_topic_is_noticed() {
+    // The keys of the numbers 0 and 24 are the same.
+    let compacted = |numbers: &[(i64, u32)]| {
+        let records: Vec<_> =
+            numbers.iter().map(|&(at, number)| record(at, number, None)).collect();
+        let mut oracle = Compacted::default();
+        let whole = shown(vec![record(0, 0, None), record(1, 1, None), record(2, 24, None)]);
+        oracle.check(SEED, &whole, &[]).expect("all that was written");
+        oracle.check(SEED, &Shown { end: 3, ..shown(records) }, &[])
+    };
+    assert_eq!(compacted(&[(1, 1), (2, 24)]), Ok(0));
+    let twice = &[(0, 0), (0, 0), (1, 1), (2, 24)];
+    for (what, numbers) in [
+        ("the newest of a key that is gone", &[(0, 0), (2, 24)][..]),
+        ("the newest of a key that is gone, with an older one", &[(0, 0), (1, 1)]),
+        ("a record in another's place", &[(1, 1), (2, 0)]),
+        ("a record twice", twice),
+    ] {
+        assert!(compacted(numbers).is_err(), "the oracle does not notice {what}");
+    }
+    let mut oracle = Compacted::default();
+    let both = || vec![record(1, 1, None), record(2, 24, None)];
+    oracle.check(SEED, &shown(both()), &[]).expect("it is compacted");
+    let back = [vec![record(0, 0, None)], both()].concat();
+    assert!(oracle.check(SEED, &shown(back), &[]).is_err(), "a record that is back");
 }
 
 /// What retention may do is no violation: the records between two looks are gone from the start on.

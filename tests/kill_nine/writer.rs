@@ -1,6 +1,6 @@
 //! The process that is killed: threads that append with `acks=1` and `acks=all` mixed, to four
-//! partitions alone, together and through a producer, to a topic that retention and deletions eat, and to topics that
-//! come and go, while checkpoints are forced. It reports each call on standard output once it has
+//! partitions alone, together and through a producer, to a topic that retention and deletions eat, to
+//! one that is compacted all the time, and to topics that come and go, while checkpoints are forced. It reports each call on standard output once it has
 //! returned, and never before.
 //!
 //! It ends only by the kill, or, when told `close` on standard input, by a clean close.
@@ -23,6 +23,10 @@ pub(crate) const STEADY: &str = "steady";
 pub(crate) const STEADY_PARTITIONS: i32 = 4;
 /// The topic that is eaten from its start.
 pub(crate) const SHORT: &str = "short";
+/// The topic that is compacted.
+pub(crate) const COMPACTED: &str = "compacted";
+/// How many keys its records have: that of a record follows from its number.
+pub(crate) const COMPACTED_KEYS: u32 = 24;
 /// Partitions of a topic that comes and goes.
 pub(crate) const FLEETING_PARTITIONS: i32 = 2;
 
@@ -33,6 +37,8 @@ const EATEN: u32 = 6;
 const FLEETING: u32 = 7;
 const CHECKPOINTS: u32 = 8;
 const PRODUCED: u32 = 9;
+const KEYED: u32 = 10;
+const COMPACTIONS: u32 = 11;
 
 /// What all threads of the process see.
 struct Writer<'a> {
@@ -52,6 +58,7 @@ pub(crate) fn options() -> BrokerOptions {
         .checkpoint_interval(Duration::from_millis(20))
         .retention_check_interval(Duration::from_millis(10))
         .unsynced_bytes_max(64 << 10)
+        .cleaner_backoff(Duration::from_millis(15))
         .descriptors_max(16)
 }
 
@@ -88,7 +95,7 @@ pub(crate) fn write(directory: &Path, seed: u64, cycle: u32) {
     }
     writer.say(&Report::Ready);
     thread::scope(|scope| {
-        for thread in 0..=PRODUCED {
+        for thread in 0..=COMPACTIONS {
             let writer = &writer;
             scope.spawn(move || writer.run(thread));
         }
@@ -129,6 +136,10 @@ impl Writer<'_> {
         self.say(&Report::Creating(SHORT.to_owned(), 0));
         self.broker.ensure_topic(SHORT, short)?;
         self.say(&Report::Created(SHORT.to_owned(), 0));
+        let compacted = small_segments(16_384).partitions(1).set("cleanup.policy", "compact")?;
+        self.say(&Report::Creating(COMPACTED.to_owned(), 0));
+        self.broker.ensure_topic(COMPACTED, compacted)?;
+        self.say(&Report::Created(COMPACTED.to_owned(), 0));
         Ok(())
     }
 
@@ -142,6 +153,8 @@ impl Writer<'_> {
             FLEETING => self.create_and_delete(&mut random),
             CHECKPOINTS => self.checkpoint(&mut random),
             PRODUCED => self.produce(&mut random),
+            KEYED => self.append_keyed(&mut random),
+            COMPACTIONS => self.compact(&mut random),
             own => self.append_alone(&mut random, own),
         };
         if let Err(error) = done {
@@ -296,6 +309,31 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// One record after the other, each with the key that follows from its number.
+    fn append_keyed(&self, random: &mut fastrand::Rng) -> Result<(), Error> {
+        let line = Line::new(COMPACTED, 0, 0, KEYED);
+        let partition = self.broker.partition(COMPACTED, 0)?;
+        let mut number = 0;
+        while self.goes_on() {
+            let acks = if random.bool() { Acks::Leader } else { Acks::All };
+            let stamp = line.stamp(self.cycle, number);
+            let (key, payload) = (key_of(number), stamp.payload(self.seed));
+            let appended = partition.append(&[Message::new(&payload).key(&key)], acks)?;
+            self.say(&stamp.ack(appended.base_offset, 1));
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// Beside the cleaner's own thread.
+    fn compact(&self, random: &mut fastrand::Rng) -> Result<(), Error> {
+        while self.goes_on() {
+            thread::sleep(Duration::from_micros(random.u64(0..30_000)));
+            self.broker.compact_now(COMPACTED)?;
+        }
+        Ok(())
+    }
+
     fn checkpoint(&self, random: &mut fastrand::Rng) -> Result<(), Error> {
         while self.goes_on() {
             thread::sleep(Duration::from_micros(random.u64(0..20_000)));
@@ -314,6 +352,11 @@ impl Writer<'_> {
         let _ = output.write_all(text.as_bytes());
         let _ = output.flush();
     }
+}
+
+/// The key of a record of the compacted topic.
+pub(crate) fn key_of(number: u32) -> String {
+    format!("key {}", number % COMPACTED_KEYS)
 }
 
 /// What one thread writes to one partition: records numbered from 0.

@@ -12,6 +12,8 @@ mod closing;
 #[cfg(shuttle)]
 mod commits;
 #[cfg(shuttle)]
+mod compaction;
+#[cfg(shuttle)]
 mod env;
 #[cfg(shuttle)]
 mod groups;

@@ -3,6 +3,7 @@
 //! to run it long and how to replay a failure.
 
 mod check;
+mod compaction;
 mod explore;
 mod failing_calls;
 mod laws;

@@ -159,6 +159,29 @@ fn planted_bugs_are_found() {
     assert_eq!(missed, [""; 0], "bugs that no law caught");
 }
 
+/// Those that only a compaction meets.
+const COMPACTION_BUGS: [&str; 4] = [
+    "sources_removed_early",
+    "control_before_swap_names",
+    "swap_names_not_synced",
+    "swap_finished_unasked",
+];
+
+#[test]
+fn planted_bugs_of_compaction_are_found() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let seed = seed();
+    for bug in COMPACTION_BUGS {
+        wake(bug);
+        let explored = crate::compaction::explore(seed, STATES_MAX, 4);
+        wake("");
+        match explored {
+            Err(broken) => println!("{bug}: found: {}", broken.lines().next().unwrap_or_default()),
+            Ok(explored) => panic!("{bug}: NOT FOUND in {} states", explored.executed),
+        }
+    }
+}
+
 /// The faults alone, with every bug asleep, break nothing: what is found is the bug.
 #[test]
 fn planted_bugs_that_sleep_are_not_found() {

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Create, list, describe, alter and delete topics.
+    /// Create, list, describe, alter, compact and delete topics.
     #[command(subcommand)]
     Topic(TopicVerb),
     /// Append the lines of standard input to a topic, a record per line.
@@ -59,6 +59,8 @@ pub(crate) enum TopicVerb {
     Describe(TopicDescribe),
     /// Change settings of a topic, or add partitions.
     Alter(TopicAlter),
+    /// Compact a topic now: of each key only the newest record stays.
+    Compact(TopicCompact),
     /// Delete a topic with all its records.
     Delete(TopicDelete),
 }
@@ -97,6 +99,12 @@ pub(crate) struct TopicAlter {
     /// How many partitions the topic has from now on; more than it had.
     #[arg(long, value_name = "N")]
     pub(crate) partitions: Option<i32>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TopicCompact {
+    /// The topic's name. Its cleanup.policy must be compact, or compact,delete.
+    pub(crate) name: String,
 }
 
 #[derive(Args, Debug)]

@@ -1,15 +1,18 @@
-//! `ottla topic`: create, list, describe, alter and delete topics.
+//! `ottla topic`: create, list, describe, alter, compact and delete topics.
 
 use std::io::Write;
 
 use ottla::Broker;
 use ottla::config::topic::TopicConfig;
 use ottla::error::ErrorKind;
-use ottla::{RetentionHold, TopicDescription};
+use ottla::{CompactionOptions, RetentionHold, TopicDescription};
 
-use crate::arguments::{Arguments, TopicAlter, TopicCreate, TopicDelete, TopicDescribe, TopicVerb};
+use crate::arguments::{
+    Arguments, TopicAlter, TopicCompact, TopicCreate, TopicDelete, TopicDescribe, TopicVerb,
+};
 use crate::directory;
 use crate::exit::Failure;
+use crate::verify::progress_bar;
 
 /// Runs the verb.
 pub(crate) fn run(
@@ -29,6 +32,9 @@ pub(crate) fn run(
         TopicVerb::Alter(alter_arguments) => {
             check_change(alter_arguments)?;
             directory::write(arguments, |broker| alter(broker, alter_arguments))
+        }
+        TopicVerb::Compact(compact_arguments) => {
+            directory::write(arguments, |broker| compact(broker, compact_arguments, out))
         }
         TopicVerb::Delete(delete_arguments) => {
             directory::write(arguments, |broker| delete(broker, delete_arguments))
@@ -107,6 +113,12 @@ fn describe_topic(topic: &TopicDescription, out: &mut dyn Write) -> Result<(), F
             partition.end_offset,
             partition.size_bytes
         )?;
+        if partition.cleaned_to_offset > 0 {
+            write!(out, "\tCleanedTo: {}", partition.cleaned_to_offset)?;
+        }
+        if let Some(error) = &partition.compaction_error {
+            write!(out, "\tCompactionError: {error}")?;
+        }
         if let Some(damage) = &partition.damage {
             write!(out, "\tDamage: {damage}")?;
         }
@@ -157,6 +169,33 @@ fn alter(broker: &Broker, arguments: &TopicAlter) -> Result<(), Failure> {
     }
     if let Some(total) = arguments.partitions {
         broker.add_partitions(&arguments.name, total)?;
+    }
+    Ok(())
+}
+
+fn compact(broker: &Broker, arguments: &TopicCompact, out: &mut dyn Write) -> Result<(), Failure> {
+    let bar = progress_bar();
+    let shown = bar.clone();
+    let options = CompactionOptions::new().on_progress(move |done, total| {
+        shown.set_length(total);
+        shown.set_position(done);
+    });
+    let rounds = broker.compact_now_with(&arguments.name, &options);
+    bar.finish_and_clear();
+    for round in rounds? {
+        writeln!(
+            out,
+            "{}-{}\tCleanedTo: {}\tBytes: {} -> {}\tRecords: {} -> {}\tSegments: {} -> {}",
+            round.topic,
+            round.partition,
+            round.cleaned_to,
+            round.bytes_before,
+            round.bytes_after,
+            round.records_before,
+            round.records_after,
+            round.segments_before,
+            round.segments_after
+        )?;
     }
     Ok(())
 }

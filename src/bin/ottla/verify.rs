@@ -42,7 +42,7 @@ pub(crate) fn run(
 }
 
 /// A bar on standard error, when that is a terminal.
-fn progress_bar() -> ProgressBar {
+pub(crate) fn progress_bar() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -1,6 +1,7 @@
 //! The engine on a directory in memory: what is written is there, also after a reopen.
 
 mod attacks;
+mod cleaner;
 mod client_attacks;
 mod compaction;
 mod expect;
