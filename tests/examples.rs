@@ -88,6 +88,13 @@ fn every_order_becomes_one_delivery() {
 }
 
 #[test]
+fn no_money_is_made_or_lost_by_optimists() {
+    let printed = run("bank_accounts", 1);
+    assert!(printed.contains("opening ada's account again: the newest record"), "{printed}");
+    assert!(printed.contains("together they have 4000"), "{printed}");
+}
+
+#[test]
 fn the_group_cooks_every_order() {
     let printed = run("consumer_group", 1);
     assert!(printed.contains("600 orders were cooked, 0 are left"), "{printed}");

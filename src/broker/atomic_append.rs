@@ -1,7 +1,5 @@
 //! Appending to several partitions at once: all of it or nothing.
 
-use std::sync::Arc;
-
 use crate::batch::message::Message;
 use crate::broker::Broker;
 use crate::broker::topics::partition_of;
@@ -63,11 +61,9 @@ impl AtomicAppend {
     /// # Errors
     /// `UnknownTopicOrPartition`; `InvalidInput` for a negative offset.
     pub fn expect_end(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        let expect = Expect::End(offset);
-        expect.validate().map_err(|error| error.at_partition(topic, partition))?;
         let topic = self.broker.engine.topic(topic)?;
-        let partition = Arc::clone(partition_of(&topic, partition)?);
-        self.guards.push(Guard { partition, expect });
+        let partition = partition_of(&topic, partition)?;
+        self.guards.push(Guard::new(partition, Expect::End(offset))?);
         Ok(())
     }
 

@@ -99,6 +99,24 @@ pub(crate) struct Guard {
     pub(crate) expect: Expect,
 }
 
+impl Guard {
+    /// A condition that can hold, with what asking it needs at hand: the locks are not held while
+    /// an index is read.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an offset that no log ever has; those of reading an index.
+    pub(crate) fn new(partition: &Arc<Partition>, expect: Expect) -> Result<Guard> {
+        let id = partition.id();
+        expect
+            .validate()
+            .map_err(|error| error.at_partition(id.topic().as_str(), id.partition()))?;
+        if matches!(expect, Expect::Version { .. }) {
+            partition.warm_keys()?;
+        }
+        Ok(Guard { partition: Arc::clone(partition), expect })
+    }
+}
+
 /// What becomes of a ticket: where each part was written, and the buffers for reuse.
 pub(crate) type Outcome = (Result<Vec<Appended>>, Vec<Part>);
 

@@ -5,8 +5,13 @@
 //! The sticky partition changes when about one batch of bytes went there, so that batches fill
 //! and, over time, each partition gets the same number of bytes.
 
+use std::sync::Arc;
+
 use crate::batch::message::Message;
+use crate::catalog::topic_handle::{TopicHandle, partition_of};
 use crate::env::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::error::{Error, ErrorKind, Result};
+use crate::partition::Partition;
 
 /// Chooses the partition of records that name none: Kafka's `partitioner.class`. See
 /// [`ProducerBuilder::partitioner`](super::builder::ProducerBuilder::partitioner).
@@ -82,6 +87,31 @@ pub(crate) fn murmur2(key: &[u8]) -> u32 {
 /// The partition of a key among `partition_count` (at least 1), as Kafka's clients choose it.
 pub(crate) fn partition_of_key(key: &[u8], partition_count: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % partition_count.max(1)
+}
+
+/// The partition that has the stream of a key, if the topic keeps streams.
+///
+/// # Errors
+/// `InvalidInput` if it has no key index.
+pub(crate) fn partition_of_stream<'a>(
+    topic: &'a TopicHandle,
+    key: &[u8],
+) -> Result<&'a Arc<Partition>> {
+    check_key_index(topic)?;
+    let partition = partition_of_key(key, topic.partitions.len());
+    partition_of(topic, i32::try_from(partition).unwrap_or(i32::MAX))
+}
+
+/// Whether the topic keeps streams.
+///
+/// # Errors
+/// `InvalidInput` that says how to have them.
+pub(crate) fn check_key_index(topic: &TopicHandle) -> Result<()> {
+    if topic.config.values().key_index {
+        return Ok(());
+    }
+    let message = format!("the topic {} has no streams: set ottla.key.index=true", topic.name);
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 /// The partition of a topic to which records without a key go for now.

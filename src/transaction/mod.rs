@@ -26,8 +26,8 @@ use crate::consumer::Consumer;
 use crate::consumer::commit::named;
 use crate::consumer::named::NamesPartition;
 use crate::error::Result;
+use crate::error::conflict::ExpectedVersion;
 use crate::group::offset::OffsetAndMetadata;
-use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
 use crate::producer::record::Record;
 use crate::topic::TopicPartition;
@@ -154,7 +154,42 @@ impl Transaction {
     /// # Errors
     /// `UnknownTopicOrPartition`; `InvalidInput` for a negative offset; `InvalidTransactionState`.
     pub fn expect_end(&mut self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        self.staging.expect(&*self.host, topic, partition, Expect::End(offset))
+        self.staging.expect_end(&*self.host, topic, partition, offset)
+    }
+
+    /// Lets the commit happen only if the newest record of `key` is still the expected one then; the
+    /// records of this transaction do not count. All conditions have to hold, of all streams. See
+    /// [`Stream::expect_version`](crate::Stream::expect_version).
+    ///
+    /// ```
+    /// use ottla::{Broker, ErrorKind, Record, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("accounts", TopicConfig::new().partitions(2).key_index(true))?;
+    /// let mut opens = broker.transaction()?;
+    /// opens.expect_version("accounts", "ada", None)?; // there is no such account yet
+    /// opens.send(Record::new("accounts", "opened").key("ada"))?;
+    /// opens.commit()?;
+    ///
+    /// let mut again = broker.transaction()?;
+    /// again.expect_version("accounts", "ada", None)?;
+    /// again.send(Record::new("accounts", "opened").key("ada"))?;
+    /// assert_eq!(again.commit().unwrap_err().kind(), ErrorKind::Conflict);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `UnknownTopicOrPartition`; `InvalidInput` for a negative offset, or if the topic has no key
+    /// index; `InvalidTransactionState`.
+    pub fn expect_version(
+        &mut self,
+        topic: &str,
+        key: impl AsRef<[u8]>,
+        version: impl Into<ExpectedVersion>,
+    ) -> Result<()> {
+        self.staging.expect_version(&*self.host, topic, key.as_ref(), version.into())
     }
 
     /// Commits everything: one frame of the journal and one sync. Returns, by partition, which

@@ -13,9 +13,9 @@ use crate::consumer::commit::named;
 use crate::consumer::named::NamesPartition;
 use crate::env::planted::planted;
 use crate::env::sync::Mutex;
+use crate::error::conflict::ExpectedVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::offset::OffsetAndMetadata;
-use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
 use crate::producer::partitioner::Partitioner;
 use crate::producer::record::Record;
@@ -133,7 +133,21 @@ impl TransactionalProducer {
     /// As [`Transaction::expect_end`](crate::Transaction::expect_end), and
     /// [`send`](TransactionalProducer::send).
     pub fn expect_end(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        self.current()?.expect(&*self.host, topic, partition, Expect::End(offset))
+        self.current()?.expect_end(&*self.host, topic, partition, offset)
+    }
+
+    /// Adds a condition; see [`Transaction::expect_version`](crate::Transaction::expect_version).
+    ///
+    /// # Errors
+    /// As [`Transaction::expect_version`](crate::Transaction::expect_version), and
+    /// [`send`](TransactionalProducer::send).
+    pub fn expect_version(
+        &self,
+        topic: &str,
+        key: impl AsRef<[u8]>,
+        version: impl Into<ExpectedVersion>,
+    ) -> Result<()> {
+        self.current()?.expect_version(&*self.host, topic, key.as_ref(), version.into())
     }
 
     /// Commits the transaction; see [`Transaction::commit`](crate::Transaction::commit).

@@ -12,11 +12,12 @@ use crate::catalog::topic_handle::partition_of;
 use crate::commit::ticket::Guard;
 use crate::env::planted::planted;
 use crate::env::sync::Mutex;
+use crate::error::conflict::ExpectedVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::staged::StagedOffsets;
 use crate::group::offset::OffsetAndMetadata;
 use crate::partition::expect::Expect;
-use crate::producer::partitioner::Partitioner;
+use crate::producer::partitioner::{Partitioner, partition_of_stream};
 use crate::producer::record::Record;
 use crate::producer::settings::Settings;
 use crate::topic::TopicPartition;
@@ -161,19 +162,35 @@ impl Staging {
     ///
     /// # Errors
     /// As [`Transaction::expect_end`](super::Transaction::expect_end).
-    pub(super) fn expect(
+    pub(super) fn expect_end(
         &self,
         host: &dyn TransactionHost,
         topic: &str,
         partition: i32,
-        expect: Expect,
+        offset: i64,
     ) -> Result<()> {
         self.check_open()?;
-        expect.validate().map_err(|error| error.at_partition(topic, partition))?;
         let topic = host.topic(topic)?;
-        let partition = Arc::clone(partition_of(&topic, partition)?);
+        self.expect(Guard::new(partition_of(&topic, partition)?, Expect::End(offset))?)
+    }
+
+    /// Adds the condition that the newest record of a key is still the expected one.
+    pub(super) fn expect_version(
+        &self,
+        host: &dyn TransactionHost,
+        topic: &str,
+        key: &[u8],
+        version: ExpectedVersion,
+    ) -> Result<()> {
+        self.check_open()?;
+        let topic = host.topic(topic)?;
+        let expect = Expect::Version { key: Arc::from(key), version };
+        self.expect(Guard::new(partition_of_stream(&topic, key)?, expect)?)
+    }
+
+    fn expect(&self, guard: Guard) -> Result<()> {
         let mut state = self.state.lock();
-        self.staged(&mut state)?.guards.push(Guard { partition, expect });
+        self.staged(&mut state)?.guards.push(guard);
         Ok(())
     }
 

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use super::{Stream, stream_partition};
+use super::Stream;
 use crate::batch::message::Message;
 use crate::broker::atomic_append::AtomicAppend;
 use crate::broker::partition_handle::Appender;
-use crate::broker::topics::partition_of;
 use crate::catalog::topic_handle::Topics;
 use crate::commit::ticket::Guard;
 use crate::config::acks::Acks;
@@ -16,6 +15,7 @@ use crate::error::conflict::ExpectedVersion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::expect::Expect;
 use crate::partition::writer::Appended;
+use crate::producer::partitioner::partition_of_stream;
 
 /// A stream that is appended to only if its version is the expected one. Made by
 /// [`Stream::expect_version`].
@@ -139,12 +139,8 @@ impl AtomicAppend {
     ) -> Result<()> {
         let key = key.as_ref();
         let topic = self.broker.engine.topic(topic)?;
-        let partition = Arc::clone(partition_of(&topic, stream_partition(&topic, key)?)?);
         let expect = Expect::Version { key: Arc::from(key), version: version.into() };
-        let id = partition.id();
-        expect.validate().map_err(|e| e.at_partition(id.topic().as_str(), id.partition()))?;
-        partition.warm_keys()?;
-        self.guards.push(Guard { partition, expect });
+        self.guards.push(Guard::new(partition_of_stream(&topic, key)?, expect)?);
         Ok(())
     }
 }

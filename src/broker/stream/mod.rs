@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::broker::partition_handle::PartitionHandle;
-use crate::catalog::topic_handle::{TopicHandle, Topics};
-use crate::error::{Error, ErrorKind, Result};
-use crate::producer::partitioner::partition_of_key;
+use crate::catalog::topic_handle::Topics;
+use crate::error::Result;
+use crate::producer::partitioner::{check_key_index, partition_of_stream};
 use crate::topic::TopicPartition;
 
 /// The records of one key, in the order in which they were appended. Made by [`Broker::stream`].
@@ -70,7 +70,8 @@ impl Broker {
     /// [`TopicConfig::key_index`](crate::TopicConfig::key_index), or alter `ottla.key.index`.
     pub fn stream(&self, topic: &str, key: impl AsRef<[u8]>) -> Result<Stream> {
         let key = key.as_ref();
-        let partition = stream_partition(&*self.engine.topic(topic)?, key)?;
+        let handle = self.engine.topic(topic)?;
+        let partition = partition_of_stream(&handle, key)?.id().partition();
         self.stream_in(topic, partition, key)
     }
 
@@ -106,19 +107,4 @@ impl Stream {
     pub fn version(&self) -> Result<Option<i64>> {
         self.handle.partition().key_version(&self.key)
     }
-}
-
-/// The partition of a stream.
-pub(crate) fn stream_partition(topic: &TopicHandle, key: &[u8]) -> Result<i32> {
-    check_key_index(topic)?;
-    let partition = partition_of_key(key, topic.partitions.len());
-    Ok(i32::try_from(partition).unwrap_or(i32::MAX))
-}
-
-fn check_key_index(topic: &TopicHandle) -> Result<()> {
-    if topic.config.values().key_index {
-        return Ok(());
-    }
-    let message = format!("the topic {} has no streams: set ottla.key.index=true", topic.name);
-    Err(Error::new(ErrorKind::InvalidInput, message))
 }
