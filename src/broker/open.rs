@@ -263,6 +263,10 @@ fn begin(
     }
     let healthy = partitions.iter().filter(|partition| partition.damage().is_none());
     committer.put_states(healthy.map(|partition| partition.state()).collect());
+    if planted!("spills_removed_before_session") {
+        let_go_of_spills(env, directory, &mut opened.report)?;
+        return committer.begin_session();
+    }
     committer.begin_session()?;
     let_go_of_spills(env, directory, &mut opened.report)
 }

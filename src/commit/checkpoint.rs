@@ -109,6 +109,9 @@ impl Committer {
         }
         let applied = if planted!("position_noted_late") { *self.applied.lock() } else { applied };
         let mut needed = applied;
+        if planted!("spill_removed_before_control") {
+            self.spills.checkpointed(applied.lsn);
+        }
         self.rewrite_control(|control| {
             for (_, part) in &parts {
                 control.put(part.state().clone());

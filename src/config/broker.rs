@@ -77,7 +77,7 @@ pub struct BrokerOptions {
     /// `producer.id.expiration.check.interval.ms`
     pub producer_expiration_check_interval: Duration,
     /// What one transaction keeps in memory; beyond that it is spilled to a file. Bytes. Default:
-    /// 16 MiB, bounds 64 KiB to 1 GiB. `ottla.transaction.buffer.bytes`
+    /// 16 MiB, bounds 4 KiB to 1 GiB. `ottla.transaction.buffer.bytes`
     pub transaction_buffer_bytes: u32,
     /// The most bytes that one transaction may have, over all its partitions. Default: 128 MiB,
     /// bounds 64 KiB to 192 MiB. `ottla.transaction.max.bytes`
@@ -350,7 +350,7 @@ const ACCEPTED: &[Key<BrokerOptions>] = &[
     key!("offset.metadata.max.bytes", offset_metadata_bytes_max, |text| integer(text, 0, METADATA_BYTES_MAX)),
     duration_key!("producer.id.expiration.ms", producer_expiration, 1, LONG_MAX),
     duration_key!("producer.id.expiration.check.interval.ms", producer_expiration_check_interval, 1, LONG_MAX),
-    key!("ottla.transaction.buffer.bytes", transaction_buffer_bytes, |text| integer(text, 1 << 16, 1 << 30)),
+    key!("ottla.transaction.buffer.bytes", transaction_buffer_bytes, |text| integer(text, 1 << 12, 1 << 30)),
     key!("ottla.transaction.max.bytes", transaction_bytes_max, |text| integer(text, 1 << 16, TRANSACTION_BYTES_MAX)),
     duration_key!("transaction.max.timeout.ms", transaction_timeout_max, 1, LONG_MAX),
     key!("ottla.key.index.cache.bytes", key_index_cache_bytes, |text| integer(text, 0, LONG_MAX)),

@@ -10,6 +10,7 @@ use crate::model::{Model, SeenTopic};
 use crate::reader::{Files, read_all, read_files};
 use crate::retries::a_retry_makes_no_second_copy;
 use crate::run::options;
+use crate::transactions::no_spill_is_left;
 use crate::workload::GROUPS;
 
 /// What a disk says that cannot read a sector.
@@ -28,6 +29,7 @@ pub(crate) fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
     let before = (trial == 0).then(|| read_files(&crash.world().disk));
     let broker = open(crash.world())?;
     crash.recovery_ends_here();
+    no_spill_is_left(&crash.world().disk, "an open")?;
     let seen = read_all(&broker)?;
     let world = crash.world();
     if let Some(clamped) = broker.recovery_report().offsets_clamped.first() {
@@ -204,12 +206,13 @@ pub(crate) fn append_and_lose_power(world: &SimEnv, broker: &Broker) -> Result<(
         for partition in &topic.partitions {
             let name = topic.name.as_str();
             let handle = broker.partition(name, partition.partition).map_err(law)?;
-            handle.append(&[Message::new("written with acks=1")], Acks::Leader).map_err(law)?;
-            let appended = handle.append(&[Message::new("and durably")], Acks::All).map_err(law)?;
+            let append = |value, acks| handle.append(&[Message::new(value).key("key")], acks);
+            append("written with acks=1", Acks::Leader).map_err(law)?;
+            let appended = append("and durably", Acks::All).map_err(law)?;
             if appended.base_offset != partition.end_offset + 1 {
                 return Err(format!("append after recovery: {appended:?} in {partition:?}"));
             }
-            handle.append(&[Message::new("and committed")], Acks::Leader).map_err(law)?;
+            append("and committed", Acks::Leader).map_err(law)?;
             let only = OffsetScope::Partitions(vec![handle.name()]);
             broker.reset_offsets(GROUPS[0], &only, OffsetReset::Latest, false).map_err(law)?;
         }
@@ -229,6 +232,7 @@ fn a_close_is_clean(world: &SimEnv, broker: Broker, seen: &[SeenTopic]) -> Resul
     let untouched = broker.recovery_report().clean;
     broker.close().map_err(|error| format!("close: {error}"))?;
     drop(broker);
+    no_spill_is_left(&world.disk, "a close")?;
     let files = read_files(&world.disk);
     let is_strange = |name: &str| strangers.iter().any(|folder| name.starts_with(folder.as_str()));
     let left_over = |name: &&String| name.ends_with(".tmp") && !is_strange(name);

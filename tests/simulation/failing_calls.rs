@@ -66,7 +66,7 @@ fn appends_go_on(run: &Run) -> Result<bool, String> {
     for topic in broker.list_topics().into_iter().filter(|topic| !topic.internal) {
         let handle = broker.partition(topic.name.as_str(), 0).map_err(|e| e.to_string())?;
         let end = handle.end_offset();
-        match handle.append(&[Message::new("after the failure")], Acks::All) {
+        match handle.append(&[Message::new("after the failure").key("key")], Acks::All) {
             Ok(appended) if appended.base_offset == end => {
                 // It is no part of the model: cut it off again.
                 handle.truncate_to(end).map_err(|e| format!("after the failure: {e}"))?;

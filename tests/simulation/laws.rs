@@ -2,12 +2,13 @@
 //!
 //! Prefix: a partition holds the first batches of the model, whole, byte for byte. Acked is there:
 //! what a level promises survives the faults that it names. All or nothing: an atomic append is in
-//! all of its partitions or in none. Topics: made ones are there, deleted ones are not. The law of
+//! all of its partitions or in none, and so is a transaction, with its offsets. Topics: made ones are there, deleted ones are not. The law of
 //! committed offsets is in `offsets`.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Model, PartitionModel, SeenPartition, SeenTopic, TopicModel};
+use crate::transactions::note_offsets;
 
 /// Holds all laws against what was seen after a crash at this position.
 pub(crate) fn hold(
@@ -40,7 +41,7 @@ pub(crate) fn hold(
         return Err(format!("topics: nobody made {} {}", stranger.name, stranger.id));
     }
     match groups.iter().find(|(_, parts)| parts.iter().any(|part| *part != parts[0])) {
-        Some((group, parts)) => Err(format!("all or nothing: atomic append {group} is {parts:?}")),
+        Some((group, parts)) => Err(format!("all or nothing: the commit {group} is {parts:?}")),
         None => Ok(()),
     }
 }
@@ -170,5 +171,6 @@ fn note_groups(
         for (batch, group) in whole.filter_map(|batch| Some((batch, batch.group?))) {
             groups.entry(group).or_default().push(batch.end() <= seen.end);
         }
+        note_offsets(partition, at, seen, groups);
     }
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod compaction;
+mod exactly_once;
 mod explore;
 mod failing_calls;
 mod laws;
@@ -14,4 +15,5 @@ mod planted;
 mod reader;
 mod retries;
 mod run;
+mod transactions;
 mod workload;

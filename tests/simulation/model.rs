@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ottla::{Acks, ProducerIdentity, TopicId};
 
-use crate::offsets::Committed;
+pub(crate) use crate::offsets::Committed;
 use crate::retries::Stamp;
 
 /// A position before everything that was recorded.
@@ -120,8 +120,13 @@ pub(crate) struct PartitionModel {
 
 impl PartitionModel {
     pub(crate) fn new(span: Span) -> PartitionModel {
-        let (batches, starts) = (Vec::new(), Vec::new());
-        PartitionModel { span, batches, starts, producer: None, committed: Vec::new() }
+        PartitionModel {
+            span,
+            batches: Vec::new(),
+            starts: Vec::new(),
+            producer: None,
+            committed: Vec::new(),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Committed {
     /// Where the group goes on; `None` if its offset was deleted.
     pub(crate) offset: Option<i64>,
     pub(crate) span: Span,
+    /// The transaction that it belongs to.
+    pub(crate) whole: Option<usize>,
 }
 
 impl PartitionModel {
@@ -110,7 +112,7 @@ impl Run {
                 self.nothing_unsynced_is_shown(broker, group, place, &name)?;
             }
         }
-        self.note_committed(place, Committed { group, offset: Some(offset), span });
+        self.note_committed(place, Committed { group, offset: Some(offset), span, whole: None });
         Ok(())
     }
 
@@ -132,7 +134,7 @@ impl Run {
             Ok(()) => span.acked = Some(self.at()),
             Err(error) => self.note_partial(error, &mut span)?,
         }
-        self.note_committed(place, Committed { group, offset: None, span });
+        self.note_committed(place, Committed { group, offset: None, span, whole: None });
         Ok(())
     }
 
@@ -143,7 +145,10 @@ impl Run {
             let behind = |c: &Committed| c.group == group && c.offset.is_some_and(|o| o > end);
             let may_be_behind = partition.committed.iter().any(behind);
             if may_be_behind && partition.newest_of(group).is_none_or(|offset| offset > end) {
-                self.note_committed(place, Committed { group, offset: Some(end), span });
+                self.note_committed(
+                    place,
+                    Committed { group, offset: Some(end), span, whole: None },
+                );
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::workload::{Workload, fixed, random};
 const STATES_MAX: u64 = 150_000;
 
 /// The bugs that crashes alone bring out.
-const BUGS: [&str; 29] = [
+const BUGS: [&str; 35] = [
     "no_directory_sync",
     "no_sync_at_roll",
     "ack_before_sync",
@@ -43,6 +43,12 @@ const BUGS: [&str; 29] = [
     "producers_not_recovered",
     "window_not_restored_on_undo",
     "offset_shown_before_sync",
+    "offsets_in_a_frame_of_their_own",
+    "frame_before_spill_sync",
+    "spill_without_name",
+    "spill_removed_early",
+    "spill_removed_before_control",
+    "spills_removed_before_session",
 ];
 
 /// Those among them that take a call that fails.
@@ -92,7 +98,11 @@ fn find(bug: &'static str, seed: u64) -> Result<String, u64> {
         // Only an idempotent producer meets it.
         workloads.retain(|workload| workload.name == "retries");
     }
-    if bug.contains("offset") {
+    if bug.contains("spill") {
+        workloads.retain(|workload| workload.name.contains("spill"));
+    } else if bug == "offsets_in_a_frame_of_their_own" {
+        workloads.retain(|workload| workload.name == "transactions");
+    } else if bug.contains("offset") {
         workloads.retain(|workload| workload.name.starts_with("offsets"));
     }
     workloads.extend((0..200).map(|_| random(seeds.u64(..), 24)));

@@ -3,10 +3,10 @@
 //! by what the model knows, as a program would by its own notes.
 
 use ottla::env::sim::SimEnv;
-use ottla::{Acks, Broker, Message, ProducerIdentity};
+use ottla::{Acks, Broker, ProducerIdentity};
 
 use crate::model::{Batch, Model, PartitionModel, SeenPartition, SeenTopic, Span};
-use crate::run::Run;
+use crate::run::{Run, message_of};
 use crate::workload::NAMES;
 
 /// Whose batch it is, and the sequence number of its first record.
@@ -41,7 +41,7 @@ fn send(
     values: &[Vec<u8>],
     acks: Acks,
 ) -> ottla::Result<i64> {
-    let messages: Vec<_> = values.iter().map(Message::new).collect();
+    let messages: Vec<_> = values.iter().map(|value| message_of(value)).collect();
     let handle = broker.partition(topic, partition as i32)?;
     let appended = handle.append_idempotent(stamp.identity, stamp.sequence, &messages, acks)?;
     Ok(appended.base_offset)

@@ -16,7 +16,22 @@ pub(crate) struct Era {
 
 /// The settings of every broker in the simulation.
 pub(crate) fn options() -> BrokerOptions {
-    BrokerOptions::new().background(false).journal_file_bytes(4096).journal_files(2)
+    BrokerOptions::new()
+        .background(false)
+        .journal_file_bytes(4096)
+        .journal_files(2)
+        .transaction_buffer_bytes(4096)
+}
+
+/// A message with one of a few keys, which its value tells.
+pub(crate) fn message_of(value: &[u8]) -> Message<'_> {
+    Message::new(value).key(key_of(value))
+}
+
+/// The key of a value: the number that it begins with decides.
+pub(crate) fn key_of(value: &[u8]) -> &'static str {
+    const KEYS: [&str; 4] = ["burger", "cola", "fries", "salad"];
+    KEYS[usize::from(value.get(7).copied().unwrap_or(0)) % KEYS.len()]
 }
 
 /// A run on its way.
@@ -222,6 +237,10 @@ impl Run {
             Operation::DeleteOffset { group, topic, partition } => {
                 self.delete_offset(broker, *group, (*topic, *partition))
             }
+            Operation::Transaction { staged, ending } => self.transact(broker, staged, *ending),
+            Operation::AppendIf { topic, partition, records, holds, acks } => {
+                self.append_if(broker, (*topic, *partition, *records), *holds, *acks)
+            }
             Operation::Close | Operation::Kill | Operation::PowerLoss { .. } => Ok(()),
         }
     }
@@ -345,7 +364,7 @@ impl Run {
         let base = self.end_of(broker, place);
         let values = self.values(records, bytes);
         let mut span = Span::begun(self.at());
-        let messages: Vec<_> = values.iter().map(Message::new).collect();
+        let messages: Vec<_> = values.iter().map(|value| message_of(value)).collect();
         let handle = broker.partition(NAMES[topic], place.1 as i32).map_err(|e| e.to_string())?;
         match handle.append(&messages, acks) {
             Ok(appended) if appended.base_offset == base => span.acked = Some(self.at()),
@@ -376,7 +395,7 @@ impl Run {
         for &(topic, partition, records) in parts {
             let Some(place) = self.place(topic, partition) else { continue };
             let values = self.values(records, bytes);
-            let messages: Vec<_> = values.iter().map(Message::new).collect();
+            let messages: Vec<_> = values.iter().map(|value| message_of(value)).collect();
             atomic.add(NAMES[topic], place.1 as i32, &messages).map_err(|e| e.to_string())?;
             let before = batches.iter().rev().find(|(other, _)| *other == place);
             let base = before.map_or_else(|| self.end_of(broker, place), |(_, b)| b.end());

@@ -3,6 +3,8 @@
 use fastrand::Rng;
 use ottla::Acks;
 
+use crate::exactly_once;
+
 /// The names of the topics that runs use.
 pub(crate) const NAMES: [&str; 3] = ["apples", "pears", "plums"];
 
@@ -53,6 +55,18 @@ pub(crate) enum Operation {
         parts: Vec<(usize, usize, usize)>,
         bytes: usize,
     },
+    Transaction {
+        staged: Staged,
+        ending: Ending,
+    },
+    /// An append with a condition, which holds or not.
+    AppendIf {
+        topic: usize,
+        partition: usize,
+        records: usize,
+        holds: bool,
+        acks: Acks,
+    },
     Checkpoint,
     Retention,
     /// Up to this many percent of what there is.
@@ -87,6 +101,25 @@ pub(crate) enum Operation {
     PowerLoss {
         choice: u64,
     },
+}
+
+/// What a transaction has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Staged {
+    /// Topic, partition, records.
+    pub(crate) parts: Vec<(usize, usize, usize)>,
+    /// The bytes of each record.
+    pub(crate) bytes: usize,
+    /// Group, topic, partition, percent of what there is.
+    pub(crate) offsets: Vec<(usize, usize, usize, i64)>,
+}
+
+/// What becomes of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Commit,
+    Abort,
+    Drop,
 }
 
 use Operation::{
@@ -130,6 +163,9 @@ pub(crate) fn fixed() -> Vec<Workload> {
         fixed("offsets", offsets(all, one)),
         fixed("offsets and cuts", offsets_and_cuts(all, one)),
     ]
+    .into_iter()
+    .chain(exactly_once::fixed())
+    .collect()
 }
 
 fn levels(all: Acks, one: Acks) -> Vec<Operation> {
@@ -368,7 +404,8 @@ fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
     let partition = rng.usize(..3);
     let bytes = [10, 60, 250, 700, 1400][rng.usize(..5)];
-    match rng.u32(..45) {
+    match rng.u32(..54) {
+        45.. => exactly_once::any(rng),
         40..=43 => commit_somewhere(rng, topic, partition),
         44 => DeleteOffset { group: rng.usize(..GROUPS.len()), topic, partition },
         0..=2 => any_create(rng),
