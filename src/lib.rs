@@ -102,6 +102,7 @@ pub use consumer::records::{ConsumerRecord, OwnedRecord, Records, RecordsIter};
 pub use consumer::snapshot::{Snapshot, SnapshotReader};
 #[cfg(feature = "async")]
 pub use consumer::stream::{ConsumerStream, PollFuture};
+pub use consumer::table::Table;
 pub use error::conflict::{Conflict, Expected, ExpectedVersion, MissedRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use group::assign::{

@@ -26,6 +26,7 @@ pub(crate) mod report;
 pub(crate) mod retention;
 pub(crate) mod snapshot;
 pub(crate) mod stream;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topics;

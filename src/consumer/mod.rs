@@ -32,6 +32,7 @@ pub(crate) mod source;
 #[cfg(feature = "async")]
 pub(crate) mod stream;
 mod subscribe;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@ mod idempotence;
 mod offsets;
 mod retention_groups;
 mod spills;
+mod tables;
 
 use std::sync::Arc;
 

@@ -1,0 +1,436 @@
+//! The newest value of each key, in memory: what a [`Table`](super::Table) holds.
+//!
+//! Keys and values lie one behind the other in chunks; a table of slots leads from a key's hash to
+//! its entry. So a record costs no allocation. What is superseded is marked dead where it lies, and
+//! when more bytes are dead than alive the chunks that have most of it are emptied. The invariant:
+//! the memory is at most twice what is alive, the slots and a few chunks more.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::key_hash::HashSecret;
+
+/// The bytes of a chunk; a larger entry has one of its own.
+const CHUNK_BYTES: usize = 1 << OFFSET_BITS;
+const OFFSET_BITS: u32 = 20;
+/// Hash (8), length of the key (4), length of the value with the mark of death (4).
+const HEADER_BYTES: usize = 16;
+const DEAD: u32 = 1 << 31;
+/// Entries start at multiples of this.
+const ALIGNMENT: usize = 8;
+const SLOTS_MIN: usize = 64;
+/// Dead bytes below this are not worth a collection.
+const DEAD_BYTES_MIN: usize = 2 * CHUNK_BYTES;
+/// A slot: 16 bits of the hash, then the place of the entry, which is never 0.
+const TAG_SHIFT: u32 = 48;
+const PLACE_MASK: u64 = (1 << TAG_SHIFT) - 1;
+
+/// From keys to values.
+pub(super) struct Values {
+    secret: HashSecret,
+    /// A power of two of them; 0 is empty.
+    slots: Vec<u64>,
+    len: usize,
+    /// The first is never used, so that no place is 0.
+    chunks: Vec<Chunk>,
+    /// Chunks without bytes.
+    free: Vec<usize>,
+    /// The chunk that is filled.
+    open: usize,
+    live_bytes: usize,
+    dead_bytes: usize,
+}
+
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    dead: usize,
+}
+
+/// Where an entry lies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(u64);
+
+impl Place {
+    fn new(chunk: usize, offset: usize) -> Place {
+        Place((chunk as u64) << OFFSET_BITS | offset as u64)
+    }
+
+    fn chunk(self) -> usize {
+        (self.0 >> OFFSET_BITS) as usize
+    }
+
+    fn offset(self) -> usize {
+        self.0 as usize & (CHUNK_BYTES - 1)
+    }
+}
+
+/// The numbers before an entry's key.
+#[derive(Clone, Copy)]
+struct Header {
+    hash: u64,
+    key_len: usize,
+    value_len: usize,
+    is_dead: bool,
+}
+
+impl Header {
+    #[inline]
+    fn of(bytes: &[u8]) -> Option<Header> {
+        let bytes = bytes.first_chunk::<HEADER_BYTES>()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+        let value_len = u32::from_le_bytes([m, n, o, p]);
+        Some(Header {
+            hash: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            key_len: u32::from_le_bytes([i, j, k, l]) as usize,
+            value_len: (value_len & !DEAD) as usize,
+            is_dead: value_len & DEAD != 0,
+        })
+    }
+
+    /// The bytes of the whole entry, with what is left free behind it.
+    fn size(self) -> usize {
+        size_of_entry(self.key_len, self.value_len)
+    }
+}
+
+fn size_of_entry(key_len: usize, value_len: usize) -> usize {
+    (HEADER_BYTES + key_len + value_len).next_multiple_of(ALIGNMENT)
+}
+
+impl Values {
+    pub(super) fn new(secret: HashSecret) -> Values {
+        Values {
+            secret,
+            slots: vec![0; SLOTS_MIN],
+            len: 0,
+            chunks: vec![Chunk::default()],
+            free: Vec::new(),
+            open: 0,
+            live_bytes: 0,
+            dead_bytes: 0,
+        }
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The memory that it takes, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let chunks: usize = self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum();
+        chunks + self.slots.capacity() * size_of::<u64>()
+    }
+
+    /// Forgets everything, and keeps the memory of the slots.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.chunks = vec![Chunk::default()];
+        self.free.clear();
+        (self.len, self.open, self.live_bytes, self.dead_bytes) = (0, 0, 0, 0);
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        let hash = self.hash(key);
+        let (_, place) = self.find(hash, key).ok()?;
+        let (header, bytes) = self.entry(place)?;
+        bytes.get(HEADER_BYTES + header.key_len..)?.get(..header.value_len)
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        self.secret.hash(key) as u64
+    }
+
+    /// Puts a value in the place of the one that the key had.
+    ///
+    /// # Errors
+    /// Limit if there is no memory.
+    #[inline]
+    pub(super) fn put(&mut self, hash: u64, key: &[u8], value: &[u8]) -> Result<()> {
+        if (self.len + 1) * 4 > self.slots.len() * 3 {
+            self.grow()?;
+        }
+        let found = self.find(hash, key);
+        let place = self.append(hash, key, value)?;
+        let slot = match found {
+            Ok((slot, old)) => {
+                self.bury(old);
+                slot
+            }
+            Err(slot) => {
+                self.len += 1;
+                slot
+            }
+        };
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = hash >> TAG_SHIFT << TAG_SHIFT | place.0;
+        }
+        if self.dead_bytes > self.live_bytes.max(DEAD_BYTES_MIN) { self.collect() } else { Ok(()) }
+    }
+
+    /// Takes a key out.
+    pub(super) fn remove(&mut self, hash: u64, key: &[u8]) {
+        let Ok((slot, place)) = self.find(hash, key) else { return };
+        self.bury(place);
+        self.len -= 1;
+        self.close_gap(slot);
+    }
+
+    /// All keys and values, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.chunks.iter().flat_map(|chunk| Entries { bytes: &chunk.bytes, at: 0 }).filter_map(
+            |(header, at, bytes)| {
+                if header.is_dead {
+                    return None;
+                }
+                let key = bytes.get(at + HEADER_BYTES..)?.get(..header.key_len)?;
+                let value = bytes.get(at + HEADER_BYTES + header.key_len..)?;
+                Some((key, value.get(..header.value_len)?))
+            },
+        )
+    }
+
+    /// The slot and the place of a key, or the slot where it belongs.
+    #[inline]
+    fn find(&self, hash: u64, key: &[u8]) -> std::result::Result<(usize, Place), usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while let Some(&slot) = self.slots.get(at) {
+            if slot == 0 {
+                break;
+            }
+            if slot >> TAG_SHIFT == hash >> TAG_SHIFT {
+                let place = Place(slot & PLACE_MASK);
+                let is_it = self.entry(place).is_some_and(|(header, bytes)| {
+                    bytes.get(HEADER_BYTES..HEADER_BYTES + header.key_len) == Some(key)
+                });
+                if is_it {
+                    return Ok((at, place));
+                }
+            }
+            at = (at + 1) & mask;
+        }
+        Err(at)
+    }
+
+    #[inline]
+    fn entry(&self, place: Place) -> Option<(Header, &[u8])> {
+        let bytes = self.chunks.get(place.chunk())?.bytes.get(place.offset()..)?;
+        Some((Header::of(bytes)?, bytes))
+    }
+
+    /// Marks an entry as dead.
+    fn bury(&mut self, place: Place) {
+        let Some(chunk) = self.chunks.get_mut(place.chunk()) else { return };
+        let Some(bytes) = chunk.bytes.get_mut(place.offset()..) else { return };
+        let Some(header) = Header::of(bytes) else { return };
+        // The highest bit of the last byte.
+        if let Some(byte) = bytes.get_mut(HEADER_BYTES - 1) {
+            *byte |= 0x80;
+        }
+        chunk.dead += header.size();
+        self.dead_bytes += header.size();
+        self.live_bytes -= header.size();
+    }
+
+    /// Moves the entries behind an emptied slot up, so that every search still finds its own.
+    fn close_gap(&mut self, slot: usize) {
+        let mask = self.slots.len() - 1;
+        let (mut gap, mut at) = (slot, slot);
+        loop {
+            at = (at + 1) & mask;
+            let Some(&next) = self.slots.get(at).filter(|&&next| next != 0) else { break };
+            let Some((header, _)) = self.entry(Place(next & PLACE_MASK)) else { break };
+            let home = header.hash as usize & mask;
+            // Not if its search would begin behind the gap.
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
+                if let Some(slot) = self.slots.get_mut(gap) {
+                    *slot = next;
+                }
+                gap = at;
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(gap) {
+            *slot = 0;
+        }
+    }
+
+    fn append(&mut self, hash: u64, key: &[u8], value: &[u8]) -> Result<Place> {
+        let lengths = (u32::try_from(key.len()), u32::try_from(value.len()));
+        let (Ok(key_len), Ok(value_len)) = lengths else { return Err(no_memory(value.len())) };
+        let size = size_of_entry(key.len(), value.len());
+        let chunk = if size > CHUNK_BYTES {
+            self.new_chunk(size)?
+        } else {
+            let open = self.chunks.get(self.open).map_or(usize::MAX, |open| open.bytes.len());
+            if self.open == 0 || open.saturating_add(size) > CHUNK_BYTES {
+                self.open = self.new_chunk(CHUNK_BYTES)?;
+            }
+            self.open
+        };
+        let bytes = &mut self.chunks[chunk].bytes;
+        let place = Place::new(chunk, bytes.len());
+        let end = bytes.len() + size;
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        bytes.extend_from_slice(&key_len.to_le_bytes());
+        bytes.extend_from_slice(&value_len.to_le_bytes());
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(value);
+        bytes.resize(end, 0);
+        self.live_bytes += size;
+        Ok(place)
+    }
+
+    fn new_chunk(&mut self, capacity: usize) -> Result<usize> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(capacity).map_err(|_| no_memory(capacity))?;
+        let chunk = Chunk { bytes, dead: 0 };
+        match self.free.pop() {
+            Some(index) => {
+                self.chunks[index] = chunk;
+                Ok(index)
+            }
+            None => {
+                self.chunks.push(chunk);
+                Ok(self.chunks.len() - 1)
+            }
+        }
+    }
+
+    /// Twice as many slots. The entries are walked as they lie, which is quicker than by slots.
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        let count = self.slots.len() * 2;
+        let mut slots: Vec<u64> = Vec::new();
+        slots.try_reserve_exact(count).map_err(|_| no_memory(count))?;
+        slots.resize(count, 0);
+        let mask = count - 1;
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            for (header, offset, _) in (Entries { bytes: &chunk.bytes, at: 0 }) {
+                if header.is_dead {
+                    continue;
+                }
+                let mut at = header.hash as usize & mask;
+                while slots[at] != 0 {
+                    at = (at + 1) & mask;
+                }
+                let place = Place::new(index, offset);
+                slots[at] = header.hash >> TAG_SHIFT << TAG_SHIFT | place.0;
+            }
+        }
+        self.slots = slots;
+        Ok(())
+    }
+
+    /// Empties the chunks of which a quarter or more is dead.
+    #[cold]
+    fn collect(&mut self) -> Result<()> {
+        for index in 1..self.chunks.len() {
+            let Some(chunk) = self.chunks.get_mut(index) else { break };
+            if chunk.dead == 0 || chunk.dead < chunk.bytes.len() / 4 || index == self.open {
+                continue;
+            }
+            let chunk = std::mem::take(chunk);
+            for (header, at, bytes) in (Entries { bytes: &chunk.bytes, at: 0 }) {
+                if header.is_dead {
+                    self.dead_bytes -= header.size();
+                    continue;
+                }
+                let start = at + HEADER_BYTES;
+                let (key, value) = bytes[start..].split_at(header.key_len);
+                let place = self.append(header.hash, key, &value[..header.value_len])?;
+                self.live_bytes -= header.size();
+                self.lead_to(header.hash, Place::new(index, at), place);
+            }
+            self.free.push(index);
+        }
+        Ok(())
+    }
+
+    /// An entry was moved.
+    fn lead_to(&mut self, hash: u64, from: Place, to: Place) {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while let Some(slot) = self.slots.get_mut(at).filter(|slot| **slot != 0) {
+            if *slot & PLACE_MASK == from.0 {
+                *slot = *slot & !PLACE_MASK | to.0;
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+}
+
+/// The entries of a chunk, dead ones too: header, position, and the bytes of the chunk.
+struct Entries<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (Header, usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at;
+        let header = Header::of(self.bytes.get(at..)?)?;
+        self.at += header.size();
+        Some((header, at, self.bytes))
+    }
+}
+
+#[cold]
+fn no_memory(bytes: usize) -> Error {
+    Error::new(ErrorKind::Limit, format!("no memory for {bytes} more bytes of a table"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn it_holds_what_a_plain_map_holds_and_frees_what_is_dead() {
+        let seed = std::env::var("OTTLA_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        println!("OTTLA_SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for keys in [1, 10, 1_000, 20_000] {
+            let mut values = Values::new(HashSecret::of_bytes([keys as u8; 16]));
+            let mut plain: HashMap<Vec<u8>, Vec<u8>> = HashMap::new();
+            for step in 0..60_000 {
+                let number = random.u32(0..keys);
+                let key =
+                    [number.to_be_bytes().as_slice(), &vec![7; number as usize % 20]].concat();
+                let hash = values.hash(&key);
+                if random.u8(0..5) == 0 {
+                    values.remove(hash, &key);
+                    plain.remove(&key);
+                } else {
+                    let large = if step % 10_000 == 0 { CHUNK_BYTES } else { 0 };
+                    let value = vec![random.u8(..); random.usize(0..300) + large];
+                    values.put(hash, &key, &value).unwrap();
+                    plain.insert(key, value);
+                }
+                assert_eq!(values.len(), plain.len());
+            }
+            for (key, value) in &plain {
+                assert_eq!(values.get(key), Some(&value[..]));
+            }
+            assert_eq!(values.get(b"another"), None);
+            let mut seen: Vec<_> = values.iter().collect();
+            let mut expected: Vec<_> =
+                plain.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+            seen.sort();
+            expected.sort();
+            assert!(seen == expected, "{keys} keys");
+            let alive: usize =
+                plain.iter().map(|(key, value)| size_of_entry(key.len(), value.len())).sum();
+            assert_eq!(values.live_bytes, alive);
+            let bound = 2 * alive.max(DEAD_BYTES_MIN) + 3 * CHUNK_BYTES + values.slots.len() * 8;
+            assert!(values.memory_bytes() <= bound, "{} of {bound}", values.memory_bytes());
+            values.clear();
+            assert_eq!((values.len(), values.iter().count()), (0, 0));
+        }
+    }
+}
