@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ottla::env::planted::wake;
 
 use crate::schedules::{alone, explore};
-use crate::{checkpoints, closing, commits, groups, offsets, readers};
+use crate::{checkpoints, closing, commits, groups, offsets, readers, transactions};
 
 /// Up to so many schedules are tried before a bug counts as not found.
 const SCHEDULES_MAX: usize = 20_000;
 
 /// The bugs, and the scenario that each breaks.
-const BUGS: [(&str, fn()); 17] = [
+const BUGS: [(&str, fn()); 23] = [
     ("woken_before_the_end", readers::tailing),
     ("mark_cleared_before_waiting", readers::tailing),
     ("ends_one_by_one", commits::seen_together),
@@ -30,6 +30,12 @@ const BUGS: [(&str, fn()); 17] = [
     ("acked_when_queued", groups::commits_without_waiting),
     ("offset_shown_before_sync", offsets::seen_survives),
     ("cut_before_offsets", offsets::beside_a_cut),
+    ("stale_generation_committed", transactions::beside_a_rebalance),
+    ("leader_not_passed", transactions::beside_a_fence),
+    ("fenced_producer_commits", transactions::beside_a_fence),
+    ("ended_under_its_commit", transactions::beside_an_abort),
+    ("snapshot_end_by_end", transactions::beside_a_snapshot),
+    ("offsets_in_a_frame_of_their_own", transactions::beside_a_snapshot),
 ];
 
 /// The schedules of the bug that is awake.

@@ -32,4 +32,6 @@ mod schedules;
 #[cfg(shuttle)]
 mod topics;
 #[cfg(shuttle)]
+mod transactions;
+#[cfg(shuttle)]
 mod world;

@@ -7,6 +7,7 @@
 //! offsets.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::commit::ticket::Part;
@@ -82,7 +83,17 @@ impl StagedOffsets {
         if self.group != later.group || slot_of(self) != slot_of(&later) {
             return Some(later);
         }
-        self.offsets.extend(later.offsets);
+        for (partition, newer) in later.offsets {
+            match self.offsets.entry(partition) {
+                Entry::Vacant(place) => drop(place.insert(newer)),
+                Entry::Occupied(mut known) if known.get().taking == newer.taking => {
+                    known.insert(newer);
+                }
+                // It was lost in between: what was read before must not be committed, and the
+                // number that is over sees to it.
+                Entry::Occupied(_) => {}
+            }
+        }
         None
     }
 
