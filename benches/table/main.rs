@@ -1,7 +1,7 @@
 //! `cargo bench --bench table`: every promise about speed and memory, each as a ratio against a
 //! raw baseline that runs in the same minutes on the same machine.
 //!
-//! Arguments are parts of row names (`append`, `durable`, `conditional`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
+//! Arguments are parts of row names (`append`, `durable`, `conditional`, `transaction`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
 //! `memory`); none: all rows. `--write-docs` renews docs/performance.svg and the table in
 //! docs/PERFORMANCE.md. Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
 
@@ -33,6 +33,7 @@ mod report;
 mod scene;
 mod settings;
 mod tail;
+mod transaction;
 
 use std::time::Instant;
 
@@ -45,7 +46,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 24] = [
+const GROUPS: [Group; 26] = [
     ("append-1000x100", append::thousand_small),
     ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
@@ -55,6 +56,8 @@ const GROUPS: [Group; 24] = [
     ("durable-16-threads", durable::sixteen_threads),
     ("durable-100", durable::hundred),
     ("conditional", conditional::append),
+    ("transaction-latency", transaction::latency),
+    ("transaction-16-threads", transaction::sixteen_threads),
     ("produce-send", producer::sending),
     ("produce-wait", producer::waiting),
     ("read-100", read::small),

@@ -155,6 +155,34 @@ fn one_condition_that_does_not_hold_refuses_everything() {
 }
 
 #[test]
+fn of_two_who_saw_the_same_version_of_a_key_one_commits() {
+    let world = World::new();
+    let config = TopicConfig::new().partitions(4).key_index(true);
+    world.broker.create_topic("accounts", config).unwrap();
+    let begin = |value: &str| {
+        let mut transaction = world.broker.transaction().unwrap();
+        for account in ["alice", "bob"] {
+            let version = world.broker.stream("accounts", account).unwrap().version().unwrap();
+            transaction.expect_version("accounts", account, version).unwrap();
+            transaction.send(Record::new("accounts", value).key(account)).unwrap();
+        }
+        transaction
+    };
+    for _ in 0..2 {
+        let (mut first, mut second) = (begin("first"), begin("second"));
+        first.commit().unwrap();
+        let error = second.commit().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let missed = &error.conflict().unwrap().records;
+        assert_eq!(missed[0].value.as_deref(), Some(b"first".as_slice()));
+    }
+    assert_eq!(values(&world.broker, "accounts"), ["first"; 4]);
+    let mut transaction = world.broker.transaction().unwrap();
+    let wrong = transaction.expect_version("orders", "alice", None);
+    refused(wrong, ErrorKind::InvalidInput, "ottla.key.index");
+}
+
+#[test]
 fn a_closed_broker_ends_what_was_open() {
     let world = World::new();
     let mut transaction = world.broker.transaction().unwrap();
