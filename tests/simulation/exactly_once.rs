@@ -1,11 +1,14 @@
-//! Runs around transactions and conditions: some fixed ones, and what a run from a
+//! Runs around transactions, conditions and compaction: some fixed ones, and what a run from a
 //! seed takes of them.
 
 use fastrand::Rng;
 use ottla::Acks;
 
 use crate::workload::{Ending, GROUPS, NAMES, Operation, Staged, Workload};
-use Operation::{Append, AppendIf, Checkpoint, Close, Create, Delete, Kill, PowerLoss, Truncate};
+use Operation::{
+    Append, AppendIf, Checkpoint, Close, Compact, Create, CreateCompacted, Delete, Kill, PowerLoss,
+    Retention, Truncate,
+};
 
 const ALL: Acks = Acks::All;
 const ONE: Acks = Acks::Leader;
@@ -19,6 +22,8 @@ pub(crate) fn fixed() -> Vec<Workload> {
         fixed("spilled transactions", spilled()),
         fixed("spills and sessions", spills_and_sessions()),
         fixed("conditions", conditions()),
+        fixed("compaction", compaction()),
+        fixed("compacted transactions", compacted_transactions()),
     ]
 }
 
@@ -50,6 +55,7 @@ fn transactions() -> Vec<Operation> {
         transaction(200, &[(1, 100)], Ending::Commit),
         Checkpoint,
         transaction(60, &[], Ending::Drop),
+        transaction(60, &[(0, 100)], Ending::Conflict),
         transaction(60, &[(0, 100), (1, 30)], Ending::Commit),
         Operation::Commit { group: 0, topic: 0, partition: 0, percent: 80 },
         transaction(300, &[(0, 100)], Ending::Commit),
@@ -72,6 +78,7 @@ fn spilled() -> Vec<Operation> {
         append(1, 0, 1, ALL),
         transaction(LARGE, &[(1, 100)], Ending::Commit),
         transaction(LARGE, &[], Ending::Drop),
+        transaction(LARGE, &[(0, 100)], Ending::Conflict),
         append(0, 1, 1, ALL),
     ]
 }
@@ -118,18 +125,57 @@ fn conditions() -> Vec<Operation> {
     ]
 }
 
+fn compaction() -> Vec<Operation> {
+    let mut operations =
+        vec![CreateCompacted { topic: 0, partitions: 1, segment_bytes: 500, deletes: false }];
+    for round in 0..6 {
+        operations.push(append(0, 0, 3, if round % 2 == 0 { ALL } else { ONE }));
+    }
+    operations.extend([Compact { topic: 0 }, append(0, 0, 2, ALL), append(0, 0, 2, ONE)]);
+    operations.extend([Compact { topic: 0 }, Close, append(0, 0, 3, ALL), Compact { topic: 0 }]);
+    operations.extend([append(0, 0, 1, ONE), Kill, append(0, 0, 2, ONE), Compact { topic: 0 }]);
+    operations.push(append(0, 0, 1, ALL));
+    operations
+}
+
+fn compacted_transactions() -> Vec<Operation> {
+    vec![
+        CreateCompacted { topic: 0, partitions: 2, segment_bytes: 600, deletes: false },
+        CreateCompacted { topic: 1, partitions: 1, segment_bytes: 600, deletes: true },
+        append(0, 0, 3, ALL),
+        transaction(100, &[(0, 100)], Ending::Commit),
+        transaction(LARGE, &[(0, 50)], Ending::Commit),
+        Compact { topic: 0 },
+        transaction(100, &[(1, 100)], Ending::Commit),
+        append(1, 0, 2, ONE),
+        Compact { topic: 1 },
+        Operation::Alter { topic: 1, retention_bytes: 900 },
+        transaction(300, &[(0, 100)], Ending::Commit),
+        Compact { topic: 0 },
+        Retention,
+        append(0, 0, 2, ALL),
+    ]
+}
+
 /// One of them from a seed.
 pub(crate) fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
-    match rng.u32(..9) {
+    match rng.u32(..15) {
         0..=5 => any_transaction(rng),
-        _ => AppendIf {
+        6..=8 => AppendIf {
             topic,
             partition: rng.usize(..3),
             records: rng.usize(1..3),
             holds: rng.u32(..4) > 0,
             acks: if rng.bool() { ALL } else { ONE },
         },
+        9..=10 => CreateCompacted {
+            topic,
+            partitions: rng.i32(1..=2),
+            segment_bytes: [300, 600, 1500][rng.usize(..3)],
+            deletes: rng.bool(),
+        },
+        _ => Compact { topic },
     }
 }
 
@@ -142,7 +188,11 @@ fn any_transaction(rng: &mut Rng) -> Operation {
     };
     let offsets = (0..rng.usize(..3)).map(|_| offset(rng)).collect();
     let bytes = [40, 40, 250, 700, LARGE][rng.usize(..5)];
-    let endings = [Ending::Commit, Ending::Commit, Ending::Commit, Ending::Abort, Ending::Drop];
-    let ending = endings[rng.usize(..endings.len())];
+    let ending = match rng.u32(..9) {
+        0 => Ending::Abort,
+        1 => Ending::Drop,
+        2 => Ending::Conflict,
+        _ => Ending::Commit,
+    };
     Operation::Transaction { staged: Staged { parts, bytes, offsets }, ending }
 }

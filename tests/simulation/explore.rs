@@ -35,6 +35,7 @@ fn explorer(seed: u64, power_losses: u32) -> Explorer {
         power_losses,
         kills: if power_losses > 1 { 2 } else { 1 },
         nested: 1,
+        positions_one_in: if power_losses > 1 { 1 } else { 2 },
         exhaustive_up_to: power_losses,
         threads: threads.unwrap_or(2),
         ..Explorer::new(seed)

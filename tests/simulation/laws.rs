@@ -3,11 +3,12 @@
 //! Prefix: a partition holds the first batches of the model, whole, byte for byte. Acked is there:
 //! what a level promises survives the faults that it names. All or nothing: an atomic append is in
 //! all of its partitions or in none, and so is a transaction, with its offsets. Topics: made ones are there, deleted ones are not. The law of
-//! committed offsets is in `offsets`.
+//! committed offsets is in `offsets`, that of compaction in `compacted`.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Model, PartitionModel, SeenPartition, SeenTopic, TopicModel};
+use crate::run::key_of;
 use crate::transactions::note_offsets;
 
 /// Holds all laws against what was seen after a crash at this position.
@@ -118,11 +119,13 @@ fn hold_partition(
         ));
     }
     partition.hold_offsets(at, seen)?;
+    partition.hold_compacted(at, seen)?;
     hold_prefix(partition, at, seen)
 }
 
 fn hold_prefix(partition: &PartitionModel, at: i64, seen: &SeenPartition) -> Result<(), String> {
-    let mut records = seen.records.iter();
+    let mut records = seen.records.iter().peekable();
+    let newest = partition.newest_below(at, seen);
     let mut end = seen.start;
     for batch in partition.batches.iter().filter(|batch| batch.may(at)) {
         if batch.end() <= seen.start || batch.base >= seen.end {
@@ -134,6 +137,11 @@ fn hold_prefix(partition: &PartitionModel, at: i64, seen: &SeenPartition) -> Res
         }
         for (offset, value) in (batch.base..).zip(&batch.values) {
             if offset < seen.start {
+                continue;
+            }
+            let is_next = records.peek().is_some_and(|(next, _)| *next == offset);
+            if !is_next && newest.get(key_of(value)).is_some_and(|newest| *newest > offset) {
+                // Compacted: the newest of its key has to be there.
                 continue;
             }
             match records.next() {

@@ -3,6 +3,7 @@
 //! to run it long and how to replay a failure.
 
 mod check;
+mod compacted;
 mod compaction;
 mod exactly_once;
 mod explore;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ottla::{Acks, ProducerIdentity, TopicId};
 
+use crate::compacted::Compacted;
 pub(crate) use crate::offsets::Committed;
 use crate::retries::Stamp;
 
@@ -116,6 +117,7 @@ pub(crate) struct PartitionModel {
     pub(crate) producer: Option<ProducerIdentity>,
     /// What groups committed, in order.
     pub(crate) committed: Vec<Committed>,
+    pub(crate) compactions: Vec<Compacted>,
 }
 
 impl PartitionModel {
@@ -126,6 +128,7 @@ impl PartitionModel {
             starts: Vec::new(),
             producer: None,
             committed: Vec::new(),
+            compactions: Vec::new(),
         }
     }
 }
@@ -138,6 +141,8 @@ pub(crate) struct TopicModel {
     pub(crate) id: Option<TopicId>,
     pub(crate) created: Span,
     pub(crate) deleted: Option<Span>,
+    /// Whether it may be compacted.
+    pub(crate) compacted: bool,
     pub(crate) partitions: Vec<PartitionModel>,
     /// What `retention.bytes` was set to.
     pub(crate) settings: Vec<(String, Span)>,
@@ -294,7 +299,12 @@ impl PartitionModel {
             let span = committed.span.after_crash(at, committed.span.must(at))?;
             Some(Committed { span, ..committed.clone() })
         });
+        let compactions = self.compactions.iter().filter_map(|compacted| {
+            let span = compacted.span.after_crash(at, compacted.span.must(at))?;
+            Some(Compacted { span, ..*compacted })
+        });
         Some(PartitionModel {
+            compactions: compactions.collect(),
             span: self.span.after_crash(at, self.span.must(at))?,
             batches: batches.collect(),
             starts: starts.collect(),

@@ -200,7 +200,11 @@ impl Run {
     fn change(&mut self, broker: &Broker, operation: &Operation) -> Result<(), String> {
         match operation {
             Operation::Create { topic, partitions, segment_bytes } => {
-                self.create(broker, NAMES[*topic], *partitions, *segment_bytes)
+                self.create(broker, NAMES[*topic], *partitions, (*segment_bytes, "delete"))
+            }
+            Operation::CreateCompacted { topic, partitions, segment_bytes, deletes } => {
+                let policy = if *deletes { "compact,delete" } else { "compact" };
+                self.create(broker, NAMES[*topic], *partitions, (*segment_bytes, policy))
             }
             Operation::Delete { topic } => self.delete(broker, NAMES[*topic]),
             Operation::AddPartition { topic } => self.add_partition(broker, NAMES[*topic]),
@@ -241,6 +245,7 @@ impl Run {
             Operation::AppendIf { topic, partition, records, holds, acks } => {
                 self.append_if(broker, (*topic, *partition, *records), *holds, *acks)
             }
+            Operation::Compact { topic } => self.compact(broker, *topic),
             Operation::Close | Operation::Kill | Operation::PowerLoss { .. } => Ok(()),
         }
     }
@@ -250,7 +255,7 @@ impl Run {
         broker: &Broker,
         name: &str,
         partitions: i32,
-        segment_bytes: u32,
+        (segment_bytes, policy): (u32, &str),
     ) -> Result<(), String> {
         if broker.describe_topic(name).is_ok() {
             return Ok(());
@@ -259,6 +264,7 @@ impl Run {
             .partitions(partitions)
             .set("internal.segment.bytes", &segment_bytes.to_string())
             .and_then(|config| config.set("index.interval.bytes", "150"))
+            .and_then(|config| config.set("cleanup.policy", policy))
             .map_err(|e| e.to_string())?;
         let mut span = Span::begun(self.at());
         let outcome = broker.create_topic(name, config);
@@ -280,6 +286,7 @@ impl Run {
             id,
             created: span,
             deleted: None,
+            compacted: policy != "delete",
             partitions: (0..partitions).map(|_| PartitionModel::new(span)).collect(),
             settings: Vec::new(),
         });

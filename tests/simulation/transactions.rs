@@ -43,6 +43,33 @@ impl Run {
             Ending::Drop => Ok(()),
             Ending::Abort => transaction.abort().map_err(|error| format!("abort: {error}")),
             Ending::Commit => self.commit_transaction(broker, transaction, changes),
+            Ending::Conflict => self.conflict(broker, transaction, &changes),
+        }
+    }
+
+    /// Commits under conditions of which the last does not hold.
+    fn conflict(
+        &mut self,
+        broker: &Broker,
+        mut transaction: Transaction,
+        changes: &Changes,
+    ) -> Result<(), String> {
+        let mut ends: Vec<_> = changes.values.keys().map(|&place| (place, 0)).collect();
+        for (place, end) in &mut ends {
+            *end = self.end_of(broker, *place);
+        }
+        let Some((_, last)) = ends.last_mut() else { return Ok(()) };
+        *last += 1;
+        for ((topic, partition), end) in ends {
+            let name = self.model.topics[topic].name.clone();
+            if let Err(error) = transaction.expect_end(&name, partition as i32, end) {
+                return self.note_failure(error).map(drop);
+            }
+        }
+        match transaction.commit() {
+            Ok(written) => Err(format!("{written:?} although a condition does not hold")),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            Err(error) => self.note_failure(error).map(drop),
         }
     }
 

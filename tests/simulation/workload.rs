@@ -55,6 +55,16 @@ pub(crate) enum Operation {
         parts: Vec<(usize, usize, usize)>,
         bytes: usize,
     },
+    /// A topic that keeps the newest record of each key.
+    CreateCompacted {
+        topic: usize,
+        partitions: i32,
+        segment_bytes: u32,
+        deletes: bool,
+    },
+    Compact {
+        topic: usize,
+    },
     Transaction {
         staged: Staged,
         ending: Ending,
@@ -120,6 +130,8 @@ pub(crate) enum Ending {
     Commit,
     Abort,
     Drop,
+    /// It asks for an end that a partition does not have, and is refused.
+    Conflict,
 }
 
 use Operation::{
@@ -404,7 +416,7 @@ fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
     let partition = rng.usize(..3);
     let bytes = [10, 60, 250, 700, 1400][rng.usize(..5)];
-    match rng.u32(..54) {
+    match rng.u32(..60) {
         45.. => exactly_once::any(rng),
         40..=43 => commit_somewhere(rng, topic, partition),
         44 => DeleteOffset { group: rng.usize(..GROUPS.len()), topic, partition },

@@ -33,6 +33,8 @@ pub struct Explorer {
     /// Up to so many states, all that a power loss may leave are visited instead of drawn.
     /// Default: 0, all are drawn.
     pub exhaustive_up_to: u32,
+    /// Only one in so many positions, which ones the seed decides. Default: 1, all of them.
+    pub positions_one_in: usize,
     /// Threads that share the positions. Default: 1.
     pub threads: usize,
 }
@@ -73,6 +75,7 @@ impl Explorer {
             nested: 1,
             depth_max: 3,
             exhaustive_up_to: 0,
+            positions_one_in: 1,
             threads: 1,
         }
     }
@@ -149,11 +152,14 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
         let threads = self.explorer.threads.max(1);
         let entries = Arc::clone(&self.recording.entries);
         let mut state = (*self.recording.start).clone();
+        let one_in = self.explorer.positions_one_in.max(1);
+        let first = usize::try_from(self.explorer.seed % one_in as u64).unwrap_or(0);
         for position in 0..=entries.len() {
             if position > 0 {
                 state.apply(&entries[position - 1]);
             }
-            if position % threads == thread && !stop.load(Ordering::Relaxed) {
+            let is_meant = position % one_in == first && position / one_in % threads == thread;
+            if is_meant && !stop.load(Ordering::Relaxed) {
                 self.crash_at(position, &state, entries.get(position))?;
             }
         }
