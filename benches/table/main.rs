@@ -1,9 +1,10 @@
 //! `cargo bench --bench table`: every promise about speed and memory, each as a ratio against a
 //! raw baseline that runs in the same minutes on the same machine.
 //!
-//! Arguments are parts of row names (`append`, `durable`, `conditional`, `transaction`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
-//! `memory`); none: all rows. `--write-docs` renews docs/performance.svg and the table in
-//! docs/PERFORMANCE.md. Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
+//! Arguments are parts of row names (`append`, `durable`, `conditional`, `transaction`, `stream`,
+//! `produce`, `read`, `tail`, `group`, `compact`, `table`, `open`, `codec`, `idle`, `memory`); none:
+//! all rows. `--write-docs` renews docs/performance.svg and the table in docs/PERFORMANCE.md.
+//! Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
 
 #![allow(
     clippy::disallowed_methods,
@@ -18,6 +19,7 @@ mod append;
 #[path = "../baseline/mod.rs"]
 mod baseline;
 mod codec;
+mod compact;
 mod conditional;
 mod durable;
 mod groups;
@@ -46,7 +48,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 26] = [
+const GROUPS: [Group; 28] = [
     ("append-1000x100", append::thousand_small),
     ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
@@ -68,6 +70,8 @@ const GROUPS: [Group; 26] = [
     ("group-poll", groups::poll),
     ("group-commit", groups::commit),
     ("group-rebalance", groups::rebalance),
+    ("compact-half", compact::superseded_half),
+    ("table-view", compact::table_view),
     ("codec-json", codec::json),
     ("open-size", open::by_size),
     ("open-killed", open::killed),
