@@ -347,6 +347,11 @@ impl BatchBuilder {
         Ok(batch)
     }
 
+    /// What its buffers take in memory.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.plain.capacity() + self.compressed.capacity()
+    }
+
     /// Gives a buffer back that [`take`](Self::take) handed out, so that the next batch needs no
     /// new one. Between batches only: a batch that is under way keeps what it has.
     pub fn recycle(&mut self, mut buffer: Vec<u8>) {

@@ -18,6 +18,9 @@ use crate::transaction::staging::{Ending, Staging};
 /// More builders than this are not kept for the transactions to come.
 const SPARE_BUILDERS_MAX: usize = 64;
 
+/// Nor those with larger buffers: what one large transaction needed is not held for ever.
+const SPARE_BYTES_MAX: usize = 64 << 10;
+
 /// All open transactions of a broker.
 pub(crate) struct OpenTransactions {
     pub(super) limits: TransactionLimits,
@@ -108,6 +111,9 @@ impl OpenTransactions {
 
     /// Keeps a builder for another transaction.
     pub(super) fn keep(&self, builder: BatchBuilder) {
+        if builder.capacity_bytes() > SPARE_BYTES_MAX {
+            return;
+        }
         let mut spare = self.spare.lock();
         if spare.len() < SPARE_BUILDERS_MAX {
             spare.push(builder);
