@@ -18,7 +18,8 @@
 //! Invariant: a file that a frame may name is removed only after step 4; and nothing is removed once
 //! the session is over, as the directory may be somebody else's by then.
 
-use std::sync::{Arc, Weak};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::commit::Committer;
 use crate::commit::ticket::{Part, Payload};
@@ -49,8 +50,8 @@ pub(super) struct Spills {
 struct SpillsState {
     /// What the next file is called, if that name is free.
     next_number: u64,
-    /// All that may have a file.
-    live: Vec<Weak<Spill>>,
+    /// The numbers of all that may have a file.
+    live: BTreeSet<u64>,
     /// Those that a frame may name, each with the LSN of that frame.
     named: Vec<(u64, Arc<Spill>)>,
     /// The session has ended: nothing is made or removed any more.
@@ -272,10 +273,13 @@ impl Progress {
 
 impl Drop for Spill {
     fn drop(&mut self) {
-        let state = self.owner.state.lock();
-        if !state.over && !self.named.load(Ordering::Acquire) {
-            // What cannot be removed is removed by the next open.
-            let _ = self.owner.env.vfs.remove_file(&self.name);
+        let mut state = self.owner.state.lock();
+        // What cannot be removed now is removed by the close, or by the next open.
+        if !state.over
+            && !self.named.load(Ordering::Acquire)
+            && self.owner.env.vfs.remove_file(&self.name).is_ok()
+        {
+            state.live.remove(&self.number);
         }
     }
 }
@@ -283,7 +287,7 @@ impl Drop for Spill {
 impl Spills {
     pub(super) fn new(env: &Env, poison: &Arc<Poison>) -> Arc<Spills> {
         let (next_number, over) = (0, false);
-        let state = SpillsState { next_number, live: Vec::new(), named: Vec::new(), over };
+        let state = SpillsState { next_number, live: BTreeSet::new(), named: Vec::new(), over };
         Arc::new(Spills { env: env.clone(), poison: Arc::clone(poison), state: Mutex::new(state) })
     }
 
@@ -315,23 +319,23 @@ impl Spills {
                 Err(error) => return Err(failed(error, &name)),
             }
         };
+        state.live.insert(number);
         let header = SpillHeader { number, salt }.encode();
         if let Err(error) = write_all_at(&*file, &header, 0) {
-            let _ = vfs.remove_file(&name);
+            if vfs.remove_file(&name).is_ok() {
+                state.live.remove(&number);
+            }
             return Err(failed(error, &name));
         }
         let end = SPILL_HEADER_BYTES as u64;
-        let spill = Arc::new(Spill {
+        Ok(Arc::new(Spill {
             owner: Arc::clone(spills),
             number,
             name,
             file,
             progress: Mutex::new(Progress { end, synced_to: 0, lost: None }),
             named: AtomicBool::new(false),
-        });
-        state.live.retain(|live| live.strong_count() > 0);
-        state.live.push(Arc::downgrade(&spill));
-        Ok(spill)
+        }))
     }
 
     /// A frame with this LSN is about to name these.
@@ -383,11 +387,12 @@ impl Spills {
     /// # Errors
     /// If one cannot be removed.
     pub(super) fn remove_all(&self) -> Result<()> {
-        let spills = self.end();
-        for spill in &spills {
-            match self.env.vfs.remove_file(&spill.name) {
+        let vfs = &self.env.vfs;
+        for name in self.end().into_iter().map(file_names::spill_file) {
+            match vfs.remove_file(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(spill.io(error, "cannot remove a spill file"));
+                    let error = Error::io(error, "cannot remove a spill file");
+                    return Err(error.at_file(vfs.describe(&name)));
                 }
                 _ => {}
             }
@@ -395,16 +400,15 @@ impl Spills {
         Ok(())
     }
 
-    /// From now on nothing is made or removed. Returns what there is.
-    pub(super) fn end(&self) -> Vec<Arc<Spill>> {
+    /// From now on nothing is made or removed. Returns the numbers of those that are there.
+    pub(super) fn end(&self) -> BTreeSet<u64> {
         let mut state = self.state.lock();
         state.over = true;
         let named = std::mem::take(&mut state.named);
         let live = std::mem::take(&mut state.live);
-        let spills = live.iter().filter_map(Weak::upgrade).collect();
         // The last owner takes the lock.
         drop(state);
         drop(named);
-        spills
+        live
     }
 }

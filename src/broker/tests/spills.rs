@@ -123,6 +123,21 @@ fn an_aborted_spill_leaves_nothing_and_one_after_the_close_touches_nothing() {
     assert_eq!(words(&third), [[""; 0]; 2]);
 }
 
+#[test]
+fn a_spill_that_could_not_be_removed_goes_with_the_close() {
+    let world = SimEnv::new(1);
+    let broker = with_orders(world.env()).unwrap();
+    let mut aborted = broker.engine.committer.new_spill().unwrap();
+    let parts = spill(&broker, &mut aborted, "aborted").unwrap();
+    world.disk.plan(Fault::new(Effect::Errno(libc::EIO)).on(Call::RemoveFile).at_path(".spill"));
+    drop((parts, aborted));
+    assert_eq!(names(&world.env()).len(), 1);
+    broker.close().unwrap();
+    assert_eq!(names(&world.env()), [""; 0]);
+    let broker = options().open_in(world.env()).unwrap();
+    assert!(broker.recovery_report().quarantined.is_empty());
+}
+
 /// A world in which a commit was acked, is not checkpointed, and the power is lost.
 fn crashed() -> SimEnv {
     let world = SimEnv::new(1);
