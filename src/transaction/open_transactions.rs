@@ -25,8 +25,7 @@ const SPARE_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct OpenTransactions {
     pub(super) limits: TransactionLimits,
     open: Mutex<Open>,
-    /// The newest holder of each transactional id.
-    holders: Mutex<HashMap<Arc<str>, u64>>,
+    holders: Mutex<Holders>,
     spare: Mutex<Vec<BatchBuilder>>,
 }
 
@@ -34,7 +33,14 @@ pub(crate) struct OpenTransactions {
 struct Open {
     by_number: BTreeMap<u64, Weak<Staging>>,
     next_number: u64,
-    next_holder: u64,
+}
+
+/// Who has which transactional id. Numbers are given under the same lock, so that of two who come
+/// at a time the one that fences the other is the one that keeps the id.
+#[derive(Default)]
+struct Holders {
+    newest: HashMap<Arc<str>, u64>,
+    next_number: u64,
 }
 
 /// Who holds a transactional id, until somebody newer does.
@@ -90,13 +96,14 @@ impl OpenTransactions {
     /// Gives a transactional id to a new holder; the one before has lost it from here on, but for
     /// a commit that was asked for before.
     pub(super) fn hold(self: &Arc<Self>, id: &str) -> Holder {
-        let number = {
-            let mut open = self.open.lock();
-            open.next_holder += 1;
-            open.next_holder
-        };
         let id: Arc<str> = Arc::from(id);
-        self.holders.lock().insert(Arc::clone(&id), number);
+        let number = {
+            let mut holders = self.holders.lock();
+            holders.next_number += 1;
+            let number = holders.next_number;
+            holders.newest.insert(Arc::clone(&id), number);
+            number
+        };
         let holder = Holder { transactions: Arc::clone(self), id, number };
         for staging in self.all() {
             staging.fence(&holder);
@@ -132,7 +139,7 @@ impl Holder {
     /// # Errors
     /// `Fenced` if somebody newer holds the id.
     pub(super) fn check(&self) -> Result<()> {
-        let newest = self.transactions.holders.lock().get(&self.id).copied();
+        let newest = self.transactions.holders.lock().newest.get(&self.id).copied();
         if newest == Some(self.number) || planted!("fenced_producer_commits") {
             return Ok(());
         }
@@ -153,8 +160,8 @@ impl Holder {
     /// Gives the id up, unless somebody newer has it.
     pub(super) fn give_up(&self) {
         let mut holders = self.transactions.holders.lock();
-        if holders.get(&self.id) == Some(&self.number) {
-            holders.remove(&self.id);
+        if holders.newest.get(&self.id) == Some(&self.number) {
+            holders.newest.remove(&self.id);
         }
     }
 }
