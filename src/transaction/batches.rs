@@ -23,6 +23,7 @@ use crate::format::journal_frame::ENTRY_HEADER_BYTES;
 use crate::partition::Partition;
 use crate::producer::ratio::CompressionRatio;
 use crate::topic::TopicId;
+use crate::transaction::host::TransactionHost;
 use crate::transaction::open_transactions::OpenTransactions;
 use crate::transaction::route::Route;
 
@@ -62,6 +63,13 @@ pub(super) struct Surroundings<'a> {
     pub(super) transactions: &'a OpenTransactions,
     pub(super) committer: &'a Committer,
     pub(super) clock: &'a dyn Clock,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn of(host: &'a dyn TransactionHost) -> Surroundings<'a> {
+        let clock = &*host.env().clock;
+        Surroundings { transactions: host.transactions(), committer: host.committer(), clock }
+    }
 }
 
 /// A record on its way into a batch.
@@ -178,11 +186,20 @@ impl Batches {
         Ok(())
     }
 
-    /// Finishes all open batches.
+    /// Finishes everything for the commit. What came last may be more than a frame has room for.
     ///
     /// # Errors
-    /// What building a batch says; the batch stays open.
-    pub(super) fn close_all(&mut self, clock: &dyn Clock) -> Result<()> {
+    /// What building a batch says; the batch stays open. `NoSpace` and `Io` of a spill.
+    pub(super) fn finish(&mut self, around: Surroundings<'_>) -> Result<()> {
+        self.close_all(around.clock)?;
+        if self.memory_bytes > around.transactions.limits.buffer_bytes {
+            self.spill(around.committer)?;
+        }
+        Ok(())
+    }
+
+    /// Finishes all open batches.
+    fn close_all(&mut self, clock: &dyn Clock) -> Result<()> {
         let keys: Vec<_> = self.open.keys().copied().collect();
         keys.iter().try_for_each(|key| self.close(key, clock))
     }

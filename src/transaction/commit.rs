@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::staged::BegunCommit;
 use crate::partition::writer::Appended;
 use crate::topic::TopicPartition;
+use crate::transaction::batches::Surroundings;
 use crate::transaction::host::TransactionHost;
 use crate::transaction::open_transactions::Holder;
 use crate::transaction::staging::{Ending, Staged, Staging};
@@ -101,7 +102,7 @@ impl Staging {
             holder.check()?;
         }
         host.check_writable()?;
-        staged.batches.close_all(&*host.env().clock)?;
+        staged.batches.finish(Surroundings::of(host))?;
         let Offsets { begun, parts: of_offsets, effects } = begin_offsets(host, staged)?;
         let mut parts = std::mem::take(&mut staged.batches.closed);
         let records = parts.len();

@@ -124,12 +124,7 @@ impl Staging {
         let addition = Addition { message, bytes, now_ms, index, sticky };
         let mut state = self.state.lock();
         let staged = self.staged(&mut state)?;
-        let around = Surroundings {
-            transactions: host.transactions(),
-            committer: host.committer(),
-            clock: &*env.clock,
-        };
-        staged.batches.add(&route, &addition, around)
+        staged.batches.add(&route, &addition, Surroundings::of(host))
     }
 
     /// Stages offsets of a group.

@@ -95,3 +95,16 @@ fn what_was_spilled_goes_with_its_transaction() {
     drop(open_at_close);
     assert!(values(&open(scratch.path()), "orders").is_empty());
 }
+
+#[test]
+fn one_record_larger_than_a_frame_is_committed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = options().commit_bytes_max(1 << 16).transaction_buffer_bytes(1 << 16);
+    let broker = options.open(scratch.path()).unwrap();
+    broker.create_topic("orders", TopicConfig::new().max_message_bytes(1 << 20)).unwrap();
+    let value = "x".repeat(200_000);
+    let mut transaction = broker.transaction().unwrap();
+    transaction.send(Record::new("orders", &value)).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(values(&broker, "orders"), [value]);
+}
