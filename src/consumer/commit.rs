@@ -8,6 +8,7 @@ use super::group::{Group, without_group};
 use super::named::NamesPartition;
 use super::pending_commits::{Done, Offsets, OnCommit};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group::coordinator::Coordinator;
 use crate::group::coordinator::staged::StagedOffsets;
 use crate::group::offset::OffsetAndMetadata;
 use crate::topic::{TopicName, TopicPartition};
@@ -138,15 +139,21 @@ impl Consumer {
         known.collect()
     }
 
-    /// The positions of all partitions as of now, for a transaction that is to commit them.
+    /// The positions of all partitions as of now, for a transaction of this coordinator's broker
+    /// that is to commit them.
     ///
     /// # Errors
-    /// As [`commit`](Consumer::commit); [`ErrorKind::InvalidInput`] if the consumer commits by
-    /// itself, which it would do before the transaction has.
-    pub(crate) fn stage_positions(&self) -> Result<StagedOffsets> {
+    /// As [`commit`](Consumer::commit); [`ErrorKind::InvalidInput`] for a consumer of another
+    /// broker, and if it commits by itself, which it would do before the transaction has.
+    pub(crate) fn stage_positions(&self, coordinator: &Coordinator) -> Result<StagedOffsets> {
         self.check_open()?;
         let what = "a transaction that commits the offsets of a consumer";
         let group = self.group.as_ref().ok_or_else(|| without_group(what))?;
+        if !std::ptr::eq(&*group.groups.coordinator, coordinator) {
+            let message = "the consumer is of another broker than the transaction: what lies in \
+                           two directories cannot be committed as one";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         if group.auto_commit.is_some() {
             let message = "the consumer commits its positions by itself: set enable.auto.commit \
                            to false to have a transaction commit them";

@@ -91,12 +91,11 @@ impl Transaction {
     /// None before the commit.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::error::ErrorKind::InvalidInput) without a `group.id`, or with
-    /// `enable.auto.commit`; [`Fenced`](crate::error::ErrorKind::Fenced) for a member that its
+    /// [`InvalidInput`](crate::error::ErrorKind::InvalidInput) without a `group.id`, with
+    /// `enable.auto.commit`, or for a consumer of another broker; [`Fenced`](crate::error::ErrorKind::Fenced) for a member that its
     /// group does not count any more; as [`send`](Transaction::send).
     pub fn commit_offsets(&mut self, consumer: &Consumer) -> Result<()> {
-        self.staging.check_open()?;
-        self.staging.stage_offsets(&*self.host, consumer.stage_positions()?)
+        self.staging.stage_positions(&*self.host, consumer)
     }
 
     /// Stages offsets of a group that has no members: for a program that keeps no consumer, or

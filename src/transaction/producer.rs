@@ -105,9 +105,7 @@ impl TransactionalProducer {
     /// As [`Transaction::commit_offsets`](crate::Transaction::commit_offsets), and
     /// [`send`](TransactionalProducer::send).
     pub fn commit_offsets(&self, consumer: &Consumer) -> Result<()> {
-        let current = self.current()?;
-        current.check_open()?;
-        current.stage_offsets(&*self.host, consumer.stage_positions()?)
+        self.current()?.stage_positions(&*self.host, consumer)
     }
 
     /// Stages offsets of a group without members; see

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::catalog::topic_handle::partition_of;
 use crate::commit::ticket::Guard;
+use crate::consumer::Consumer;
 use crate::env::planted::planted;
 use crate::env::sync::Mutex;
 use crate::error::conflict::ExpectedVersion;
@@ -127,15 +128,20 @@ impl Staging {
         staged.batches.add(&route, &addition, Surroundings::of(host))
     }
 
-    /// Stages offsets of a group.
+    /// Stages the positions of a consumer.
     ///
     /// # Errors
-    /// As [`Transaction::send`](super::Transaction::send).
-    pub(super) fn stage_offsets(
+    /// As [`Transaction::commit_offsets`](super::Transaction::commit_offsets).
+    pub(super) fn stage_positions(
         &self,
         host: &dyn TransactionHost,
-        later: StagedOffsets,
+        consumer: &Consumer,
     ) -> Result<()> {
+        self.check_open()?;
+        self.stage_offsets(host, consumer.stage_positions(host.coordinator())?)
+    }
+
+    fn stage_offsets(&self, host: &dyn TransactionHost, later: StagedOffsets) -> Result<()> {
         let mut state = self.state.lock();
         let staged = self.staged(&mut state)?;
         let bytes_max = host.transactions().limits.bytes_max;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla::{Broker, Consumer, ErrorKind, OffsetAndMetadata, Record};
+use ottla::{Broker, Consumer, ErrorKind, OffsetAndMetadata, Record, TopicConfig};
 
 use crate::world::{NOW, World, committed, refused, values};
 
@@ -132,6 +132,50 @@ fn offsets_of_a_partition_that_was_lost_and_taken_again_are_fenced() {
 }
 
 #[test]
+fn staging_again_does_not_mend_what_was_lost_meanwhile() {
+    let world = World::new();
+    let (mut first, second) = two_members(&world);
+    second.close().unwrap();
+    for _ in 0..4 {
+        let _ = first.poll(NOW).unwrap();
+    }
+    let mut stale = world.broker.transaction().unwrap();
+    stale.send(Record::new("deliveries", "read before")).unwrap();
+    stale.commit_offsets(&first).unwrap();
+    let mut guest = world.broker.consumer().group("cooks").subscribe(["orders"]).build().unwrap();
+    for _ in 0..4 {
+        let _ = first.poll(NOW).unwrap();
+        let _ = guest.poll(NOW).unwrap();
+    }
+    guest.commit().unwrap();
+    guest.close().unwrap();
+    for _ in 0..4 {
+        let _ = first.poll(NOW).unwrap();
+    }
+    assert_eq!(first.assignment().len(), 4);
+    // What was sent for the first offsets is still in the transaction.
+    stale.send(Record::new("deliveries", "read again")).unwrap();
+    stale.commit_offsets(&first).unwrap();
+    refused(stale.commit(), ErrorKind::Fenced, "has lost it since");
+    assert!(values(&world.broker, "deliveries").is_empty());
+}
+
+#[test]
+fn offsets_of_a_topic_that_was_deleted_are_not_those_of_the_next_one_of_its_name() {
+    let world = World::new();
+    world.send("deliveries", &["one", "two"]);
+    let mut transaction = world.broker.transaction().unwrap();
+    transaction.send(Record::new("orders", "for two")).unwrap();
+    transaction.commit_offsets_of("kitchen", [(("deliveries", 0), 2)]).unwrap();
+    world.broker.delete_topic("deliveries").unwrap();
+    world.broker.create_topic("deliveries", TopicConfig::new()).unwrap();
+    world.send("deliveries", &["another one", "another two", "another three"]);
+    refused(transaction.commit(), ErrorKind::UnknownTopicOrPartition, "deleted");
+    assert_eq!(committed(&world.broker, "kitchen", "deliveries", 0), None);
+    assert!(values(&world.broker, "orders").is_empty());
+}
+
+#[test]
 fn a_member_that_was_put_out_of_its_group_commits_nothing() {
     let world = World::new();
     world.send("deliveries", &["one"]);
@@ -168,6 +212,8 @@ fn offsets_that_cannot_be_are_refused_when_they_are_staged() {
     let automatic = world.broker.consumer().group("kitchen").subscribe(["orders"]);
     let automatic = automatic.set("enable.auto.commit", "true").build().unwrap();
     refused(transaction.commit_offsets(&automatic), wrong, "enable.auto.commit");
+    let stranger = member(&World::new().broker);
+    refused(transaction.commit_offsets(&stranger), wrong, "another broker");
     transaction.send(Record::new("orders", "x")).unwrap();
     transaction.commit().unwrap();
 }

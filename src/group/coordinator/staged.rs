@@ -11,14 +11,14 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::commit::ticket::Part;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::group::coordinator::commits::{CommitUnderWay, EmptyHold};
 use crate::group::coordinator::live_group::LiveGroup;
 use crate::group::coordinator::{Coordinator, GroupHost};
 use crate::group::membership::MemberSlot;
 use crate::group::offset::OffsetAndMetadata;
 use crate::group::offsets::PreparedOffsets;
-use crate::topic::TopicPartition;
+use crate::topic::{TopicId, TopicPartition};
 
 /// Offsets of one group, and on whose behalf they are to be committed.
 pub(crate) struct StagedOffsets {
@@ -27,10 +27,13 @@ pub(crate) struct StagedOffsets {
     offsets: BTreeMap<TopicPartition, StagedOffset>,
 }
 
-/// An offset, and the number under which its partition was taken (0 without a member).
 struct StagedOffset {
     committed: OffsetAndMetadata,
+    /// The number under which its partition was taken; 0 without a member.
     taking: u64,
+    /// Without a member: another topic of that name is not meant. A member loses what it owns of a
+    /// topic that is deleted.
+    topic_id: Option<TopicId>,
 }
 
 /// A commit that was begun. Dropping it says that its outcome is known.
@@ -48,8 +51,8 @@ impl StagedOffsets {
     /// Offsets that a member is to commit.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::error::ErrorKind::InvalidInput) if it does not own one of
-    /// the partitions; [`ErrorKind::Fenced`](crate::error::ErrorKind::Fenced) if it is no member.
+    /// [`ErrorKind::InvalidInput`] if it does not own one of
+    /// the partitions; [`ErrorKind::Fenced`] if it is no member.
     pub(crate) fn of_member(
         group: &Arc<LiveGroup>,
         slot: MemberSlot,
@@ -58,23 +61,13 @@ impl StagedOffsets {
         let partitions = offsets.iter().map(|(partition, _)| partition);
         let takings = group.with(|state| state.membership.takings(slot, partitions))?;
         let staged = offsets.into_iter().zip(takings).map(|((partition, committed), taking)| {
-            (partition, StagedOffset { committed, taking })
+            (partition, StagedOffset { committed, taking, topic_id: None })
         });
         Ok(StagedOffsets {
             group: group.name().to_owned(),
             member: Some((Arc::clone(group), slot)),
             offsets: staged.collect(),
         })
-    }
-
-    /// Offsets of a group that has no members when they are committed.
-    pub(crate) fn standalone(
-        group: &str,
-        offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
-    ) -> StagedOffsets {
-        let staged = |(partition, committed)| (partition, StagedOffset { committed, taking: 0 });
-        let offsets = offsets.into_iter().map(staged).collect();
-        StagedOffsets { group: group.to_owned(), member: None, offsets }
     }
 
     /// Takes in what is staged later on the same behalf; gives it back if it is on another one.
@@ -110,9 +103,9 @@ impl StagedOffsets {
     /// Begins the commit: nobody else writes these offsets from here on.
     ///
     /// # Errors
-    /// [`ErrorKind::Fenced`](crate::error::ErrorKind::Fenced) for a member that lost one of the
-    /// partitions; [`ErrorKind::GroupNotEmpty`](crate::error::ErrorKind::GroupNotEmpty) without a
-    /// member, while the group has some; [`ErrorKind::Closed`](crate::error::ErrorKind::Closed).
+    /// [`ErrorKind::Fenced`] for a member that lost one of the
+    /// partitions; [`ErrorKind::GroupNotEmpty`] without a
+    /// member, while the group has some; [`ErrorKind::Closed`].
     pub(crate) fn begin(
         &self,
         coordinator: &Coordinator,
@@ -148,12 +141,30 @@ impl StagedOffsets {
         let copy =
             |(at, staged): (&TopicPartition, &StagedOffset)| (at.clone(), staged.committed.clone());
         let offsets: Vec<_> = self.offsets.iter().map(copy).collect();
-        coordinator.store.prepare_within(host, &self.group, generation, &offsets)
+        let prepared = coordinator.store.prepare_within(host, &self.group, generation, &offsets)?;
+        // Asked behind it: a topic that goes from here on is asked for by the leader.
+        self.offsets.iter().try_for_each(|(at, staged)| staged.check_topic(host, at))?;
+        Ok(prepared)
+    }
+}
+
+impl StagedOffset {
+    /// # Errors
+    /// [`ErrorKind::UnknownTopicOrPartition`] if the topic is another one by now.
+    fn check_topic(&self, host: &dyn GroupHost, at: &TopicPartition) -> Result<()> {
+        let Some(id) = self.topic_id else { return Ok(()) };
+        if host.topic(at.topic.as_str())?.id == id {
+            return Ok(());
+        }
+        let message = "the topic was deleted since the offset was staged: another one has its name";
+        let error = Error::new(ErrorKind::UnknownTopicOrPartition, message);
+        Err(error.at_partition(at.topic.as_str(), at.partition))
     }
 }
 
 impl Coordinator {
-    /// Offsets of a group that are to be committed with something else, from outside of the group.
+    /// Offsets of a group that are to be committed with something else, from outside of the group,
+    /// which has no members then.
     ///
     /// # Errors
     /// What no commit of them could get over: a name that cannot be, a negative offset, a long
@@ -166,7 +177,13 @@ impl Coordinator {
     ) -> Result<StagedOffsets> {
         self.check_open()?;
         self.store.check_offsets(host, group, offsets)?;
-        Ok(StagedOffsets::standalone(group, offsets.to_vec()))
+        let mut staged = BTreeMap::new();
+        for (at, committed) in offsets {
+            let topic_id = Some(host.topic(at.topic.as_str())?.id);
+            let committed = committed.clone();
+            staged.insert(at.clone(), StagedOffset { committed, taking: 0, topic_id });
+        }
+        Ok(StagedOffsets { group: group.to_owned(), member: None, offsets: staged })
     }
 
     /// Takes the buffers of a commit back.
