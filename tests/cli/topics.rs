@@ -44,6 +44,27 @@ fn describe_shows_what_retention_leaves_for_groups() {
 }
 
 #[test]
+fn a_compacted_topic_keeps_the_newest_of_each_key() {
+    let scratch = Scratch::new();
+    scratch.run(&["topic", "create", "prices", "--config", "cleanup.policy=compact"]).done();
+    let lines: String = (0..90).map(|number| format!("key {}:{number}\n", number % 3)).collect();
+    scratch.produce(&["prices", "-K", ":", "--batch-records", "5"], &lines).done();
+    let compacted = scratch.run(&["topic", "compact", "prices"]);
+    let compacted = compacted.done();
+    assert!(compacted.starts_with("prices-0\tCleanedTo: 90\tBytes: "), "{compacted}");
+    assert!(compacted.contains("\tRecords: 90 -> 3\t"), "{compacted}");
+    let consumed = scratch.run(&["consume", "prices", "-f", "%o %k %s\\n"]);
+    assert_eq!(consumed.done(), "87 key 0 87\n88 key 1 88\n89 key 2 89\n");
+    let described = scratch.run(&["topic", "describe", "prices"]);
+    assert!(described.done().contains("\tEndOffset: 90\t"), "{}", described.done());
+    assert!(described.done().contains("\tCleanedTo: 90\n"), "{}", described.done());
+    scratch.run(&["verify"]).done();
+    scratch.run(&["topic", "create", "orders"]).done();
+    scratch.run(&["topic", "compact", "orders"]).failed(7, "cleanup.policy");
+    scratch.run(&["topic", "compact", "nothing"]).failed(7, "nothing");
+}
+
+#[test]
 fn a_topic_that_exists_is_only_no_error_when_asked() {
     let scratch = Scratch::with_topic(2);
     scratch.run(&["topic", "create", "orders"]).failed(7, "orders");

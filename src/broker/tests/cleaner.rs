@@ -272,6 +272,49 @@ fn a_topic_may_go_while_it_is_compacted() {
     broker.close().unwrap();
 }
 
+#[test]
+fn versions_of_streams_are_those_from_before() {
+    let broker = options().open_in(super::memory()).unwrap();
+    broker.create_topic(TOPIC, config().set("ottla.key.index", "true").unwrap()).unwrap();
+    fill(&broker, 200, 7);
+    let versions = |broker: &Broker| {
+        let version = |key| broker.stream(TOPIC, format!("key {key}")).unwrap().version().unwrap();
+        (0..8).map(version).collect::<Vec<_>>()
+    };
+    let before = versions(&broker);
+    assert_eq!(before.iter().flatten().count(), 7);
+    for _ in 0..2 {
+        broker.compact_now(TOPIC).unwrap();
+        assert_eq!(versions(&broker), before);
+    }
+    let stream = broker.stream(TOPIC, "key 3").unwrap();
+    let message = [Message::new("the newest")];
+    let old = stream.expect_version(3).append(&message, Acks::All).unwrap_err();
+    assert_eq!(old.kind(), ErrorKind::Conflict);
+    stream.expect_version(before[3].unwrap()).append(&message, Acks::All).unwrap();
+    assert_eq!(stream.version().unwrap(), Some(200));
+    broker.compact_now(TOPIC).unwrap();
+    assert_eq!(stream.version().unwrap(), Some(200));
+    assert_eq!(newest(&broker).len(), 7);
+}
+
+#[test]
+fn a_topic_that_is_also_deleted_from_loses_what_is_old() {
+    let broker = options().open_in(super::memory()).unwrap();
+    let config = config().cleanup_policy(CleanupPolicy::COMPACT_DELETE).retention_bytes(0);
+    broker.create_topic(TOPIC, config).unwrap();
+    fill(&broker, 100, 3);
+    broker.compact_now(TOPIC).unwrap();
+    fill(&broker, 1, 1);
+    broker.run_retention().unwrap();
+    let partition = broker.describe_topic(TOPIC).unwrap().partitions.remove(0);
+    assert!(partition.log_start_offset >= 100, "{partition:?}");
+    fill(&broker, 100, 3);
+    broker.compact_now(TOPIC).unwrap();
+    assert_eq!(newest(&broker).len(), 3);
+    broker.close().unwrap();
+}
+
 /// How many commits the next test makes; a million take a minute in a release build.
 fn commits() -> i64 {
     std::env::var("OTTLA_COMMITS").ok().and_then(|text| text.parse().ok()).unwrap_or(6_000)
