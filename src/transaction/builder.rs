@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::acks::Acks;
 use crate::config::compression::Compression;
 use crate::config::producer::ProducerConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::producer::partitioner::Partitioner;
 use crate::producer::settings::Settings;
 use crate::transaction::Transaction;
@@ -29,12 +30,15 @@ pub struct TransactionBuilder {
 impl TransactionBuilder {
     /// A builder with the default settings.
     pub(crate) fn new(host: Arc<dyn TransactionHost>) -> TransactionBuilder {
-        let config = ProducerConfig::default();
+        let mut config = ProducerConfig::default();
+        // Whoever lowers the bound means those who say nothing, too.
+        let timeout_max = host.transactions().limits.timeout_max;
+        config.transaction_timeout = config.transaction_timeout.min(timeout_max);
         TransactionBuilder { host, config, partitioner: None, refused: None }
     }
 
-    /// How long it may be open; then it is aborted. Default: 60 s, and at most
-    /// `transaction.max.timeout.ms` of the broker.
+    /// How long it may be open; then it is aborted. Default: 60 s, or `transaction.max.timeout.ms` of
+    /// the broker if that is less; it cannot be more.
     pub fn timeout(mut self, timeout: Duration) -> TransactionBuilder {
         self.config.transaction_timeout = timeout;
         self
@@ -72,7 +76,9 @@ impl TransactionBuilder {
         if let Some(error) = self.refused {
             return Err(error);
         }
-        check_config(&*self.host, &self.config)?;
+        // Each value was checked when it was set; a transaction is made too often to do it again.
+        check_acks(&self.config)?;
+        self.host.transactions().limits.check_timeout(self.config.transaction_timeout)?;
         let options = staging_options(&self.config, self.partitioner, None);
         let staging = Staging::begin(&*self.host, options)?;
         Ok(Transaction { staging, host: self.host })
@@ -83,7 +89,19 @@ impl TransactionBuilder {
 /// `InvalidInput` for what no transaction can be made with.
 pub(super) fn check_config(host: &dyn TransactionHost, config: &ProducerConfig) -> Result<()> {
     config.validate()?;
+    check_acks(config)?;
     host.transactions().limits.check_timeout(config.transaction_timeout)
+}
+
+/// # Errors
+/// `InvalidInput`.
+fn check_acks(config: &ProducerConfig) -> Result<()> {
+    if config.acks == Acks::All {
+        return Ok(());
+    }
+    let message =
+        format!("a transaction is as safe as acks=all, and acks is {}: leave it out", config.acks);
+    Err(Error::new(ErrorKind::InvalidInput, message))
 }
 
 /// How the transactions of a producer with these settings are staged.

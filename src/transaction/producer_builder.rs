@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::acks::Acks;
 use crate::config::compression::Compression;
 use crate::config::producer::ProducerConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -110,10 +109,6 @@ impl TransactionalProducerBuilder {
             length if length > ID_BYTES_MAX => {
                 Some(format!("a transactional.id of {length} bytes: {ID_BYTES_MAX} are allowed"))
             }
-            _ if config.acks != Acks::All => Some(format!(
-                "a transaction is as safe as acks=all, and acks is {}: leave it out",
-                config.acks
-            )),
             _ => None,
         };
         if let Some(message) = message {

@@ -89,6 +89,14 @@ fn timeouts_stay_within_the_brokers_bound() {
     with(100).unwrap();
     refused(with(101), ErrorKind::InvalidInput, "transaction.max.timeout.ms, which is 100000");
     refused(with(0), ErrorKind::InvalidInput, "transaction.timeout.ms");
+    let acks = world.broker.transaction_with().set("acks", "1").begin();
+    refused(acks, ErrorKind::InvalidInput, "acks=all");
+    let unknown = world.broker.transaction_with().set("lingr.ms", "1").begin();
+    refused(unknown, ErrorKind::InvalidInput, "linger.ms");
+    let strict = World::with(options().transaction_timeout_max(Duration::from_secs(5)));
+    let mut transaction = strict.broker.transaction().unwrap();
+    strict.pass(Duration::from_secs(5));
+    refused(transaction.commit(), STATE, "which is 5000");
     let producer = world.broker.producer().set("transaction.timeout.ms", "100001");
     let built = producer.transactional_id("cashier").build();
     refused(built, ErrorKind::InvalidInput, "transaction.max.timeout.ms");
