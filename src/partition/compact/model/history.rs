@@ -301,9 +301,9 @@ impl History {
         self.append_plain();
         self.world.partition.lock().roll().map_err(|error| error.to_string())?;
         self.append_plain();
-        // Data goes, then markers become idle, then they and the tombstones go; the last round is
-        // for what lay beside the end of an earlier one.
-        for _ in 0..4 {
+        // Data goes, then markers become idle, then they and the tombstones go. What is the end of
+        // a segment stays, empty, until that is put together with another one: again and again.
+        for _ in 0..12 {
             self.clean(1 << 20, i64::MAX)?;
             self.now_ms += DELETE_RETENTION_MS;
         }
