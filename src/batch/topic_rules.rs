@@ -6,6 +6,7 @@ use crate::config::compression::{Compression, TopicCompression};
 use crate::config::topic::TopicConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::TimestampType;
+use crate::topic::TopicName;
 
 /// A topic's settings in the form in which an append wants them.
 #[derive(Clone, Debug)]
@@ -14,14 +15,16 @@ pub(crate) struct TopicRules {
     pub(crate) compression: Option<(Compression, Option<i32>)>,
     /// Whose time the records bear.
     pub(crate) timestamp_type: TimestampType,
+    /// The topic keeps what the library itself writes: offsets that a program forged would count.
+    is_internal: bool,
     needs_keys: bool,
     before_max_ms: i64,
     after_max_ms: i64,
 }
 
 impl TopicRules {
-    /// The rules of a topic with these settings.
-    pub(crate) fn new(config: &TopicConfig) -> TopicRules {
+    /// The rules of the topic of this name, with these settings.
+    pub(crate) fn new(name: &TopicName, config: &TopicConfig) -> TopicRules {
         let values = config.values();
         let compression = match values.compression {
             TopicCompression::Producer => None,
@@ -39,6 +42,7 @@ impl TopicRules {
         TopicRules {
             compression,
             timestamp_type: values.message_timestamp_type,
+            is_internal: name.is_internal(),
             needs_keys: values.cleanup_policy.compact,
             before_max_ms: values.message_timestamp_before_max_ms,
             after_max_ms: values.message_timestamp_after_max_ms,
@@ -67,6 +71,11 @@ impl TopicRules {
         message: &Message<'_>,
         now_ms: impl FnOnce() -> i64,
     ) -> Result<()> {
+        if self.is_internal {
+            let message =
+                format!("topic {topic} is the library's own: programs do not write to it");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         if self.needs_keys && message.key_bytes().is_none() {
             let message = format!("topic {topic} is compacted: it takes no record without a key");
             return Err(Error::new(ErrorKind::InvalidInput, message));

@@ -68,7 +68,7 @@ impl Broker {
         Ok(PartitionHandle {
             engine: Arc::clone(&self.engine),
             partition: Arc::clone(partition_of(&topic, partition)?),
-            rules: Arc::new(TopicRules::new(&topic.config)),
+            rules: Arc::new(TopicRules::new(&topic.name, &topic.config)),
             version,
         })
     }
@@ -406,7 +406,7 @@ impl PartitionHandle {
         if let Some(topic) = self.engine.topics.get(id.topic().as_str())
             && topic.id == id.topic_id()
         {
-            self.rules = Arc::new(TopicRules::new(&topic.config));
+            self.rules = Arc::new(TopicRules::new(&topic.name, &topic.config));
         }
         true
     }

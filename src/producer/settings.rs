@@ -6,10 +6,10 @@ use super::ratio::CompressionRatio;
 use crate::batch::compression::DECOMPRESSED_BYTES_MAX_DEFAULT;
 use crate::batch::message::Message;
 use crate::batch::topic_rules::TopicRules;
+use crate::catalog::topic_handle::TopicHandle;
 use crate::config::acks::Acks;
 use crate::config::compression::Compression;
 use crate::config::producer::ProducerConfig;
-use crate::config::topic::TopicConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, TimestampType};
 use crate::format::record::{HeaderList, RecordEncoder};
@@ -65,12 +65,12 @@ pub(crate) struct BatchRules {
 }
 
 impl BatchRules {
-    pub(crate) fn new(settings: &Settings, topic: &TopicConfig) -> BatchRules {
-        let rules = TopicRules::new(topic);
+    pub(crate) fn new(settings: &Settings, topic: &TopicHandle) -> BatchRules {
+        let rules = TopicRules::new(&topic.name, &topic.config);
         // The topic's codec, or the producer's where the topic leaves it open.
         let own = (settings.compression, settings.compression_level);
         let (compression, level) = rules.compression.unwrap_or(own);
-        let message_max = bytes(topic.values().max_message_bytes.into());
+        let message_max = bytes(topic.config.values().max_message_bytes.into());
         let plain = compression == Compression::None;
         // A compressed record may yet fit; whether it did is seen when the batch is closed.
         let (record_bytes_max, record_limit) = if plain && message_max < settings.max_request_size {

@@ -28,7 +28,7 @@ impl TopicQueues {
         handle: Arc<TopicHandle>,
         before: Option<&TopicQueues>,
     ) -> TopicQueues {
-        let rules = BatchRules::new(&outlet.settings, &handle.config);
+        let rules = BatchRules::new(&outlet.settings, &handle);
         let queue_of = |(index, partition): (usize, &Arc<_>)| {
             let known = before.and_then(|before| before.queues.get(index));
             let queue = match known.filter(|known| Arc::ptr_eq(known.partition(), partition)) {

@@ -68,7 +68,7 @@ impl Routes {
             return Ok(Arc::clone(route));
         }
         let handle = topics.topic(name)?;
-        let rules = BatchRules::new(&self.settings, &handle.config);
+        let rules = BatchRules::new(&self.settings, &handle);
         let seed = env.random.next_u64();
         let partitioner = self.partitioner.as_ref();
         let chooser = Chooser::new(&handle, partitioner, self.settings.ignore_keys, seed);

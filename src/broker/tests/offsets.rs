@@ -17,6 +17,7 @@ use crate::env::vfs::OpenHow;
 use crate::error::{ErrorKind, Result};
 use crate::group::offset::OffsetAndMetadata;
 use crate::group::offsets::GroupActivity;
+use crate::producer::record::Record;
 use crate::topic::{TopicName, TopicPartition};
 
 fn at(topic: &str, partition: i32) -> TopicPartition {
@@ -497,4 +498,31 @@ fn offsets_are_reset_to_what_is_asked_for() {
     let none = OffsetScope::Topics(vec![TopicName::new("pears").unwrap()]);
     let unknown = broker.reset_offsets("kitchen", &none, OffsetReset::Latest, true).unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::UnknownTopicOrPartition);
+}
+
+#[test]
+fn programs_do_not_write_to_the_topic_of_offsets() {
+    let broker = with_orders(&memory());
+    commit(&broker, "kitchen", 1).unwrap();
+    let message = Message::new("forged").key("forged");
+    let refusals = [
+        broker
+            .partition("__consumer_offsets", 0)
+            .and_then(|offsets| offsets.append(&[message.clone()], Acks::All))
+            .map(drop),
+        broker.atomic_append().add("__consumer_offsets", 0, &[message]),
+        broker
+            .producer()
+            .build()
+            .and_then(|producer| producer.send(Record::new("__consumer_offsets", "x").key("x")))
+            .map(drop),
+        broker
+            .transaction()
+            .and_then(|mut all| all.send(Record::new("__consumer_offsets", "x").key("x"))),
+    ];
+    for refusal in refusals {
+        let error = refusal.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("programs do not write to it"), "{error}");
+    }
 }
