@@ -5,6 +5,9 @@
 //! `produce`, `read`, `tail`, `group`, `compact`, `table`, `open`, `codec`, `idle`, `memory`); none:
 //! all rows. `--write-docs` renews docs/performance.svg and the table in docs/PERFORMANCE.md.
 //! Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
+//! Arguments are parts of row names (`append`, `durable`, `conditional`, `stream`, `produce`, `read`, `tail`, `group`, `open`, `codec`, `idle`,
+//! `memory`); none: all rows. `--write-docs` renews docs/performance.svg and the table in
+//! docs/PERFORMANCE.md. Sizes: see `settings.rs`; `OTTLA_BENCH=short` takes about two minutes.
 
 #![allow(
     clippy::disallowed_methods,
@@ -34,6 +37,7 @@ mod read;
 mod report;
 mod scene;
 mod settings;
+mod streams;
 mod tail;
 mod transaction;
 
@@ -48,7 +52,7 @@ static HEAP: heap::CountingHeap = heap::CountingHeap;
 /// A group of rows with the name that selects it.
 type Group = (&'static str, fn(&Settings) -> Vec<Row>);
 
-const GROUPS: [Group; 28] = [
+const GROUPS: [Group; 30] = [
     ("append-1000x100", append::thousand_small),
     ("append-sustained", append::sustained),
     ("append-1000x1024", append::thousand_large),
@@ -60,6 +64,8 @@ const GROUPS: [Group; 28] = [
     ("conditional", conditional::append),
     ("transaction-latency", transaction::latency),
     ("transaction-16-threads", transaction::sixteen_threads),
+    ("stream-append", streams::append),
+    ("stream-read", streams::read),
     ("produce-send", producer::sending),
     ("produce-wait", producer::waiting),
     ("read-100", read::small),
