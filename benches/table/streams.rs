@@ -174,11 +174,8 @@ pub fn read(settings: &Settings) -> Vec<Row> {
             })
         }
     };
-    let mut sides: Vec<Side<'_>> = vec![
-        Box::new(with_sqlite),
-        Box::new(with_ottla("active")),
-        Box::new(with_ottla("sealed")),
-    ];
+    let mut sides: Vec<Side<'_>> =
+        vec![Box::new(with_sqlite), Box::new(with_ottla("active")), Box::new(with_ottla("sealed"))];
     let rounds = interleaved(settings.rounds, &mut sides);
     let p50 = |side: usize| format!("{:.0} us", 1e6 / rounds.rate(side));
     let row = |work: &str, side: usize| Row {

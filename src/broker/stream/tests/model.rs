@@ -4,6 +4,7 @@
 //! crash. Between sessions files of the key index are lost, damaged, and replaced by older ones.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{conflict_of, options, text};
 use crate::batch::compression::DecodeLimits;
@@ -29,6 +30,8 @@ struct World {
     broker: Option<Broker>,
     random: fastrand::Rng,
     count: u32,
+    /// The topic is compacted now and then.
+    compacts: bool,
     /// Files of the key index as they were at some time.
     kept: Vec<(String, Vec<u8>)>,
 }
@@ -40,8 +43,9 @@ fn key(number: u32) -> String {
 impl World {
     fn new(seed: u64) -> World {
         let sim = SimEnv::new(seed);
-        let random = fastrand::Rng::with_seed(seed);
-        let mut world = World { sim, broker: None, random, count: 0, kept: Vec::new() };
+        let mut random = fastrand::Rng::with_seed(seed);
+        let compacts = random.bool();
+        let mut world = World { sim, broker: None, random, count: 0, compacts, kept: Vec::new() };
         world.open();
         world
     }
@@ -52,6 +56,9 @@ impl World {
         let broker = options().key_index_cache_bytes(cache).open_in(self.sim.env()).unwrap();
         let config = TopicConfig::new().set("internal.segment.bytes", "700").unwrap();
         let config = config.key_index(true).compression(Compression::Lz4);
+        let policy = if self.compacts { "compact,delete" } else { "delete" };
+        let config = config.set("cleanup.policy", policy).unwrap();
+        let config = config.set("delete.retention.ms", "0").unwrap();
         broker.ensure_topic("accounts", config).unwrap();
         self.broker = Some(broker);
     }
@@ -127,7 +134,7 @@ impl World {
             .zip(&keys)
             .map(|((_, value, kind), key)| match kind {
                 0 => Message::tombstone(key),
-                1 => Message::new(value),
+                1 if !self.compacts => Message::new(value),
                 _ => Message::new(value).key(key),
             })
             .collect();
@@ -226,6 +233,14 @@ impl World {
         }
     }
 
+    fn compact(&mut self) {
+        if self.compacts {
+            self.broker().compact_now("accounts").unwrap();
+            // Tombstones go when a second round finds them marked.
+            self.sim.clock.advance(Duration::from_millis(self.random.u64(..20)));
+        }
+    }
+
     /// The index is given up, and kept again.
     fn alter(&mut self) {
         let broker = self.broker().clone();
@@ -290,6 +305,7 @@ impl World {
             32 => self.delete(),
             33 => self.truncate(),
             34 => self.alter(),
+            35 => self.compact(),
             _ => self.check(),
         }
     }
