@@ -138,9 +138,9 @@ impl Writer<'_> {
 
     /// Shows everything that was written to readers.
     pub(super) fn show(&mut self) {
-        if let Some(active) = &self.state.active {
+        if let Some(active) = &mut self.state.active {
             active.segment.publish(active.tally.position);
-            if let Some(keys) = &active.keys {
+            if let Some(keys) = &mut active.keys {
                 keys.settle();
             }
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::super::Partition;
-use super::super::segments::Segments;
 use super::super::writer::{Active, Writer};
 use super::Wanted;
 use super::read::KeyReader;
@@ -12,6 +11,17 @@ use crate::env::planted::planted;
 use crate::error::{ErrorKind, Result};
 use crate::segment::Segment;
 use crate::segment::key_index::SegmentKeys;
+
+/// How closely the log is looked at where the index of a sealed segment names a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// The record is read and its key compared.
+    AtTheRecord,
+    /// The header of its batch: under the partition's lock nothing is decompressed. That the
+    /// record has the key is known from the sums, which tie the index to this very log, and from
+    /// 128 bits of hash.
+    AtTheBatch,
+}
 
 impl Partition {
     /// The offset of a key's newest record that readers may see, from the log start on.
@@ -22,7 +32,10 @@ impl Partition {
         self.check_key_readable()?;
         let end = self.end_offset();
         let segments = self.segments.load_full();
-        self.newest(&segments, &Wanted::new(key), end, &mut |segment| self.keys_of(segment))
+        let wanted = Wanted::new(key);
+        self.newest(segments.as_slice(), &wanted, end, Look::AtTheRecord, &mut |segment| {
+            self.keys_of(segment)
+        })
     }
 
     /// Has the indexes of all segments at hand, so that a lookup under the lock need not wait for
@@ -48,22 +61,22 @@ impl Partition {
 
     fn newest(
         &self,
-        segments: &Segments,
+        segments: &[Arc<Segment>],
         wanted: &Wanted<'_>,
         end: i64,
+        look: Look,
         keys_of: &mut dyn FnMut(&Arc<Segment>) -> Result<Arc<SegmentKeys>>,
     ) -> Result<Option<i64>> {
-        for segment in segments.as_slice().iter().rev() {
+        for segment in segments.iter().rev() {
             let below = u64::try_from(end.saturating_sub(segment.base_offset)).unwrap_or(0);
             if below == 0 {
                 continue;
             }
             let newest = match &*keys_of(segment)? {
                 SegmentKeys::Growing(keys) => {
-                    let newest = keys.newest(wanted.hash(keys.secret()), below);
-                    newest.map(|record| i64::from(record.relative_offset))
+                    keys.newest(wanted.hash(keys.secret()), below).map(i64::from)
                 }
-                SegmentKeys::Sealed(_) => self.newest_sealed(segment, wanted, below)?,
+                SegmentKeys::Sealed(_) => self.newest_sealed(segment, wanted, below, look)?,
             };
             if let Some(relative) = newest {
                 // What lies before it is older still.
@@ -81,6 +94,7 @@ impl Partition {
         segment: &Arc<Segment>,
         wanted: &Wanted<'_>,
         below: u64,
+        look: Look,
     ) -> Result<Option<i64>> {
         let mut repaired = false;
         loop {
@@ -91,8 +105,14 @@ impl Partition {
             let Some(last) = count.checked_sub(1) else { return Ok(None) };
             let Some(record) = sealed.record(range.start + last) else { return Ok(None) };
             let offset = segment.base_offset.saturating_add(i64::from(record.relative_offset));
-            let mut reader = KeyReader::new(Arc::from(wanted.key));
-            match reader.check(segment, record.position, offset) {
+            let checked = match look {
+                Look::AtTheRecord => {
+                    let mut reader = KeyReader::new(Arc::from(wanted.key));
+                    reader.check(segment, record.position, offset)
+                }
+                Look::AtTheBatch => segment.check_batch(u64::from(record.position), offset),
+            };
+            match checked {
                 _ if planted!("stale_key_index_trusted") => {}
                 Ok(()) => {}
                 Err(error) if repaired => return Err(self.name(error)),
@@ -171,13 +191,24 @@ impl Writer<'_> {
             true => partition.end_offset(),
             false => self.state.next_offset,
         };
+        let wanted = Wanted::new(key);
+        let Some(active) = &self.state.active else { return Err(self.not_prepared()) };
+        let base_offset = active.segment.base_offset;
+        let below = u64::try_from(end.saturating_sub(base_offset)).unwrap_or(0);
+        if let Some(keys) = &active.keys
+            && let Some(relative) = keys.newest(&wanted, below)
+        {
+            let offset = base_offset.saturating_add(i64::from(relative));
+            return Ok((offset >= partition.log_start_offset()).then_some(offset));
+        }
         let segments = partition.segments.load_full();
-        partition.newest(&segments, &Wanted::new(key), end, &mut |segment| {
-            match segment.loaded_keys() {
-                Some(keys) => Ok(keys),
-                // That of the active segment is loaded, and no other needs the lock.
-                None => partition.load_sealed_keys(segment)?.ok_or_else(|| self.not_prepared()),
-            }
+        let Some((_, sealed)) = segments.as_slice().split_last() else { return Ok(None) };
+        // No other needs the lock.
+        partition.newest(sealed, &wanted, end, Look::AtTheBatch, &mut |segment| match segment
+            .loaded_keys()
+        {
+            Some(keys) => Ok(keys),
+            None => partition.load_sealed_keys(segment)?.ok_or_else(|| self.not_prepared()),
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::Partition;
 use super::super::writer::{Active, Writer, WriterState};
+use super::Wanted;
 use crate::batch::entry::Entry;
 use crate::env::planted::planted;
 use crate::error::Result;
@@ -18,6 +19,8 @@ use crate::segment::key_index::{SegmentKeys, hash_keys};
 #[derive(Debug)]
 pub(crate) struct ActiveKeys {
     keys: Arc<SegmentKeys>,
+    /// All that was noted is published.
+    settled: bool,
     /// The keys of the batch that is being placed.
     hashes: Vec<(u128, u32)>,
     /// For decompressing.
@@ -38,9 +41,10 @@ impl ActiveKeys {
     /// Adds the keys of the batch that was hashed last; returns how many records there were.
     pub(in crate::partition) fn note(&mut self, position: u64) -> u32 {
         let Some(growing) = self.growing() else { return 0 };
-        let before = growing.record_count();
         // Positions in a log of ours have 31 bits.
-        growing.add(u32::try_from(position).unwrap_or(u32::MAX), &self.hashes);
+        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        let before = growing.add(position, &self.hashes, self.settled);
+        self.settled = false;
         if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
             self.scratch = Vec::new();
         }
@@ -57,10 +61,16 @@ impl ActiveKeys {
     }
 
     /// What was noted is published.
-    pub(in crate::partition) fn settle(&self) {
-        if let Some(growing) = self.growing() {
-            growing.settle();
-        }
+    #[inline]
+    pub(in crate::partition) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    /// The relative offset of a key's newest record in this segment.
+    #[inline]
+    pub(super) fn newest(&self, wanted: &Wanted<'_>, below: u64) -> Option<u32> {
+        let growing = self.growing()?;
+        growing.newest(wanted.hash(growing.secret()), below)
     }
 }
 
@@ -118,7 +128,8 @@ impl Writer<'_> {
                 partition.load_growing_keys(&active.segment, &state)?
             }
         };
-        let keys = ActiveKeys { keys, hashes: Vec::new(), scratch: Vec::new() };
+        let (hashes, scratch) = (Vec::new(), Vec::new());
+        let keys = ActiveKeys { keys, settled: true, hashes, scratch };
         active.keys = Some(Box::new(keys));
         Ok(())
     }

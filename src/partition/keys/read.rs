@@ -115,6 +115,33 @@ impl KeyBatch<'_> {
         Ok(())
     }
 
+    /// Hands the record at `offset`, and all behind it that carry the key, to `visit`; `false` if the
+    /// one at `offset` does not: then nothing is handed out.
+    ///
+    /// # Errors
+    /// Corrupt if the batch cannot be decoded.
+    pub(crate) fn visit_from(
+        &self,
+        offset: i64,
+        visit: &mut dyn FnMut(&RecordView<'_>),
+    ) -> Result<bool> {
+        let Some(mut records) = self.records.clone() else { return Ok(false) };
+        records.skip_to(offset).map_err(|error| self.named(error))?;
+        let mut is_there = false;
+        for record in records {
+            let record = record.map_err(|error| self.named(error))?;
+            let is_wanted = record.key == Some(self.key);
+            if !(is_there || is_wanted && record.offset == offset) {
+                return Ok(false);
+            }
+            is_there = true;
+            if is_wanted {
+                visit(&record);
+            }
+        }
+        Ok(is_there)
+    }
+
     fn named(&self, error: FormatError) -> Error {
         error.into_error().at_file(self.segment.describe()).at_position(self.position)
     }

@@ -92,24 +92,35 @@ impl KeyRecords {
     /// Reads the key's records of a batch, as far as they are left; nothing is handed out if the
     /// named one is not there.
     fn read(&mut self, place: &Place, visit: &mut dyn FnMut(&RecordView<'_>)) -> Result<()> {
-        let (from, end) = match self.direction {
-            Direction::Forwards => (place.offset, self.end),
-            Direction::Backwards => (self.from, place.offset.saturating_add(1)),
-        };
+        let missing = || not_there(&place.segment, place.position, place.offset);
         let batch = self.reader.batch(&place.segment, place.position)?;
-        if !batch.has(place.offset)? {
-            return Err(not_there(&place.segment, place.position, place.offset));
-        }
-        let (mut first, mut last) = (place.offset, place.offset);
-        batch.visit(&mut |record| {
-            if (from..end).contains(&record.offset) {
-                (first, last) = (first.min(record.offset), last.max(record.offset));
-                visit(record);
-            }
-        })?;
         match self.direction {
-            Direction::Forwards => self.from = last.saturating_add(1),
-            Direction::Backwards => self.end = first,
+            Direction::Forwards => {
+                let mut last = None;
+                let is_there = batch.visit_from(place.offset, &mut |record| {
+                    if record.offset < self.end {
+                        last = Some(record.offset);
+                        visit(record);
+                    }
+                })?;
+                if !is_there {
+                    return Err(missing());
+                }
+                self.from = last.unwrap_or(place.offset).saturating_add(1);
+            }
+            Direction::Backwards => {
+                if !batch.has(place.offset)? {
+                    return Err(missing());
+                }
+                let (mut first, end) = (place.offset, place.offset.saturating_add(1));
+                batch.visit(&mut |record| {
+                    if (self.from..end).contains(&record.offset) {
+                        first = first.min(record.offset);
+                        visit(record);
+                    }
+                })?;
+                self.end = first;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::super::Segment;
 use super::super::scan::is_sound;
 use crate::batch::entry::Entry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::batch_header::PREFIX_LEN;
+use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC_V2, PREFIX_LEN};
 
 /// Batches above this are checked before memory is allocated for them.
 const TRUSTED_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -44,6 +44,32 @@ impl Segment {
             .and_then(|entry| entry.verify_checksum())
             .map_err(|error| error.into_error().at_file(self.describe()).at_position(position))?;
         Ok(size)
+    }
+
+    /// Whether a batch lies at `position` that has a place for `offset`, by its header.
+    ///
+    /// # Errors
+    /// Corrupt if it does not; those of the disk.
+    pub(crate) fn check_batch(&self, position: u64, offset: i64) -> Result<()> {
+        let mut head = [0; BATCH_HEADER_LEN];
+        let read = self.log.read_up_to(&mut head, position);
+        let read = read.map_err(|error| self.cannot_read_at(error, position))?;
+        let header = Entry::size_of(&head[..read]).and_then(|size| {
+            // A message of an old format is all there is to look at.
+            let is_batch = head[MAGIC_AT].cast_signed() == MAGIC_V2;
+            let header = is_batch.then(|| BatchHeader::decode(&head[..read])).transpose()?;
+            Ok((header, size as u64))
+        });
+        let (header, size) = header
+            .map_err(|error| error.into_error().at_file(self.describe()).at_position(position))?;
+        let holds = match header {
+            Some(header) => (header.base_offset..=header.last_offset()).contains(&offset),
+            None => true,
+        };
+        if !holds || size > self.published().saturating_sub(position) {
+            return Err(self.no_batch(position, "does not hold what it should"));
+        }
+        Ok(())
     }
 
     /// Has `length` bytes in the buffer, of which `there` are; returns how many there are then.

@@ -19,11 +19,13 @@ const NONE: u32 = u32::MAX;
 /// How many records are walked over before the lock is given to others.
 const STEPS_MAX: usize = 1024;
 
-/// What the table does not hold of a hash (96 bits), and the key's newest record.
+/// What the table does not hold of a hash (96 bits), and the key's newest record, with its offset:
+/// asking for a version looks no further.
 #[derive(Clone, Copy, Debug)]
 struct Key {
     rest: [u32; 3],
     newest: u32,
+    newest_offset: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,11 +86,17 @@ impl GrowingKeys {
     }
 
     /// Adds the records of a batch that lies at `position`: hashes and relative offsets, ascending.
-    pub(crate) fn add(&self, position: u32, records: &[(u128, u32)]) {
+    /// Returns how many there were before. `settled` says that those will not be taken back.
+    pub(crate) fn add(&self, position: u32, records: &[(u128, u32)], settled: bool) -> u32 {
         let mut contents = self.contents.lock();
+        if settled {
+            contents.staged.clear();
+        }
+        let before = contents.records.len();
         for &(hash, relative_offset) in records {
             contents.add(hash, KeyedRecord { relative_offset, position });
         }
+        before
     }
 
     /// Takes back the last records, down to `count` of them.
@@ -99,25 +107,22 @@ impl GrowingKeys {
         }
     }
 
-    /// What was added will not be taken back any more.
-    pub(crate) fn settle(&self) {
-        self.contents.lock().staged.clear();
-    }
-
-    /// How many records there are.
-    pub(crate) fn record_count(&self) -> u32 {
-        self.contents.lock().records.len()
-    }
-
-    /// The newest record of a key below a relative offset.
-    pub(crate) fn newest(&self, hash: u128, below: u64) -> Option<KeyedRecord> {
+    /// The relative offset of a key's newest record below another one.
+    #[inline]
+    pub(crate) fn newest(&self, hash: u128, below: u64) -> Option<u32> {
         let contents = self.contents.lock();
-        contents.newest_below(hash, below).map(|(_, record)| record.record)
+        let key = contents.keys.get(contents.find(hash)?)?;
+        if u64::from(key.newest_offset) < below {
+            return Some(key.newest_offset);
+        }
+        contents.newest_below(key, below).map(|(_, record)| record.record.relative_offset)
     }
 
     /// Where the chain of a key begins, below a relative offset; walk on with [`walk`](Self::walk).
     pub(crate) fn chain(&self, hash: u128, below: u64) -> Option<Link> {
-        self.contents.lock().newest_below(hash, below).map(|(at, _)| Link(at))
+        let contents = self.contents.lock();
+        let key = contents.keys.get(contents.find(hash)?)?;
+        contents.newest_below(key, below).map(|(at, _)| Link(at))
     }
 
     /// Hands the records of a chain to `visit`, the newest first, until it says no or enough were
@@ -193,13 +198,14 @@ impl Contents {
             Some(key) => key,
             None => {
                 let key = self.keys.len();
-                self.keys.push(Key { rest: rest_of(hash), newest: NONE });
+                self.keys.push(Key { rest: rest_of(hash), newest: NONE, newest_offset: 0 });
                 self.table.insert(hash, key);
                 key
             }
         };
         let Some(entry) = self.keys.get_mut(key) else { return };
         let previous = std::mem::replace(&mut entry.newest, at);
+        entry.newest_offset = record.relative_offset;
         self.records.push(Record { record, previous });
         self.staged.push((key, hash as u32));
     }
@@ -209,7 +215,9 @@ impl Contents {
         let Some((number, tag)) = self.staged.pop() else { return };
         let Some(key) = self.keys.get_mut(number) else { return };
         key.newest = record.previous;
-        if record.previous == NONE {
+        if let Some(before) = self.records.get(record.previous) {
+            key.newest_offset = before.record.relative_offset;
+        } else {
             // The key came with this record: it is the last one, as the record is.
             let hash = hash_of(tag, key.rest);
             self.keys.pop();
@@ -217,8 +225,8 @@ impl Contents {
         }
     }
 
-    fn newest_below(&self, hash: u128, below: u64) -> Option<(u32, Record)> {
-        let mut at = self.keys.get(self.find(hash)?)?.newest;
+    fn newest_below(&self, key: Key, below: u64) -> Option<(u32, Record)> {
+        let mut at = key.newest;
         loop {
             let record = self.records.get(at)?;
             if u64::from(record.record.relative_offset) < below {

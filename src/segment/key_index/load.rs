@@ -169,8 +169,7 @@ impl Segment {
                 let error = Error::new(crate::error::ErrorKind::Unsupported, message);
                 return Err(error.at_file(self.describe()));
             };
-            keys.add(position, &hashes);
-            keys.settle();
+            keys.add(position, &hashes, true);
         }
     }
 
