@@ -10,6 +10,7 @@ use crate::model::{Model, SeenTopic};
 use crate::reader::{Files, read_all, read_files};
 use crate::retries::a_retry_makes_no_second_copy;
 use crate::run::options;
+use crate::streams::hold_streams;
 use crate::transactions::no_spill_is_left;
 use crate::workload::GROUPS;
 
@@ -32,6 +33,7 @@ pub(crate) fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
     no_spill_is_left(&crash.world().disk, "an open")?;
     let seen = read_all(&broker)?;
     let world = crash.world();
+    hold_streams(&broker, &seen)?;
     if let Some(clamped) = broker.recovery_report().offsets_clamped.first() {
         return Err(format!("offsets: one lay beyond the end: {clamped:?}"));
     }

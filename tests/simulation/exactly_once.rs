@@ -6,8 +6,8 @@ use ottla::Acks;
 
 use crate::workload::{Ending, GROUPS, NAMES, Operation, Staged, Workload};
 use Operation::{
-    Append, AppendIf, Checkpoint, Close, Compact, Create, CreateCompacted, Delete, Kill, PowerLoss,
-    Retention, Truncate,
+    Append, AppendIf, AppendToStream, Checkpoint, Close, Compact, Create, CreateCompacted, Delete,
+    Kill, PowerLoss, Retention, Truncate,
 };
 
 const ALL: Acks = Acks::All;
@@ -24,6 +24,7 @@ pub(crate) fn fixed() -> Vec<Workload> {
         fixed("conditions", conditions()),
         fixed("compaction", compaction()),
         fixed("compacted transactions", compacted_transactions()),
+        fixed("streams", streams()),
     ]
 }
 
@@ -157,10 +158,42 @@ fn compacted_transactions() -> Vec<Operation> {
     ]
 }
 
+fn streams() -> Vec<Operation> {
+    let to = |partition, holds, acks| AppendToStream { partition, holds, acks };
+    let spilled = vec![(2, 0, 2), (2, 1, 1)];
+    let spilled = Staged { parts: spilled, bytes: LARGE, offsets: Vec::new() };
+    vec![
+        CreateCompacted { topic: 2, partitions: 2, segment_bytes: 400, deletes: false },
+        append(2, 0, 3, ALL),
+        to(0, true, ONE),
+        to(0, true, ALL),
+        to(0, false, ALL),
+        to(0, true, ONE),
+        append(2, 1, 2, ONE),
+        Operation::Transaction { staged: spilled, ending: Ending::Commit },
+        to(1, true, ALL),
+        Compact { topic: 2 },
+        to(0, true, ALL),
+        Close,
+        to(0, true, ALL),
+        to(1, false, ONE),
+        to(0, true, ONE),
+        Kill,
+        to(0, true, ALL),
+        Compact { topic: 2 },
+        to(0, true, ONE),
+    ]
+}
+
 /// One of them from a seed.
 pub(crate) fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
-    match rng.u32(..15) {
+    match rng.u32(..17) {
+        15.. => AppendToStream {
+            partition: rng.usize(..3),
+            holds: rng.u32(..4) > 0,
+            acks: if rng.bool() { ALL } else { ONE },
+        },
         0..=5 => any_transaction(rng),
         6..=8 => AppendIf {
             topic,

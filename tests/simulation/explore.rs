@@ -29,6 +29,20 @@ pub(crate) fn explore(workload: &Workload, explorer: &Explorer) -> Result<Explor
     Ok(explored)
 }
 
+/// Without crashes but those of the workloads: many more of them in the same time.
+#[test]
+fn random_runs_keep_their_promises() {
+    let seed = seed();
+    let mut seeds = fastrand::Rng::with_seed(seed);
+    for _ in 0..(wanted() / 50) {
+        let seed = seeds.u64(..);
+        let workload = random(seed, 60);
+        let eras = run(&workload, seed);
+        let broken = |broken| panic!("{broken}\nthe workload: {:?}", workload.operations);
+        assert!(!eras.unwrap_or_else(broken).is_empty());
+    }
+}
+
 fn explorer(seed: u64, power_losses: u32) -> Explorer {
     let threads = std::env::var("OTTLA_SIM_THREADS").ok().and_then(|text| text.parse().ok());
     Explorer {

@@ -16,5 +16,6 @@ mod planted;
 mod reader;
 mod retries;
 mod run;
+mod streams;
 mod transactions;
 mod workload;

@@ -143,6 +143,8 @@ pub(crate) struct TopicModel {
     pub(crate) deleted: Option<Span>,
     /// Whether it may be compacted.
     pub(crate) compacted: bool,
+    /// Whether records of it may be deleted.
+    pub(crate) deletes: bool,
     pub(crate) partitions: Vec<PartitionModel>,
     /// What `retention.bytes` was set to.
     pub(crate) settings: Vec<(String, Span)>,

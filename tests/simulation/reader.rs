@@ -68,12 +68,13 @@ fn read_partition(broker: &Broker, topic: &str, number: i32) -> Result<SeenParti
     Ok(SeenPartition { start, end, records, committed: BTreeMap::new() })
 }
 
-/// Every file with its bytes.
+/// Every file with its bytes, but for key indexes: those are made when somebody asks for them.
 pub(crate) fn read_files(vfs: &dyn Vfs) -> Files {
     let mut files = Files::new();
     for entry in vfs.list("").expect("the root can be listed") {
         if entry.kind == FileKind::Directory {
-            for inner in vfs.list(&entry.name).expect("a folder can be listed") {
+            let inner = vfs.list(&entry.name).expect("a folder can be listed");
+            for inner in inner.into_iter().filter(|inner| !inner.name.ends_with(".keyindex")) {
                 let path = format!("{}/{}", entry.name, inner.name);
                 let bytes = read_file(vfs, &path);
                 files.insert(path, bytes);

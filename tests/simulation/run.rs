@@ -6,6 +6,7 @@ use ottla::{Acks, Broker, BrokerOptions, Error, ErrorKind, Message, TopicConfig}
 use crate::laws;
 use crate::model::{Batch, Model, PartitionModel, Span, Start, TopicModel};
 use crate::reader::read_all;
+use crate::streams::INDEXED;
 use crate::workload::{NAMES, Operation, Workload};
 
 /// A recording, and what is known about it.
@@ -23,6 +24,9 @@ pub(crate) fn options() -> BrokerOptions {
         .transaction_buffer_bytes(4096)
 }
 
+/// The keys of all records.
+pub(crate) const KEYS: [&str; 4] = ["burger", "cola", "fries", "salad"];
+
 /// A message with one of a few keys, which its value tells.
 pub(crate) fn message_of(value: &[u8]) -> Message<'_> {
     Message::new(value).key(key_of(value))
@@ -30,7 +34,6 @@ pub(crate) fn message_of(value: &[u8]) -> Message<'_> {
 
 /// The key of a value: the number that it begins with decides.
 pub(crate) fn key_of(value: &[u8]) -> &'static str {
-    const KEYS: [&str; 4] = ["burger", "cola", "fries", "salad"];
     KEYS[usize::from(value.get(7).copied().unwrap_or(0)) % KEYS.len()]
 }
 
@@ -245,6 +248,9 @@ impl Run {
             Operation::AppendIf { topic, partition, records, holds, acks } => {
                 self.append_if(broker, (*topic, *partition, *records), *holds, *acks)
             }
+            Operation::AppendToStream { partition, holds, acks } => {
+                self.append_to_stream(broker, *partition, *holds, *acks)
+            }
             Operation::Compact { topic } => self.compact(broker, *topic),
             Operation::Close | Operation::Kill | Operation::PowerLoss { .. } => Ok(()),
         }
@@ -265,6 +271,7 @@ impl Run {
             .set("internal.segment.bytes", &segment_bytes.to_string())
             .and_then(|config| config.set("index.interval.bytes", "150"))
             .and_then(|config| config.set("cleanup.policy", policy))
+            .map(|config| config.key_index(name == NAMES[INDEXED]))
             .map_err(|e| e.to_string())?;
         let mut span = Span::begun(self.at());
         let outcome = broker.create_topic(name, config);
@@ -287,6 +294,7 @@ impl Run {
             created: span,
             deleted: None,
             compacted: policy != "delete",
+            deletes: policy != "compact",
             partitions: (0..partitions).map(|_| PartitionModel::new(span)).collect(),
             settings: Vec::new(),
         });
@@ -471,6 +479,9 @@ impl Run {
     ) -> Result<(), String> {
         let topic = NAMES.iter().position(|other| *other == name).unwrap_or(0);
         let Some(place) = self.place(topic, partition) else { return Ok(()) };
+        if !self.model.topics[place.0].deletes {
+            return Ok(());
+        }
         let handle = broker.partition(name, place.1 as i32).map_err(|e| e.to_string())?;
         let (start, end) = (handle.log_start_offset(), handle.end_offset());
         let offset = start + (end - start) * percent as i64 / 100;
@@ -499,6 +510,10 @@ impl Run {
         let handle = broker.partition(name, place.1 as i32).map_err(|e| e.to_string())?;
         let start = handle.log_start_offset();
         let begun = self.at();
+        if !self.model.topics[place.0].partitions[place.1].compactions.is_empty() {
+            // The batch that begins there may be gone.
+            return Ok(());
+        }
         let there = &self.model.topics[place.0].partitions[place.1].batches;
         let live = there.iter().rev().filter(|batch| batch.may(begun + 1) && batch.base >= start);
         let Some(offset) = live.take(batches).last().map(|batch| batch.base) else {

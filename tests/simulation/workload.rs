@@ -69,6 +69,12 @@ pub(crate) enum Operation {
         staged: Staged,
         ending: Ending,
     },
+    /// An append to the stream of a key under a version that it has, or has not.
+    AppendToStream {
+        partition: usize,
+        holds: bool,
+        acks: Acks,
+    },
     /// An append with a condition, which holds or not.
     AppendIf {
         topic: usize,
@@ -416,7 +422,7 @@ fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
     let partition = rng.usize(..3);
     let bytes = [10, 60, 250, 700, 1400][rng.usize(..5)];
-    match rng.u32(..60) {
+    match rng.u32(..62) {
         45.. => exactly_once::any(rng),
         40..=43 => commit_somewhere(rng, topic, partition),
         44 => DeleteOffset { group: rng.usize(..GROUPS.len()), topic, partition },
