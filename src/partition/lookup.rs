@@ -64,7 +64,35 @@ impl Partition {
         let Some((timestamp, offset, segment)) = largest else { return Ok(None) };
         let wanted = |at: i64| at >= timestamp;
         // The offset is the last of the batch that carries the timestamp.
-        self.first_record(segment, offset, start, end, &wanted)
+        match self.first_record(segment, offset, start, end, &wanted)? {
+            // The record is gone, and a batch that compaction emptied still names its time.
+            None => self.largest_by_reading(segments.as_slice(), start, end),
+            found => Ok(found),
+        }
+    }
+
+    /// The same without believing any header: reads all there is, each step for a larger timestamp
+    /// than the one before.
+    fn largest_by_reading(
+        &self,
+        segments: &[Arc<Segment>],
+        start: i64,
+        end: i64,
+    ) -> Result<Option<OffsetAndTimestamp>> {
+        let mut largest: Option<OffsetAndTimestamp> = None;
+        for segment in segments {
+            loop {
+                let above = largest.map_or(i64::MIN, |(_, timestamp)| timestamp);
+                let wanted = |at: i64| at > above;
+                let from = largest.map_or(start, |(offset, _)| offset.saturating_add(1));
+                let from = from.max(segment.base_offset);
+                match self.first_record(segment, from, start, end, &wanted)? {
+                    None => break,
+                    found => largest = found,
+                }
+            }
+        }
+        Ok(largest)
     }
 
     /// A relative offset at or below that of the first record with the timestamp.

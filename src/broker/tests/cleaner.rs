@@ -299,6 +299,24 @@ fn versions_of_streams_are_those_from_before() {
 }
 
 #[test]
+fn the_largest_timestamp_is_found_also_when_its_record_is_gone() {
+    let broker = options().open_in(super::memory()).unwrap();
+    // Each record has a segment of its own, whose last batch stays when it has no record any more.
+    let config = config().set("internal.segment.bytes", "300").unwrap();
+    broker.create_topic(TOPIC, config).unwrap();
+    let handle = broker.partition(TOPIC, 0).unwrap();
+    let value = [7; 250];
+    for (key, timestamp) in [("a", 9_000), ("b", 8_000), ("a", 20), ("b", 50), ("a", 30)] {
+        handle.append(&[Message::new(&value).key(key).timestamp(timestamp)], Acks::All).unwrap();
+    }
+    assert_eq!(handle.offset_of_max_timestamp().unwrap(), Some((0, 9_000)));
+    broker.compact_now(TOPIC).unwrap();
+    assert_eq!(handle.offset_of_max_timestamp().unwrap(), Some((3, 50)));
+    assert_eq!(handle.offset_for_timestamp(31).unwrap(), Some((3, 50)));
+    assert_eq!(handle.offset_for_timestamp(51).unwrap(), None);
+}
+
+#[test]
 fn a_topic_that_is_also_deleted_from_loses_what_is_old() {
     let broker = options().open_in(super::memory()).unwrap();
     let config = config().cleanup_policy(CleanupPolicy::COMPACT_DELETE).retention_bytes(0);
@@ -315,7 +333,7 @@ fn a_topic_that_is_also_deleted_from_loses_what_is_old() {
     broker.close().unwrap();
 }
 
-/// How many commits the next test makes; a million take a minute in a release build.
+/// How many commits the next test makes; a million take two or three minutes.
 fn commits() -> i64 {
     std::env::var("OTTLA_COMMITS").ok().and_then(|text| text.parse().ok()).unwrap_or(6_000)
 }
