@@ -508,7 +508,7 @@ fn programs_do_not_write_to_the_topic_of_offsets() {
     let refusals = [
         broker
             .partition("__consumer_offsets", 0)
-            .and_then(|offsets| offsets.append(&[message.clone()], Acks::All))
+            .and_then(|offsets| offsets.append(std::slice::from_ref(&message), Acks::All))
             .map(drop),
         broker.atomic_append().add("__consumer_offsets", 0, &[message]),
         broker
