@@ -20,8 +20,11 @@ const SUMMED_AT: usize = 16;
 pub const KEY_INDEX_HEADER_LEN: usize = 64;
 const KEY_LEN: usize = 20;
 const RECORD_LEN: usize = 8;
-/// No record takes fewer bytes in a log: so a short log cannot ask for a large index.
-const LOG_BYTES_PER_RECORD_MIN: u64 = 7;
+/// No entry of a log is shorter (a message of magic 0), and none has more records, because they
+/// take 7 bytes or more each in the 64 MiB that it may be decompressed to: so a log without entries
+/// cannot ask for an index. A compressed record may take less than a byte.
+const ENTRY_BYTES_MIN: u64 = 26;
+const RECORDS_PER_ENTRY_MAX: u64 = (64 << 20) / 7;
 /// How many keys share a place of the table, at most about that many bits of them.
 const KEYS_PER_BUCKET_BITS: u32 = 1;
 const BUCKET_BITS_MAX: u32 = 28;
@@ -176,7 +179,8 @@ impl KeyIndexLayout {
         let fits = log.base_offset >= 0
             && bucket_bits == bucket_bits_for(keys)
             && keys <= records
-            && u64::from(records) <= log.log_bytes / LOG_BYTES_PER_RECORD_MIN;
+            && u64::from(records)
+                <= (log.log_bytes / ENTRY_BYTES_MIN).saturating_mul(RECORDS_PER_ENTRY_MAX);
         if !fits {
             let what = format!(
                 "a key index of {keys} keys, {records} records and {bucket_bits} bits cannot be of \
@@ -380,6 +384,7 @@ mod tests {
     fn a_header_cannot_ask_for_more_than_its_log_could_hold() {
         let mut bytes = file_of(&BTreeMap::new());
         assert_eq!(bytes.len(), KEY_INDEX_HEADER_LEN + 8);
+        bytes[24..32].copy_from_slice(&1_000_u64.to_be_bytes());
         bytes[40..44].copy_from_slice(&u32::MAX.to_be_bytes());
         bytes[44..48].copy_from_slice(&u32::MAX.to_be_bytes());
         bytes[36..40].copy_from_slice(&28_u32.to_be_bytes());

@@ -11,6 +11,7 @@ use crate::broker::Broker;
 use crate::broker::stream::Stream;
 use crate::config::acks::Acks;
 use crate::config::broker::BrokerOptions;
+use crate::config::compression::Compression;
 use crate::config::topic::TopicConfig;
 use crate::consumer::records::OwnedRecord;
 use crate::env::Env;
@@ -184,4 +185,20 @@ fn a_stream_is_found_in_a_directory_that_is_open_for_reading() {
     assert_eq!(seen(alice.read(..)).len(), 10);
     let refused = alice.append(&[Message::new("x")], Acks::All).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+}
+
+#[test]
+fn a_stream_of_records_that_compress_well_is_found_in_a_sealed_segment() {
+    let broker = options().open_in(memory()).unwrap();
+    let config = TopicConfig::new().compression(Compression::Gzip).key_index(true);
+    broker.ensure_topic("accounts", config).unwrap();
+    let alice = broker.stream("accounts", "alice").unwrap();
+    alice.append(&vec![Message::new("+1"); 2_000], Acks::Leader).unwrap();
+    let partition = Arc::clone(alice.handle.partition());
+    // Two bytes for a record, or less.
+    assert!(partition.size_bytes() < 4_000, "{}", partition.size_bytes());
+    partition.lock().roll().unwrap();
+    assert_eq!(alice.version().unwrap(), Some(1_999));
+    assert_eq!(seen(alice.read(..)).len(), 2_000);
+    alice.expect_version(1_999).append(&[Message::new("-1")], Acks::All).unwrap();
 }
