@@ -179,6 +179,8 @@ impl<'a> Cleaner<'a> {
                 };
                 let facts = facts_of(&entry);
                 if !has_room(&output, &facts) {
+                    // One of several is not its source any more, even if nothing of it went.
+                    output.differ()?;
                     let next = self.begin(entry.base_offset(), None);
                     self.close(std::mem::replace(&mut output, next))?;
                 }

@@ -10,5 +10,6 @@ mod idempotent_lives;
 mod kafka_recovery;
 mod own_recovery;
 mod readers;
+mod splitting;
 pub(crate) mod support;
 mod swapping;
