@@ -161,7 +161,8 @@ impl Engine {
         progress: Progress<'_>,
     ) -> Result<Option<CompactionOutcome>> {
         self.committer.begin_write()?;
-        let generation = partition.begin_round()?;
+        let generation = partition.generation();
+        let begun = partition.begin_round()?;
         let round = Round {
             first_dirty: choice.first_dirty,
             upper: choice.upper,
@@ -171,7 +172,7 @@ impl Engine {
         let mut pace = self.pace(progress);
         let swapped = partition.clean(&round, &mut pace).and_then(|cleaned| {
             let outcome = cleaned.stats.clone();
-            let swapped = self.committer.swap_in(partition, cleaned, generation)?;
+            let swapped = self.committer.swap_in(partition, cleaned, begun)?;
             Ok(swapped.then_some(outcome))
         });
         match &swapped {

@@ -14,12 +14,12 @@ use crate::format::control_file::{ControlFile, PartitionState};
 use crate::format::file_names::OTTLA_CONTROL;
 use crate::partition::Partition;
 use crate::partition::compact::Cleaned;
-use crate::partition::compact::swap::Replacement;
+use crate::partition::compact::swap::{Replacement, RoundBegun};
 
 impl Committer {
     /// Puts the results of a round in the place of their sources; false if the log changed under
-    /// the round, which then came to nothing. `generation` is the partition's as of when the round
-    /// began.
+    /// the round, which then came to nothing, or its topic is not compacted any more. `begun` is
+    /// what was so when the round began.
     ///
     /// # Errors
     /// The log is as it was, or compacted; the files that are left over are removed later.
@@ -30,14 +30,14 @@ impl Committer {
         &self,
         partition: &Partition,
         cleaned: Cleaned,
-        generation: u32,
+        begun: RoundBegun,
     ) -> Result<bool> {
         let (swap, cleaned_to) = cleaned.into_swap();
         let _one_at_a_time = self.checkpointing.lock();
         let planned = self
             .refuse_if_finished()
             .and_then(|()| self.finish_last_swap(partition))
-            .and_then(|()| partition.swap_plan(&swap, cleaned_to, generation))
+            .and_then(|()| partition.swap_plan(&swap, cleaned_to, begun))
             .inspect_err(|_| partition.discard_cleaned(&swap))?;
         let Some(planned) = planned else {
             partition.discard_cleaned(&swap);

@@ -11,6 +11,7 @@ use super::options;
 use crate::batch::entry::Entry;
 use crate::batch::message::Message;
 use crate::broker::Broker;
+use crate::broker::compact::CompactionOptions;
 use crate::broker::verify::{VerifyOptions, verify_in};
 use crate::config::acks::Acks;
 use crate::config::topic::{CleanupPolicy, TopicConfig};
@@ -330,6 +331,23 @@ fn a_topic_that_is_also_deleted_from_loses_what_is_old() {
     fill(&broker, 100, 3);
     broker.compact_now(TOPIC).unwrap();
     assert_eq!(newest(&broker).len(), 3);
+    broker.close().unwrap();
+}
+
+#[test]
+fn a_topic_that_is_no_longer_compacted_keeps_what_a_round_was_about_to_drop() {
+    let broker = Arc::new(options().open_in(super::memory()).unwrap());
+    broker.create_topic(TOPIC, config()).unwrap();
+    fill(&broker, 200, 3);
+    let before = records(&broker, TOPIC);
+    let other = Arc::downgrade(&broker);
+    let alter = move |_, _| {
+        let changes = [("cleanup.policy", Some("delete"))];
+        other.upgrade().unwrap().alter_topic(TOPIC, &changes).unwrap();
+    };
+    let options = CompactionOptions::new().on_progress(alter);
+    assert_eq!(broker.compact_now_with(TOPIC, &options).unwrap(), []);
+    assert_eq!(records(&broker, TOPIC), before);
     broker.close().unwrap();
 }
 

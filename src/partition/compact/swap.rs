@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use super::super::Partition;
 use super::super::segments::Segments;
+use super::super::writer::WriterState;
 use super::output::cleaned_file;
 use super::{Cleaned, CleanedSegment};
 use crate::env::planted::planted;
@@ -42,6 +43,15 @@ pub(crate) struct SwapLeft {
     /// `.swap` files that a control file may list which could not be written, or may have been:
     /// they go when the next one is surely written.
     doubtful: Vec<String>,
+}
+
+/// What was so when a round began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RoundBegun {
+    /// The log was not cut since.
+    generation: u32,
+    /// The topic is compacted.
+    compacts: bool,
 }
 
 /// Neighbours, and what takes their place.
@@ -110,20 +120,25 @@ fn swap_file(suffix: Suffix, base_offset: i64) -> String {
 }
 
 impl Partition {
-    /// A round is about to begin: a close has to look for what it leaves. Returns the generation.
+    /// A round is about to begin: a close has to look for what it leaves. Returns what must still
+    /// hold when its results are swapped in.
     ///
     /// # Errors
     /// As for every write.
-    pub(crate) fn begin_round(&self) -> Result<u32> {
+    pub(crate) fn begin_round(&self) -> Result<RoundBegun> {
         let mut writer = self.lock();
         writer.check_writable()?;
         writer.note_change();
-        Ok(self.generation())
+        Ok(self.round_begun(&writer.state))
+    }
+
+    fn round_begun(&self, writer: &WriterState) -> RoundBegun {
+        RoundBegun { generation: self.generation(), compacts: writer.settings.compacts }
     }
 
     /// What the control file is to say after the swap; `None` if the log is not any more the one
-    /// that was cleaned: it was cut, lost its start, or its topic was deleted. `generation` was
-    /// taken before the round began.
+    /// that was cleaned: it was cut, lost its start, or its topic was deleted, or is not compacted
+    /// any more. `begun` is what [`begin_round`](Self::begin_round) returned.
     ///
     /// # Errors
     /// As for every write; for results that do not fit their sources.
@@ -131,10 +146,10 @@ impl Partition {
         &self,
         swap: &[Replacement],
         cleaned_to: i64,
-        generation: u32,
+        begun: RoundBegun,
     ) -> Result<Option<PartitionState>> {
         let writer = self.lock();
-        if self.is_deleted() || self.generation() != generation {
+        if self.is_deleted() || self.round_begun(&writer.state) != begun {
             return Ok(None);
         }
         writer.check_writable()?;
@@ -156,8 +171,10 @@ impl Partition {
                 let message = "compaction replaced a segment that it did not clean";
                 return Err(self.name(Error::new(ErrorKind::InvalidInput, message)));
             }
-            let replaced = first..(first + bases.len()).min(state.segments.len());
-            state.segments.splice(replaced, group.states.iter().cloned());
+            // Those below a log start that is planned are not in the state any more.
+            let listed = state.segments.iter().skip(first);
+            let count = listed.take_while(|s| bases.contains(&s.base_offset)).count();
+            state.segments.splice(first..first + count, group.states.iter().cloned());
         }
         let in_order = state.segments.windows(2).all(|pair| match pair {
             [one, next] => one.next_offset <= next.base_offset,
