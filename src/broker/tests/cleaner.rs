@@ -351,6 +351,31 @@ fn a_topic_that_is_no_longer_compacted_keeps_what_a_round_was_about_to_drop() {
     broker.close().unwrap();
 }
 
+#[test]
+fn a_tombstone_in_a_log_that_was_cut_takes_its_value_along() {
+    let env = super::memory();
+    let broker = options().open_in(env.clone()).unwrap();
+    let config = config().set("delete.retention.ms", "0").unwrap();
+    broker.create_topic(TOPIC, config).unwrap();
+    fill(&broker, 60, 40);
+    broker.compact_now(TOPIC).unwrap();
+    let handle = broker.partition(TOPIC, 0).unwrap();
+    handle.truncate_to(50).unwrap();
+    assert!(newest(&broker).contains_key("key 25"));
+    handle.append(&[Message::tombstone("key 25")], Acks::All).unwrap();
+    fill(&broker, 3, 3);
+    // Before a checkpoint: the control file is that of the cut.
+    broker.abandon();
+    let broker = options().open_in(env).unwrap();
+    assert!(broker.recovery_report().damaged.is_empty());
+    for _ in 0..4 {
+        fill(&broker, 1, 1);
+        broker.compact_now(TOPIC).unwrap();
+    }
+    assert!(!newest(&broker).contains_key("key 25"), "{:?}", newest(&broker));
+    broker.close().unwrap();
+}
+
 /// How many commits the next test makes; a million take two or three minutes.
 fn commits() -> i64 {
     std::env::var("OTTLA_COMMITS").ok().and_then(|text| text.parse().ok()).unwrap_or(6_000)

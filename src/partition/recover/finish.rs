@@ -244,7 +244,7 @@ impl Recovery {
             log_start: self.log_start.max(self.found.bases.first().copied().unwrap_or(0)),
             end,
             recovery_point: end,
-            cleaned_to: self.cleaned_to.min(end),
+            cleaned_to: self.cleaned_to().min(end),
             has_producers,
             producers: Some(self.producers),
             epochs: self.epochs,
@@ -254,6 +254,17 @@ impl Recovery {
         let partition =
             Partition::assemble(&self.shared, self.id, self.folder, &self.config, parts);
         Ok((partition, self.report))
+    }
+
+    /// Up to where all went through compaction. The state of a log that was about to be cut below
+    /// that still says so; if it was cut, all behind the recovery point was appended since, without
+    /// a hole. If it was not, what lies there is looked at again for nothing.
+    fn cleaned_to(&self) -> i64 {
+        if self.foreign.is_some() || self.has_hole {
+            self.cleaned_to
+        } else {
+            self.cleaned_to.min(self.recovery_point)
+        }
     }
 }
 

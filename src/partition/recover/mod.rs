@@ -104,6 +104,8 @@ pub(crate) struct Recovery {
     log_start: i64,
     recovery_point: i64,
     cleaned_to: i64,
+    /// Behind the recovery point there is a hole that compaction left.
+    has_hole: bool,
     /// Segments that are complete and known: nothing of them is read.
     sealed: Vec<Arc<Segment>>,
     /// The segments from the recovery point on; the last one is active.
@@ -171,6 +173,7 @@ impl Partition {
             log_start: state.log_start_offset,
             recovery_point: state.recovery_point,
             cleaned_to: state.cleaned_to,
+            has_hole: false,
             sealed: Vec::new(),
             tails: Vec::new(),
             end: state.recovery_point,

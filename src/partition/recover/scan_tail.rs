@@ -132,6 +132,7 @@ impl Recovery {
         if base_offset < self.end {
             return Ok(false);
         }
+        self.has_hole |= base_offset > self.end;
         self.end = base_offset;
         let has_snapshot = base_offset == 0 || self.found.snapshots.contains(&base_offset);
         self.base_snapshot = (!has_snapshot).then(|| (base_offset, self.producers.clone()));
@@ -190,6 +191,7 @@ impl Recovery {
                 tail.unsynced_from = tail.tally.position + entry.bytes().len() as u64;
             }
             self.report.scanned_bytes += entry.bytes().len() as u64;
+            self.has_hole |= base_offset > self.end;
             tail.tally.add(&facts_of(&entry), self.interval_bytes, &tail.indexes);
             self.end = entry.last_offset() + 1;
             self.epochs.assign(entry.leader_epoch(), base_offset);
