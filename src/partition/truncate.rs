@@ -77,6 +77,8 @@ impl Partition {
         writer.prepare()?;
         // Readers that start from now on stay below; positions they remember are void.
         self.watermarks.set_end(offset);
+        // What will lie behind the cut was not compacted yet, and its first round is to be noticed.
+        self.compacted_to.fetch_min(offset, Ordering::AcqRel);
         let generation = self.generation.load(Ordering::Acquire) + 1;
         {
             let mut cuts = self.cuts.lock();

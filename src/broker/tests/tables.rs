@@ -159,6 +159,27 @@ fn a_tombstone_that_compaction_took_away_unseen_still_counts() {
 }
 
 #[test]
+fn compaction_of_a_log_that_was_cut_is_noticed_too() {
+    let broker = broker(1);
+    (0..20).for_each(|number| put(&broker, 0, &format!("key {}", number.min(10)), Some("1")));
+    compact(&broker, 0, 1);
+    broker.partition("users", 0).unwrap().truncate_to(2).unwrap();
+    // It holds what it held: no compaction came between.
+    put(&broker, 0, "alice", Some("1"));
+    let snapshot = broker.snapshot().unwrap();
+    let read: crate::error::Result<Vec<_>> = snapshot.read("users", 0, 0).unwrap().collect();
+    assert_eq!(read.unwrap().len(), 3);
+    let mut table = broker.table("users").unwrap();
+    put(&broker, 0, "alice", None);
+    // Not as far as the one before the cut.
+    compact(&broker, 0, 2);
+    put(&broker, 0, "carol", Some("1"));
+    table.catch_up().unwrap();
+    assert_eq!(text(&table, "alice"), None);
+    assert_eq!(contents(&table), contents(&broker.table("users").unwrap()));
+}
+
+#[test]
 fn polling_waits_for_news() {
     let broker = broker(2);
     let mut table = broker.table("users").unwrap();

@@ -49,8 +49,9 @@ pub(super) struct Buffers {
 
 impl TableSource {
     pub(super) fn new(partition: &Arc<Partition>) -> TableSource {
-        // In this order: what happens in between makes it start over for nothing, at worst.
-        let (compacted_to, generation) = (partition.compacted_to(), partition.generation());
+        // In this order: what happens in between makes it start over for nothing, at worst, and a
+        // cut takes `compacted_to` back, which is heard of by the generation.
+        let (generation, compacted_to) = (partition.generation(), partition.compacted_to());
         let start = partition.log_start_offset();
         TableSource {
             compacted_to,
@@ -92,9 +93,11 @@ impl TableSource {
         }
         let generation = self.partition.generation();
         if generation != self.generation {
-            let cut = self.partition.cut_since(self.generation);
-            if cut.is_some_and(|cut| cut < self.position) {
-                return Ok(Step::StartOver);
+            if let Some(cut) = self.partition.cut_since(self.generation) {
+                if cut < self.position {
+                    return Ok(Step::StartOver);
+                }
+                self.compacted_to = self.compacted_to.min(cut);
             }
             self.generation = generation;
         }
