@@ -7,6 +7,7 @@ use crate::broker::topics::partition_of;
 use crate::catalog::topic_handle::Topics;
 use crate::consumer::records::OwnedRecord;
 use crate::error::Result;
+use crate::partition::Partition;
 use crate::producer::partitioner::partition_of_key;
 use crate::topic::TopicPartition;
 
@@ -46,20 +47,37 @@ impl Broker {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let partition = partition_of(&handle, number)?;
         let name = TopicPartition::new(handle.name.clone(), number);
-        let (mut newest, mut scratch) = (None, Vec::new());
-        let start = partition.log_start_offset();
-        partition.walk(|entry| {
-            if entry.is_control() || (entry.is_transactional() && partition.is_aborted(entry)?) {
-                return Ok(());
+        loop {
+            let compacted_to = partition.compacted_to();
+            let newest = newest_of_all(partition, &name, key)?;
+            // Compaction may have taken away what the walk had not come to, a tombstone or a record
+            // that is superseded behind the end of the walk: then it has seen an older one.
+            if partition.compacted_to() == compacted_to {
+                return Ok(newest);
             }
-            for record in entry.records(&DecodeLimits::default(), &mut scratch)? {
-                let record = record?;
-                if record.key == Some(key) && record.offset >= start {
-                    newest = record.value.is_some().then(|| owned(&name, &record));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(newest)
+        }
     }
+}
+
+/// Reads the whole partition for the newest record of a key.
+fn newest_of_all(
+    partition: &Partition,
+    name: &TopicPartition,
+    key: &[u8],
+) -> Result<Option<OwnedRecord>> {
+    let (mut newest, mut scratch) = (None, Vec::new());
+    let start = partition.log_start_offset();
+    partition.walk(|entry| {
+        if entry.is_control() || (entry.is_transactional() && partition.is_aborted(entry)?) {
+            return Ok(());
+        }
+        for record in entry.records(&DecodeLimits::default(), &mut scratch)? {
+            let record = record?;
+            if record.key == Some(key) && record.offset >= start {
+                newest = record.value.is_some().then(|| owned(name, &record));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(newest)
 }

@@ -76,15 +76,30 @@ impl KeyCursor {
         from: i64,
         end: i64,
     ) -> KeyCursor {
+        // Before the end: what is missing in these segments is superseded by what they have below
+        // it.
+        let segments = partition.segments.load_full();
         KeyCursor {
             key: Arc::clone(key),
             direction,
             from: from.max(partition.log_start_offset()),
             end: end.min(partition.end_offset()),
-            segments: partition.segments.load_full(),
+            segments,
             current: None,
             chunk: VecDeque::new(),
         }
+    }
+
+    /// What is left.
+    pub(super) fn range(&self) -> (i64, i64) {
+        (self.from, self.end)
+    }
+
+    /// Begins again in the same segments with what is left, whatever came into their place since.
+    pub(super) fn begin_again(&mut self, from: i64, end: i64) {
+        (self.from, self.end) = (from, end);
+        self.current = None;
+        self.chunk.clear();
     }
 
     /// The next record.

@@ -30,8 +30,10 @@ impl Partition {
     /// Corrupt where the log is damaged; those of the disk, where an index has to be read first.
     pub(crate) fn key_version(&self, key: &[u8]) -> Result<Option<i64>> {
         self.check_key_readable()?;
-        let end = self.end_offset();
+        // In this order: what is missing in these segments is superseded by what they have below the
+        // end.
         let segments = self.segments.load_full();
+        let end = self.end_offset();
         let wanted = Wanted::new(key);
         self.newest(segments.as_slice(), &wanted, end, Look::AtTheRecord, &mut |segment| {
             self.keys_of(segment)

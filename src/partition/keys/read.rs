@@ -34,10 +34,6 @@ impl KeyReader {
         }
     }
 
-    pub(crate) fn key(&self) -> &Arc<[u8]> {
-        &self.key
-    }
-
     /// Reads the batch at `position`.
     ///
     /// # Errors

@@ -36,12 +36,12 @@ impl KeyRecords {
         end: i64,
     ) -> KeyRecords {
         let generation = partition.generation();
-        let end = end.min(partition.end_offset());
-        // A batch may hold records on both sides of the log start.
-        let from = from.max(partition.log_start_offset());
+        let cursor = KeyCursor::new(partition, key, direction, from, end);
+        // A batch may hold records on both sides of the log start, and of the end.
+        let (from, end) = cursor.range();
         KeyRecords {
             reader: KeyReader::new(Arc::clone(key)),
-            cursor: KeyCursor::new(partition, key, direction, from, end),
+            cursor,
             direction,
             from,
             end,
@@ -137,8 +137,7 @@ impl KeyRecords {
         }
         partition.repair_keys(&place.segment)?;
         self.repaired = Some(place.segment.serial);
-        let key = Arc::clone(self.reader.key());
-        self.cursor = KeyCursor::new(partition, &key, self.direction, self.from, self.end);
+        self.cursor.begin_again(self.from, self.end);
         Ok(())
     }
 }
