@@ -104,7 +104,9 @@ impl Writer<'_> {
             return Err(self.not_prepared());
         };
         let (tally, size) = (&active.tally, size as u64);
-        let last_offset = tally.next_offset.saturating_add(i64::from(header.last_offset_delta));
+        // A log that was cut in a hole ends behind its last batch.
+        let next_offset = self.state.next_offset;
+        let last_offset = next_offset.saturating_add(i64::from(header.last_offset_delta));
         let span = last_offset.saturating_sub(tally.base_offset);
         if self.state.staged > 0 {
             if tally.position + size > LIMIT || span > i64::from(i32::MAX) {
@@ -114,7 +116,7 @@ impl Writer<'_> {
             return Ok(false);
         }
         if tally.position == 0 {
-            return Ok(span > i64::from(i32::MAX) && tally.next_offset > tally.base_offset);
+            return Ok(span > i64::from(i32::MAX) && next_offset > tally.base_offset);
         }
         let full = tally.position + size > settings.segment_bytes
             || span > SPAN_MAX

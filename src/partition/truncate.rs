@@ -50,7 +50,6 @@ impl Partition {
                 let mut described = empty_state(last.base_offset);
                 tally.describe_in(&mut described);
                 indexes.describe_in(&mut described);
-                described.next_offset = state.recovery_point;
                 state.segments.push(described);
             }
         }
@@ -215,8 +214,6 @@ impl Writer<'_> {
     ) -> Result<()> {
         let partition = self.partition;
         let Some(segment) = segments.get(index) else { return Err(self.not_prepared()) };
-        let mut tally = tally;
-        tally.next_offset = offset;
         segment.publish(tally.position);
         segment.set_indexes(Some(Arc::clone(&indexes)));
         let kept = segments.as_slice()[..=index].to_vec();

@@ -352,6 +352,31 @@ fn a_topic_that_is_no_longer_compacted_keeps_what_a_round_was_about_to_drop() {
 }
 
 #[test]
+fn a_log_that_was_cut_in_a_hole_is_sound_and_compacted_on() {
+    let env = super::memory();
+    for cut in (20..60).step_by(3) {
+        let broker = options().open_in(env.clone()).unwrap();
+        broker.create_topic(TOPIC, config()).unwrap();
+        fill(&broker, 40, 17);
+        // Of these only the last of a segment stays, and holes lie between them.
+        fill(&broker, 20, 1);
+        broker.compact_now(TOPIC).unwrap();
+        let handle = broker.partition(TOPIC, 0).unwrap();
+        assert_eq!(handle.truncate_to(cut).unwrap(), cut);
+        let left = newest(&broker);
+        broker.compact_now(TOPIC).unwrap();
+        assert_eq!(newest(&broker), left, "cut at {cut}");
+        broker.close().unwrap();
+        assert!(verify_in(&env, &VerifyOptions::new()).unwrap().is_sound(), "cut at {cut}");
+        let broker = options().open_in(env.clone()).unwrap();
+        fill(&broker, 10, 5);
+        broker.compact_now(TOPIC).unwrap();
+        broker.delete_topic(TOPIC).unwrap();
+        broker.close().unwrap();
+    }
+}
+
+#[test]
 fn a_tombstone_in_a_log_that_was_cut_takes_its_value_along() {
     let env = super::memory();
     let broker = options().open_in(env.clone()).unwrap();
