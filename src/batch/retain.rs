@@ -41,6 +41,16 @@ pub(crate) enum Verdict {
     Goes,
 }
 
+/// Says which records stay. It sees all of a batch before it is asked: where its answers lie far
+/// apart in memory, it can fetch many of them at a time.
+pub(crate) trait Judge {
+    /// The next record of the batch.
+    fn see(&mut self, record: &RecordView<'_>);
+
+    /// The verdict on a record, by its number. Asked in order, once for each.
+    fn judge(&mut self, index: usize) -> Verdict;
+}
+
 /// What is to become of an entry, beside the verdicts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
@@ -85,9 +95,20 @@ pub(crate) struct Retainer {
     plain: Vec<u8>,
     /// Where the records that stay lie in the payload; neighbours are one run.
     runs: Vec<Range<usize>>,
+    seen: Vec<Seen>,
     /// Which of the records stay.
     stays: Vec<bool>,
     pub(crate) counts: RecordCounts,
+}
+
+/// What counts about one record.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Where it ends in the payload.
+    end: usize,
+    offset: i64,
+    timestamp: i64,
+    is_tombstone: bool,
 }
 
 /// What the first walk over the records found out.
@@ -112,7 +133,7 @@ impl Retainer {
         entry: &Entry<'_>,
         retention: &Retention,
         out: &mut Vec<u8>,
-        judge: impl FnMut(&RecordView<'_>) -> Verdict,
+        judge: &mut impl Judge,
     ) -> Result<Retained> {
         if retention.discard {
             let count = entry.record_count().unwrap_or(0) as u64;
@@ -135,7 +156,7 @@ impl Retainer {
         records: Records<'_>,
         retention: &Retention,
         out: &mut Vec<u8>,
-        judge: impl FnMut(&RecordView<'_>) -> Verdict,
+        judge: &mut impl Judge,
     ) -> Result<Retained> {
         let horizon = entry.header().and_then(BatchHeader::delete_horizon_ms);
         let is_over = horizon.is_some_and(|horizon| horizon <= retention.now_ms);
@@ -182,26 +203,34 @@ impl Retainer {
         &mut self,
         mut records: Records<'_>,
         is_over: bool,
-        mut judge: impl FnMut(&RecordView<'_>) -> Verdict,
+        judge: &mut impl Judge,
     ) -> std::result::Result<Kept, FormatError> {
         self.runs.clear();
+        self.seen.clear();
         self.stays.clear();
         self.counts = RecordCounts::default();
-        let mut kept = Kept { all: true, max_timestamp: NO_TIMESTAMP, ..Kept::default() };
-        let mut start = 0;
         while let Some(record) = records.next() {
             let record = record?;
-            let end = records.position();
-            let stays = match judge(&record) {
+            judge.see(&record);
+            self.seen.push(Seen {
+                end: records.position(),
+                offset: record.offset,
+                timestamp: record.timestamp,
+                is_tombstone: record.value.is_none(),
+            });
+        }
+        let mut kept = Kept { all: true, max_timestamp: NO_TIMESTAMP, ..Kept::default() };
+        let mut start = 0;
+        for (index, record) in self.seen.iter().enumerate() {
+            let stays = match judge.judge(index) {
                 Verdict::Stays => true,
                 Verdict::Goes => false,
-                Verdict::IsNewest if record.value.is_none() && is_over => {
+                Verdict::IsNewest if record.is_tombstone && is_over => {
                     self.counts.tombstones_removed += 1;
                     false
                 }
                 Verdict::IsNewest => true,
             };
-            self.counts.before += 1;
             self.stays.push(stays);
             if stays {
                 if kept.count == 0 {
@@ -209,16 +238,17 @@ impl Retainer {
                     kept.first_timestamp = record.timestamp;
                 }
                 kept.count = kept.count.saturating_add(1);
-                kept.has_tombstone |= record.value.is_none();
+                kept.has_tombstone |= record.is_tombstone;
                 kept.max_timestamp = kept.max_timestamp.max(record.timestamp);
                 match self.runs.last_mut() {
-                    Some(run) if run.end == start => run.end = end,
-                    _ => self.runs.push(start..end),
+                    Some(run) if run.end == start => run.end = record.end,
+                    _ => self.runs.push(start..record.end),
                 }
             }
             kept.all &= stays;
-            start = end;
+            start = record.end;
         }
+        self.counts.before = self.seen.len() as u64;
         self.counts.after = u64::from(kept.count.unsigned_abs());
         Ok(kept)
     }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::{OwnedRecord, entries, from_hex, read_records, to_hex};
 use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
 use crate::batch::entry::Entry;
-use crate::batch::retain::{Retained, Retainer, Retention, Verdict};
+use crate::batch::records::RecordView;
+use crate::batch::retain::{Judge, Retained, Retainer, Retention, Verdict};
 use crate::config::compression::Compression;
 use crate::format::batch_header::TimestampType;
 use crate::format::control_record::{ControlType, EndTransactionMarker};
@@ -36,15 +37,40 @@ fn retention() -> Retention {
     }
 }
 
+/// Judges each record when it sees it.
+struct ByRecord<F>(F, Vec<Verdict>);
+
+impl<F: FnMut(&RecordView<'_>) -> Verdict> ByRecord<F> {
+    fn new(judge: F) -> ByRecord<F> {
+        ByRecord(judge, Vec::new())
+    }
+}
+
+impl<F: FnMut(&RecordView<'_>) -> Verdict> Judge for ByRecord<F> {
+    fn see(&mut self, record: &RecordView<'_>) {
+        let verdict = (self.0)(record);
+        self.1.push(verdict);
+    }
+
+    fn judge(&mut self, index: usize) -> Verdict {
+        self.1[index]
+    }
+}
+
 /// What is left, where the records of `keys` are the newest ones.
 fn retain(batch: &[u8], retention: &Retention, keys: &[&[u8]]) -> (Retained, Vec<u8>) {
     let entry = Entry::decode(batch).unwrap();
     let mut out = b"before".to_vec();
     let retained = Retainer::default()
-        .retain(&entry, retention, &mut out, |record| match record.key {
-            Some(key) if keys.contains(&key) => Verdict::IsNewest,
-            _ => Verdict::Goes,
-        })
+        .retain(
+            &entry,
+            retention,
+            &mut out,
+            &mut ByRecord::new(|record| match record.key {
+                Some(key) if keys.contains(&key) => Verdict::IsNewest,
+                _ => Verdict::Goes,
+            }),
+        )
         .unwrap();
     assert!(out.starts_with(b"before"));
     (retained, out.split_off(6))
@@ -163,7 +189,8 @@ fn a_tombstone_stays_until_its_horizon_is_over() {
     // One that must stay whatever it is stays even then.
     let entry = Entry::decode(&first).unwrap();
     let mut out = Vec::new();
-    let retained = Retainer::default().retain(&entry, &late, &mut out, |_| Verdict::Stays);
+    let retained =
+        Retainer::default().retain(&entry, &late, &mut out, &mut ByRecord::new(|_| Verdict::Stays));
     assert_eq!(retained.unwrap(), Retained::Untouched);
 }
 
@@ -174,7 +201,9 @@ fn an_idle_marker_gets_a_horizon_once() {
     let keep = |batch: &[u8], retention: &Retention| {
         let (mut out, mut retainer) = (Vec::new(), Retainer::default());
         let entry = Entry::decode(batch).unwrap();
-        let kept = retainer.retain(&entry, retention, &mut out, |_| Verdict::Stays).unwrap();
+        let kept = retainer
+            .retain(&entry, retention, &mut out, &mut ByRecord::new(|_| Verdict::Stays))
+            .unwrap();
         (kept, out)
     };
     assert_eq!(keep(&batch, &retention()), (Retained::Untouched, Vec::new()));
@@ -201,7 +230,12 @@ fn old_messages_become_batches() {
             let before = read_records(&entry).unwrap();
             let mut out = Vec::new();
             let mut retainer = Retainer::default();
-            let kept = retainer.retain(&entry, &retention(), &mut out, |_| Verdict::IsNewest);
+            let kept = retainer.retain(
+                &entry,
+                &retention(),
+                &mut out,
+                &mut ByRecord::new(|_| Verdict::IsNewest),
+            );
             assert_eq!(kept.unwrap(), Retained::Rewritten, "{}", vector["name"]);
             let after = Entry::decode(&out).unwrap();
             after.verify_checksum().unwrap();
@@ -242,9 +276,15 @@ fn random_batches_keep_exactly_what_they_should() {
         let retention = Retention { keep_empty: random.bool(), ..retention() };
         let mut asked = stays.iter();
         out.clear();
-        let kept = retainer.retain(&entry, &retention, &mut out, |_| {
-            if *asked.next().unwrap() { Verdict::Stays } else { Verdict::Goes }
-        });
+        let kept =
+            retainer.retain(
+                &entry,
+                &retention,
+                &mut out,
+                &mut ByRecord::new(|_| {
+                    if *asked.next().unwrap() { Verdict::Stays } else { Verdict::Goes }
+                }),
+            );
         let expected: Vec<OwnedRecord> = before
             .iter()
             .zip(&stays)

@@ -4,6 +4,7 @@
 //! Two things make a table start over: the log was cut behind its position, or compaction passed
 //! its position, and may have taken a tombstone away before the table saw it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::values::Values;
@@ -45,6 +46,7 @@ pub(super) enum Step {
 pub(super) struct Buffers {
     bytes: Vec<u8>,
     plain: Vec<u8>,
+    hashes: Vec<u64>,
 }
 
 impl TableSource {
@@ -125,7 +127,7 @@ impl TableSource {
         let next_offset = outcome.next_offset.max(from);
         let aborted = self.partition.aborted_transactions(from, next_offset)?;
         let mut aborted = AbortedFilter::new(&aborted);
-        let Buffers { bytes, plain } = buffers;
+        let Buffers { bytes, plain, hashes } = buffers;
         let mut rest = bytes.get(outcome.start..).and_then(|bytes| bytes.get(..outcome.bytes));
         let mut count = 0;
         while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
@@ -133,7 +135,7 @@ impl TableSource {
             rest = bytes.get(entry.bytes().len()..);
             let is_hidden = aborted.hides(&entry).map_err(|error| self.named(error))?;
             if !is_hidden && !entry.is_control() {
-                count += take_in(&entry, from..end, values, plain).map_err(|error| {
+                count += take_in(&entry, from..end, values, plain, hashes).map_err(|error| {
                     error.at_partition(self.topic(), self.partition.id().partition())
                 })?;
             }
@@ -151,22 +153,35 @@ impl TableSource {
     }
 }
 
+/// So many keys are looked for at a time.
+const AT_A_TIME: usize = 64;
+
 /// Takes the records of a batch into the table; returns how many they were.
 fn take_in(
     entry: &Entry<'_>,
-    wanted: std::ops::Range<i64>,
+    wanted: Range<i64>,
     values: &mut Values,
     plain: &mut Vec<u8>,
+    hashes: &mut Vec<u64>,
 ) -> Result<u64> {
+    let records = entry.records(&DecodeLimits::default(), plain)?;
+    // Decoding twice costs less than waiting for memory with every record.
+    hashes.clear();
+    for record in records.clone() {
+        hashes.push(record?.key.map_or(0, |key| values.hash(key)));
+    }
     let mut count = 0;
-    for record in entry.records(&DecodeLimits::default(), plain)? {
+    for (index, record) in records.enumerate() {
         let record = record?;
+        if index.is_multiple_of(AT_A_TIME) {
+            let end = hashes.len().min(index + AT_A_TIME);
+            values.warm(hashes.get(index..end).unwrap_or_default());
+        }
         if !wanted.contains(&record.offset) {
             continue;
         }
         count += 1;
-        let Some(key) = record.key else { continue };
-        let hash = values.hash(key);
+        let (Some(key), Some(&hash)) = (record.key, hashes.get(index)) else { continue };
         match record.value {
             Some(value) => values.put(hash, key, value)?,
             None => values.remove(hash, key),

@@ -21,15 +21,12 @@ pub(super) struct Keys {
     pub(super) secret: HashSecret,
     /// All records up to this offset, which were not cleaned before, are in the map.
     pub(super) latest: i64,
+    /// Offset and hash of the records of a batch; no hash where there is no key.
+    batch: Vec<(i64, Option<u128>)>,
 }
 
-impl Keys {
-    /// Whether a newer record has the key.
-    #[inline]
-    pub(super) fn supersedes(&self, key: &[u8], offset: i64) -> bool {
-        self.map.get(self.secret.hash(key)) > offset
-    }
-}
+/// So many places of the map are waited for at a time.
+pub(super) const AT_A_TIME: usize = 64;
 
 impl Partition {
     /// Collects the keys from `round.first_dirty` on. `sources` are all segments of the round.
@@ -46,7 +43,8 @@ impl Partition {
         let span = if dirty.is_empty() { 0 } else { span };
         let secret = HashSecret::of_bytes(self.shared.env.random.bytes16());
         let map = OffsetMap::new(round.map_bytes, span).map_err(|error| self.name(error))?;
-        let mut keys = Keys { map, secret, latest: round.first_dirty - 1 };
+        let latest = round.first_dirty - 1;
+        let mut keys = Keys { map, secret, latest, batch: Vec::new() };
         let mut transactions = Transactions::new(match dirty.first() {
             Some(segment) => self.aborted_transactions(segment.base_offset, round.upper)?,
             None => Vec::new(),
@@ -99,17 +97,21 @@ impl Keys {
         from: i64,
         scratch: &mut Vec<u8>,
     ) -> std::result::Result<bool, crate::format::FormatError> {
+        self.batch.clear();
         for record in entry.records(&DecodeLimits::default(), scratch)? {
             let record = record?;
-            if record.offset < from {
-                continue;
+            if record.offset >= from {
+                self.batch.push((record.offset, record.key.map(|key| self.secret.hash(key))));
             }
-            if let Some(key) = record.key
-                && !self.map.put(self.secret.hash(key), record.offset)
-            {
-                return Ok(planted!("full_map_goes_on"));
+        }
+        for records in self.batch.chunks(AT_A_TIME) {
+            self.map.warm(records.iter().filter_map(|(_, hash)| *hash));
+            for &(offset, hash) in records {
+                if hash.is_some_and(|hash| !self.map.put(hash, offset)) {
+                    return Ok(planted!("full_map_goes_on"));
+                }
+                self.latest = offset;
             }
-            self.latest = record.offset;
         }
         Ok(true)
     }

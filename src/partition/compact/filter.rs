@@ -17,11 +17,12 @@ use std::collections::HashMap;
 
 use super::Round;
 use super::clean::Start;
-use super::collect::Keys;
+use super::collect::{AT_A_TIME, Keys};
 use super::outcome::CompactionOutcome;
 use super::transactions::{Part, Transactions};
 use crate::batch::entry::Entry;
-use crate::batch::retain::{Retained, Retainer, Retention, Verdict};
+use crate::batch::records::RecordView;
+use crate::batch::retain::{Judge, Retained, Retainer, Retention, Verdict};
 use crate::env::planted::planted;
 use crate::error::Result;
 use crate::format::batch_header::BatchHeader;
@@ -45,6 +46,7 @@ pub(super) struct Filter<'a> {
     producers: HashMap<i64, LastWord>,
     transactions: Transactions,
     retainer: Retainer,
+    asked: Vec<Asked>,
     pub(super) stats: CompactionOutcome,
 }
 
@@ -74,6 +76,7 @@ impl<'a> Filter<'a> {
             producers: start.producers.iter().map(last_word).collect(),
             transactions: Transactions::new(aborted),
             retainer: Retainer::default(),
+            asked: Vec::new(),
             stats: CompactionOutcome::default(),
         }
     }
@@ -113,28 +116,15 @@ impl<'a> Filter<'a> {
             },
             is_idle_marker,
         };
-        let (keys, log_start, mut keyless) = (self.keys, self.log_start, 0);
         let is_control = entry.is_control() && !planted!("markers_are_records");
-        let retained = self.retainer.retain(entry, &retention, out, |record| {
-            let is_unknown = record.offset > keys.latest && !planted!("unknown_keys_cleaned");
-            if is_control || is_unknown {
-                return Verdict::Stays;
-            }
-            if record.offset < log_start {
-                return Verdict::Goes;
-            }
-            match record.key {
-                None => {
-                    keyless += 1;
-                    Verdict::Goes
-                }
-                Some(key) if keys.supersedes(key, record.offset) => Verdict::Goes,
-                Some(_) if record.value.is_none() && planted!("tombstones_go_at_once") => {
-                    Verdict::Goes
-                }
-                Some(_) => Verdict::IsNewest,
-            }
-        })?;
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.clear();
+        let mut judge =
+            ByKeys { keys: self.keys, log_start: self.log_start, is_control, asked, keyless: 0 };
+        let retained = self.retainer.retain(entry, &retention, out, &mut judge);
+        let keyless = judge.keyless;
+        self.asked = judge.asked;
+        let retained = retained?;
         if !entry.is_control() {
             let counts = self.retainer.counts;
             self.stats.records_before += counts.before;
@@ -165,6 +155,61 @@ impl<'a> Filter<'a> {
             let count = entry.record_count().unwrap_or(0) as u64;
             self.stats.records_before += count;
             self.stats.records_after += count;
+        }
+    }
+}
+
+/// A record on which a verdict is to come.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// It needs no map.
+    Decided(Verdict),
+    /// It goes if the map has a newer one.
+    Keyed { hash: u128, offset: i64 },
+}
+
+/// Judges the records of a batch by the map of keys.
+struct ByKeys<'a> {
+    keys: &'a Keys,
+    log_start: i64,
+    is_control: bool,
+    asked: Vec<Asked>,
+    keyless: u64,
+}
+
+impl Judge for ByKeys<'_> {
+    #[inline]
+    fn see(&mut self, record: &RecordView<'_>) {
+        let is_unknown = record.offset > self.keys.latest && !planted!("unknown_keys_cleaned");
+        self.asked.push(match record.key {
+            _ if self.is_control || is_unknown => Asked::Decided(Verdict::Stays),
+            _ if record.offset < self.log_start => Asked::Decided(Verdict::Goes),
+            None => {
+                self.keyless += 1;
+                Asked::Decided(Verdict::Goes)
+            }
+            Some(_) if record.value.is_none() && planted!("tombstones_go_at_once") => {
+                Asked::Decided(Verdict::Goes)
+            }
+            Some(key) => Asked::Keyed { hash: self.keys.secret.hash(key), offset: record.offset },
+        });
+    }
+
+    #[inline]
+    fn judge(&mut self, index: usize) -> Verdict {
+        if index.is_multiple_of(AT_A_TIME) {
+            let next = self.asked.iter().skip(index).take(AT_A_TIME);
+            self.keys.map.warm(next.filter_map(|asked| match asked {
+                Asked::Keyed { hash, .. } => Some(*hash),
+                Asked::Decided(_) => None,
+            }));
+        }
+        match self.asked.get(index) {
+            Some(Asked::Decided(verdict)) => *verdict,
+            Some(Asked::Keyed { hash, offset }) if self.keys.map.get(*hash) > *offset => {
+                Verdict::Goes
+            }
+            _ => Verdict::IsNewest,
         }
     }
 }
