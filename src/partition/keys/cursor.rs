@@ -17,10 +17,10 @@ use crate::segment::key_index::SegmentKeys;
 use crate::segment::key_index::growing::{GrowingKeys, Link};
 use crate::segment::key_index::sealed::SealedKeys;
 
-/// Records that are looked up at once.
-const CHUNK: usize = 256;
+/// Records that are looked up at once. Tests have few, so that their streams are long.
+const CHUNK: usize = if cfg!(test) { 3 } else { 256 };
 /// Marks on a chain, at most; when there are more, every second one goes.
-const MARKS_MAX: usize = 1024;
+const MARKS_MAX: usize = if cfg!(test) { 4 } else { 1024 };
 
 /// Which way to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,9 @@ impl KeyCursor {
             if self.current.is_none() && !self.enter(partition)? {
                 return Ok(None);
             }
-            self.fill();
+            if self.chunk.is_empty() {
+                self.fill();
+            }
         }
         let (Some(record), Some(walk)) = (self.chunk.pop_front(), &self.current) else {
             return Ok(None);
@@ -155,7 +157,7 @@ impl KeyCursor {
                 Rest::Sealed(first..all.start + sealed.count_below(&all, end))
             }
             (SegmentKeys::Growing(keys), Direction::Forwards) => {
-                Rest::Marks(marks_of(keys, keys.chain(hash, end), from))
+                Rest::Marks(marks_of(keys, keys.chain(hash, end), from, &mut self.chunk))
             }
             (SegmentKeys::Growing(keys), Direction::Backwards) => {
                 Rest::Chain(keys.chain(hash, end))
@@ -255,8 +257,14 @@ fn walk_down(
     next.filter(|_| !arrived)
 }
 
-/// Marks on the chain down to the relative offset `from`, the newest record first.
-fn marks_of(keys: &GrowingKeys, newest: Option<Link>, from: u64) -> Vec<Link> {
+/// Marks on the chain down to the relative offset `from`, the newest record first. If the records
+/// are few they are put into `chunk` right away, and there are no marks.
+fn marks_of(
+    keys: &GrowingKeys,
+    newest: Option<Link>,
+    from: u64,
+    chunk: &mut VecDeque<KeyedRecord>,
+) -> Vec<Link> {
     let (mut marks, mut stride, mut since) = (Vec::new(), CHUNK, CHUNK);
     let (mut next, mut arrived) = (newest, false);
     while let Some(link) = next.filter(|_| !arrived) {
@@ -269,17 +277,30 @@ fn marks_of(keys: &GrowingKeys, newest: Option<Link>, from: u64) -> Vec<Link> {
                 since = 0;
                 marks.push(link);
                 if marks.len() == MARKS_MAX {
-                    let mut keep = false;
-                    marks.retain(|_| {
-                        keep = !keep;
-                        keep
-                    });
+                    thin_out(&mut marks);
                     stride *= 2;
                 }
             }
             since += 1;
+            if marks.len() == 1 && chunk.len() < CHUNK {
+                chunk.push_front(record);
+            }
             true
         });
     }
+    if marks.len() <= 1 {
+        marks.clear();
+    } else {
+        chunk.clear();
+    }
     marks
+}
+
+/// Every second mark goes.
+fn thin_out(marks: &mut Vec<Link>) {
+    let mut keep = false;
+    marks.retain(|_| {
+        keep = !keep;
+        keep
+    });
 }

@@ -2,31 +2,20 @@
 //! the one before it of the same key.
 //!
 //! One writer adds and takes back under the partition's lock; readers hold the lock in here only
-//! while they look, never over a read of the disk. Two things make it small: entries lie in pieces
-//! that never move, and a key is its hash (of 128 bits, with a secret: two keys never share one).
+//! while they look, never over a read of the disk. Two things make it small: records lie in pieces
+//! that never move, and a key is its hash (of 104 bits, with a secret: two keys never share one).
 //!
 //! The invariant: the records of a key are chained in the order of their offsets, and what is taken back was added last
 //! and never published.
 
 use super::sealed::SealedKeys;
-use super::table::{Pieces, Table};
+use super::table::{Key, NONE, Pieces, Table, masked};
 use crate::env::sync::Mutex;
 use crate::format::key_hash::HashSecret;
 use crate::format::key_index::{IndexedLog, KeyIndexWriter, KeyedRecord};
 
-/// No record.
-const NONE: u32 = u32::MAX;
 /// How many records are walked over before the lock is given to others.
 const STEPS_MAX: usize = 1024;
-
-/// What the table does not hold of a hash (96 bits), and the key's newest record, with its offset:
-/// asking for a version looks no further.
-#[derive(Clone, Copy, Debug)]
-struct Key {
-    rest: [u32; 3],
-    newest: u32,
-    newest_offset: u32,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
@@ -38,10 +27,9 @@ struct Record {
 #[derive(Debug)]
 struct Contents {
     table: Table,
-    keys: Pieces<Key>,
     records: Pieces<Record>,
-    /// Number and tag of the keys of the last records, of those that may be taken back.
-    staged: Vec<(u32, u32)>,
+    /// The hashes of the last records, of those that may be taken back.
+    staged: Vec<u128>,
 }
 
 /// The key index of a segment that is appended to.
@@ -57,12 +45,7 @@ pub(crate) struct Link(u32);
 
 impl GrowingKeys {
     pub(crate) fn new(secret: HashSecret) -> GrowingKeys {
-        let contents = Contents {
-            table: Table::new(),
-            keys: Pieces::new(),
-            records: Pieces::new(),
-            staged: Vec::new(),
-        };
+        let contents = Contents { table: Table::new(), records: Pieces::new(), staged: Vec::new() };
         GrowingKeys { secret, contents: Mutex::new(contents) }
     }
 
@@ -111,7 +94,7 @@ impl GrowingKeys {
     #[inline]
     pub(crate) fn newest(&self, hash: u128, below: u64) -> Option<u32> {
         let contents = self.contents.lock();
-        let key = contents.keys.get(contents.find(hash)?)?;
+        let key = contents.table.get(masked(hash))?;
         if u64::from(key.newest_offset) < below {
             return Some(key.newest_offset);
         }
@@ -121,7 +104,7 @@ impl GrowingKeys {
     /// Where the chain of a key begins, below a relative offset; walk on with [`walk`](Self::walk).
     pub(crate) fn chain(&self, hash: u128, below: u64) -> Option<Link> {
         let contents = self.contents.lock();
-        let key = contents.keys.get(contents.find(hash)?)?;
+        let key = contents.table.get(masked(hash))?;
         contents.newest_below(key, below).map(|(at, _)| Link(at))
     }
 
@@ -150,15 +133,12 @@ impl GrowingKeys {
     /// The file of these keys, once the segment is sealed.
     pub(crate) fn encode(&self, log: &IndexedLog) -> Vec<u8> {
         let contents = self.contents.lock();
-        let (keys, records) = (contents.keys.len(), contents.records.len());
+        let (keys, records) = (contents.table.len(), contents.records.len());
         let mut writer = KeyIndexWriter::new(log, self.secret, keys, records);
         let (mut of_shard, mut of_key) = (Vec::new(), Vec::new());
         for shard in 0..Table::SHARDS {
             of_shard.clear();
-            of_shard.extend(contents.table.shard(shard).filter_map(|(tag, number)| {
-                let key = contents.keys.get(number)?;
-                Some((hash_of(tag, key.rest), key.newest))
-            }));
+            of_shard.extend(contents.table.shard(shard).map(|(hash, key)| (hash, key.newest)));
             of_shard.sort_unstable();
             for &(hash, newest) in &of_shard {
                 of_key.clear();
@@ -178,54 +158,44 @@ impl GrowingKeys {
     pub(crate) fn size_bytes(&self) -> u64 {
         let contents = self.contents.lock();
         let bytes = contents.table.size_bytes()
-            + contents.keys.size_bytes()
             + contents.records.size_bytes()
-            + contents.staged.capacity() * size_of::<(u32, u32)>();
+            + contents.staged.capacity() * size_of::<u128>();
         bytes as u64
     }
 }
 
 impl Contents {
-    #[inline]
-    fn find(&self, hash: u128) -> Option<u32> {
-        let rest = rest_of(hash);
-        self.table.find(hash, |number| self.keys.get(number).is_some_and(|key| key.rest == rest))
-    }
-
     fn add(&mut self, hash: u128, record: KeyedRecord) {
-        let at = self.records.len();
-        let key = match self.find(hash) {
-            Some(key) => key,
+        let hash = masked(hash);
+        let (at, offset) = (self.records.len(), record.relative_offset);
+        let previous = match self.table.get_mut(hash) {
+            Some(key) => {
+                key.newest_offset = offset;
+                std::mem::replace(&mut key.newest, at)
+            }
             None => {
-                let key = self.keys.len();
-                self.keys.push(Key { rest: rest_of(hash), newest: NONE, newest_offset: 0 });
-                self.table.insert(hash, key);
-                key
+                self.table.insert(hash, at, offset);
+                NONE
             }
         };
-        let Some(entry) = self.keys.get_mut(key) else { return };
-        let previous = std::mem::replace(&mut entry.newest, at);
-        entry.newest_offset = record.relative_offset;
         self.records.push(Record { record, previous });
-        self.staged.push((key, hash as u32));
+        self.staged.push(hash);
     }
 
     fn take_back(&mut self) {
         let Some(record) = self.records.pop() else { return };
-        let Some((number, tag)) = self.staged.pop() else { return };
-        let Some(key) = self.keys.get_mut(number) else { return };
-        key.newest = record.previous;
-        if let Some(before) = self.records.get(record.previous) {
-            key.newest_offset = before.record.relative_offset;
-        } else {
-            // The key came with this record: it is the last one, as the record is.
-            let hash = hash_of(tag, key.rest);
-            self.keys.pop();
-            self.table.remove(hash, number);
+        let Some(hash) = self.staged.pop() else { return };
+        match (self.records.get(record.previous), self.table.get_mut(hash)) {
+            (Some(before), Some(key)) => {
+                key.newest = record.previous;
+                key.newest_offset = before.record.relative_offset;
+            }
+            // The key came with this record.
+            _ => self.table.remove(hash),
         }
     }
 
-    fn newest_below(&self, key: Key, below: u64) -> Option<(u32, Record)> {
+    fn newest_below(&self, key: &Key, below: u64) -> Option<(u32, Record)> {
         let mut at = key.newest;
         loop {
             let record = self.records.get(at)?;
@@ -235,15 +205,4 @@ impl Contents {
             at = record.previous;
         }
     }
-}
-
-/// The bits of a hash that are not its tag in the table.
-#[inline]
-fn rest_of(hash: u128) -> [u32; 3] {
-    [(hash >> 96) as u32, (hash >> 64) as u32, (hash >> 32) as u32]
-}
-
-fn hash_of(tag: u32, rest: [u32; 3]) -> u128 {
-    let [a, b, c] = rest;
-    u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(tag)
 }

@@ -8,6 +8,7 @@ use std::io;
 use super::super::indexes::read_or_map;
 use super::super::log_file::Folder;
 use super::super::sparse_index::IndexBytes;
+use super::table::masked;
 use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, read_up_to};
 use crate::format::control_file::SegmentState;
@@ -20,6 +21,7 @@ use crate::format::key_index::{IndexedLog, KEY_INDEX_HEADER_LEN, KeyIndexLayout,
 pub(crate) struct SealedKeys {
     bytes: IndexBytes,
     layout: KeyIndexLayout,
+    filter: Filter,
 }
 
 /// The log that a state describes.
@@ -35,7 +37,7 @@ impl SealedKeys {
     /// The index in these bytes; `None` if they are none.
     pub(crate) fn of_bytes(bytes: Vec<u8>) -> Option<SealedKeys> {
         let layout = KeyIndexLayout::decode(&bytes).ok()?;
-        Some(SealedKeys { bytes: IndexBytes::Memory(bytes.into()), layout })
+        Some(SealedKeys::of(IndexBytes::Memory(bytes.into()), layout))
     }
 
     /// The file of a segment; `None` if there is none, or it is not of this log. `checked` says
@@ -65,7 +67,17 @@ impl SealedKeys {
         if !checked && KeyIndexLayout::decode(bytes.as_slice()) != Ok(layout) {
             return Ok(None);
         }
-        Ok(Some(SealedKeys { bytes, layout }))
+        Ok(Some(SealedKeys::of(bytes, layout)))
+    }
+
+    fn of(bytes: IndexBytes, layout: KeyIndexLayout) -> SealedKeys {
+        let mut filter = Filter::new(layout.keys);
+        for index in 0..layout.keys {
+            if let Some((hash, _)) = layout.key_at(bytes.as_slice(), index) {
+                filter.add(hash);
+            }
+        }
+        SealedKeys { bytes, layout, filter }
     }
 
     pub(crate) fn secret(&self) -> HashSecret {
@@ -75,7 +87,12 @@ impl SealedKeys {
     /// The records of a key, as indexes for [`record`](Self::record), ascending.
     #[inline]
     pub(crate) fn find(&self, hash: u128) -> std::ops::Range<u32> {
-        self.layout.find(self.bytes.as_slice(), hash)
+        let hash = masked(hash);
+        if self.filter.may_hold(hash) {
+            self.layout.find(self.bytes.as_slice(), hash)
+        } else {
+            0..0
+        }
     }
 
     #[inline]
@@ -110,6 +127,39 @@ impl SealedKeys {
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.layout.length as u64
+        (self.layout.length + self.filter.0.len() * size_of::<u64>()) as u64
+    }
+}
+
+/// Says of most keys that are not in a segment that they are not, in one look at a few bytes a
+/// key: a key that is in none, or in one of many segments, is not searched for in all others. Eight
+/// bits a key; two are set in one word.
+#[derive(Debug)]
+struct Filter(Box<[u64]>);
+
+impl Filter {
+    fn new(keys: u32) -> Filter {
+        Filter(vec![0; (keys as usize).div_ceil(8).max(1)].into())
+    }
+
+    #[inline]
+    fn place(&self, hash: u128) -> (usize, u64) {
+        // The bits in the middle: those ahead say where in the file, those behind where in memory.
+        let bits = (hash >> 32) as u64;
+        let word = ((bits & u64::from(u32::MAX)) * self.0.len() as u64) >> 32;
+        (word as usize, 1 << (bits >> 32 & 63) | 1 << (bits >> 38 & 63))
+    }
+
+    fn add(&mut self, hash: u128) {
+        let (word, bits) = self.place(hash);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bits;
+        }
+    }
+
+    #[inline]
+    fn may_hold(&self, hash: u128) -> bool {
+        let (word, bits) = self.place(hash);
+        self.0.get(word).is_none_or(|word| word & bits == bits)
     }
 }

@@ -1,132 +1,189 @@
-//! A hash table from a key's hash to its number, and lists of entries that never move: the parts
-//! of the key index that grows.
+//! The parts of the key index that grows: a hash table of keys, and a list of records that never
+//! move.
 //!
-//! The table is cut into shards by the leading bits of the hash, each of which doubles on its own:
-//! no append pays for moving everything, and no moment has everything twice. A slot holds the low
-//! bits of the hash beside the number, so that a wrong slot costs no look elsewhere.
+//! What is known of a key lies in the table itself, so that a lookup touches one place in memory.
+//! The table is cut into shards by the leading bits of the hash, each of which grows on its own:
+//! no append pays for moving everything, and no moment has everything twice.
 
 /// Slots of the first allocation of a shard.
 const SHARD_SLOTS_MIN: usize = 8;
 const SHARDS: usize = 256;
 /// Entries of one piece of a list.
 const PIECE: usize = 4096;
+/// The bits of a hash that count: the eight of the shard, and those that a slot holds.
+const HASH_MASK: u128 = u128::MAX << UNUSED_BITS;
+const UNUSED_BITS: u32 = 24;
 
+/// What is known of a key.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// The low bits of the hash.
-    tag: u32,
-    /// One more than the number; 0: free.
-    after: u32,
+pub(super) struct Key {
+    /// The bits of the hash behind the shard's, the lowest first: by these it has its place.
+    hash: [u32; 3],
+    /// The number of the key's newest record.
+    pub(super) newest: u32,
+    /// The offset of that record, less the segment's first: asking for a version looks no further.
+    pub(super) newest_offset: u32,
 }
 
-const FREE: Slot = Slot { tag: 0, after: 0 };
+/// The number of no record: the slot is free.
+pub(super) const NONE: u32 = u32::MAX;
+
+const FREE: Key = Key { hash: [0; 3], newest: NONE, newest_offset: 0 };
 
 #[derive(Debug, Default)]
 struct Shard {
-    slots: Vec<Slot>,
+    slots: Vec<Key>,
     used: usize,
 }
 
-/// From hashes to numbers.
+/// From hashes to keys.
 #[derive(Debug)]
 pub(super) struct Table {
     shards: Vec<Shard>,
+    keys: u32,
 }
 
 impl Table {
     pub(super) const SHARDS: usize = SHARDS;
 
     pub(super) fn new() -> Table {
-        Table { shards: Vec::new() }
+        Table { shards: Vec::new(), keys: 0 }
     }
 
-    pub(super) fn shard_of(hash: u128) -> usize {
-        (hash >> 120) as usize
+    /// How many keys there are.
+    pub(super) fn len(&self) -> u32 {
+        self.keys
     }
 
-    /// The number of a hash, of those with the same tag the one that `is_it` takes.
     #[inline]
-    pub(super) fn find(&self, hash: u128, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let slots = &self.shards.get(Table::shard_of(hash))?.slots;
-        let mask = slots.len().checked_sub(1)?;
-        let tag = hash as u32;
-        let mut at = tag as usize & mask;
-        loop {
-            let slot = slots.get(at)?;
-            let number = slot.after.checked_sub(1)?;
-            if slot.tag == tag && is_it(number) {
-                return Some(number);
-            }
-            at = (at + 1) & mask;
-        }
+    pub(super) fn get(&self, hash: u128) -> Option<&Key> {
+        let shard = self.shards.get(shard_of(hash))?;
+        let at = shard.find(low_bits(hash)).ok()?;
+        shard.slots.get(at)
     }
 
-    /// Adds a number under a hash that is not there yet.
-    pub(super) fn insert(&mut self, hash: u128, number: u32) {
+    #[inline]
+    pub(super) fn get_mut(&mut self, hash: u128) -> Option<&mut Key> {
+        let shard = self.shards.get_mut(shard_of(hash))?;
+        let at = shard.find(low_bits(hash)).ok()?;
+        shard.slots.get_mut(at)
+    }
+
+    /// Adds a key that is not there yet.
+    pub(super) fn insert(&mut self, hash: u128, newest: u32, newest_offset: u32) {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, Shard::default);
         }
-        let Some(shard) = self.shards.get_mut(Table::shard_of(hash)) else { return };
+        let Some(shard) = self.shards.get_mut(shard_of(hash)) else { return };
         // Five of six at most: more makes long runs, less makes memory.
         if (shard.used + 1) * 6 > shard.slots.len() * 5 {
             shard.grow();
         }
-        shard.put(Slot { tag: hash as u32, after: number + 1 });
-        shard.used += 1;
+        shard.put(Key { hash: low_bits(hash), newest, newest_offset });
+        self.keys += 1;
     }
 
-    /// Takes a number out again.
-    pub(super) fn remove(&mut self, hash: u128, number: u32) {
-        let Some(shard) = self.shards.get_mut(Table::shard_of(hash)) else { return };
-        let Some(mask) = shard.slots.len().checked_sub(1) else { return };
-        let mut at = hash as u32 as usize & mask;
-        while shard.slots[at].after != number + 1 {
-            if shard.slots[at].after == 0 {
-                return;
-            }
-            at = (at + 1) & mask;
+    /// Takes a key out again.
+    pub(super) fn remove(&mut self, hash: u128) {
+        let Some(shard) = self.shards.get_mut(shard_of(hash)) else { return };
+        if let Ok(at) = shard.find(low_bits(hash)) {
+            shard.remove(at);
+            self.keys -= 1;
         }
-        // Those behind move up as far as they may, so that no run is broken.
-        let mut next = (at + 1) & mask;
-        while shard.slots[next].after != 0 {
-            let home = shard.slots[next].tag as usize & mask;
-            if next.wrapping_sub(home) & mask >= next.wrapping_sub(at) & mask {
-                shard.slots[at] = shard.slots[next];
-                at = next;
-            }
-            next = (next + 1) & mask;
-        }
-        shard.slots[at] = FREE;
-        shard.used -= 1;
     }
 
-    /// Tags and numbers of one shard, in no order.
-    pub(super) fn shard(&self, shard: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
+    /// The keys of one shard with the bits of their hashes that count, in no order.
+    pub(super) fn shard(&self, shard: usize) -> impl Iterator<Item = (u128, &Key)> + '_ {
         let slots = self.shards.get(shard).map_or(&[][..], |shard| &shard.slots);
-        slots.iter().filter_map(|slot| Some((slot.tag, slot.after.checked_sub(1)?)))
+        slots.iter().filter(|key| key.newest != NONE).map(move |key| (key.full_hash(shard), key))
     }
 
     pub(super) fn size_bytes(&self) -> usize {
         let slots: usize = self.shards.iter().map(|shard| shard.slots.capacity()).sum();
-        slots * size_of::<Slot>() + self.shards.capacity() * size_of::<Shard>()
+        slots * size_of::<Key>() + self.shards.capacity() * size_of::<Shard>()
+    }
+}
+
+/// The bits of a hash that count.
+#[inline]
+pub(super) fn masked(hash: u128) -> u128 {
+    hash & HASH_MASK
+}
+
+fn shard_of(hash: u128) -> usize {
+    (hash >> 120) as usize
+}
+
+fn low_bits(hash: u128) -> [u32; 3] {
+    let bits = hash >> UNUSED_BITS;
+    [bits as u32, (bits >> 32) as u32, (bits >> 64) as u32]
+}
+
+impl Key {
+    fn full_hash(&self, shard: usize) -> u128 {
+        let [low, middle, high] = self.hash.map(u128::from);
+        (shard as u128) << 120 | (high << 64 | middle << 32 | low) << UNUSED_BITS
     }
 }
 
 impl Shard {
-    fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(SHARD_SLOTS_MIN);
-        let before = std::mem::replace(&mut self.slots, vec![FREE; slots]);
-        before.into_iter().filter(|slot| slot.after != 0).for_each(|slot| self.put(slot));
+    /// Where a key should be.
+    #[inline]
+    fn home(&self, hash: [u32; 3]) -> usize {
+        ((u64::from(hash[0]) * self.slots.len() as u64) >> 32) as usize
     }
 
-    /// Puts a slot into the first free place from its own on; there is one.
-    fn put(&mut self, slot: Slot) {
-        let mask = self.slots.len() - 1;
-        let mut at = slot.tag as usize & mask;
-        while self.slots[at].after != 0 {
-            at = (at + 1) & mask;
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.slots.len() { 0 } else { at + 1 }
+    }
+
+    /// Where a key is, or else the first free place from its own on.
+    #[inline]
+    fn find(&self, hash: [u32; 3]) -> Result<usize, usize> {
+        let mut at = self.home(hash);
+        while let Some(key) = self.slots.get(at).filter(|key| key.newest != NONE) {
+            if key.hash == hash {
+                return Ok(at);
+            }
+            at = self.after(at);
         }
-        self.slots[at] = slot;
+        Err(at)
+    }
+
+    fn grow(&mut self) {
+        let slots = (self.slots.len() * 3 / 2).max(SHARD_SLOTS_MIN);
+        let before = std::mem::replace(&mut self.slots, vec![FREE; slots]);
+        self.used = 0;
+        before.into_iter().filter(|key| key.newest != NONE).for_each(|key| self.put(key));
+    }
+
+    /// Puts a key into the first free place from its own on; there is one.
+    fn put(&mut self, key: Key) {
+        if let Err(at) = self.find(key.hash) {
+            self.slots[at] = key;
+            self.used += 1;
+        }
+    }
+
+    /// Frees a place. Those behind move up as far as they may, so that no run is broken.
+    fn remove(&mut self, mut at: usize) {
+        let distance = |from: usize, to: usize| {
+            if to >= from { to - from } else { to + self.slots.len() - from }
+        };
+        let mut moves = Vec::new();
+        let mut next = self.after(at);
+        while let Some(key) = self.slots.get(next).filter(|key| key.newest != NONE) {
+            if distance(self.home(key.hash), next) >= distance(at, next) {
+                moves.push((at, next));
+                at = next;
+            }
+            next = self.after(next);
+        }
+        for (to, from) in moves {
+            self.slots[to] = self.slots[from];
+        }
+        self.slots[at] = FREE;
+        self.used -= 1;
     }
 }
 
@@ -149,11 +206,6 @@ impl<T: Copy> Pieces<T> {
     #[inline]
     pub(super) fn get(&self, index: u32) -> Option<T> {
         self.pieces.get(index as usize / PIECE)?.get(index as usize % PIECE).copied()
-    }
-
-    #[inline]
-    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.pieces.get_mut(index as usize / PIECE)?.get_mut(index as usize % PIECE)
     }
 
     pub(super) fn push(&mut self, value: T) {
@@ -181,36 +233,50 @@ impl<T: Copy> Pieces<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
-    fn numbers_come_and_go_as_in_a_map() {
+    fn keys_come_and_go_as_in_a_map() {
         let mut random = fastrand::Rng::with_seed(11);
         let mut table = Table::new();
-        let mut map: Vec<u128> = Vec::new();
-        for _ in 0..20_000 {
-            if random.u8(..) < 160 {
-                // Few shards and few tags: long runs, equal tags.
-                let hash = random.u128(..) & !(0xfe << 120) & !0xffff_ff00;
-                if !map.contains(&hash) {
-                    table.insert(hash, map.len() as u32);
-                    map.push(hash);
+        let mut map: BTreeMap<u128, u32> = BTreeMap::new();
+        for step in 0..30_000 {
+            // Few shards, and places that many share: long runs, also around the end.
+            let shared =
+                0xfe << 120 | u128::from(u32::MAX) << 88 | 0xffff_ff8f << 56 | 0x0fff_ffff << 24;
+            let hash = masked(random.u128(..) & !shared) | 0x0fff_ffff << 24;
+            match random.u8(..10) {
+                0..6 => {
+                    if let Some(key) = table.get_mut(hash) {
+                        key.newest = step;
+                    } else {
+                        table.insert(hash, step, step);
+                    }
+                    map.insert(hash, step);
                 }
-            } else if let Some(hash) = map.pop() {
-                table.remove(hash, map.len() as u32);
-                assert_eq!(
-                    table.find(hash, |number| map.get(number as usize) == Some(&hash)),
-                    None
-                );
+                6..9 => {
+                    table.remove(hash);
+                    map.remove(&hash);
+                }
+                _ if map.len() > 200 => {
+                    let gone: Vec<u128> = map.keys().copied().take(150).collect();
+                    for hash in gone {
+                        table.remove(hash);
+                        map.remove(&hash);
+                    }
+                }
+                _ => {}
             }
-            if map.len() > 300 {
-                map.drain(..).enumerate().for_each(|(at, hash)| table.remove(hash, at as u32));
-            }
-            if let Some(at) = random.usize(..=map.len()).checked_sub(1) {
-                let found = table.find(map[at], |number| map[number as usize] == map[at]);
-                assert_eq!(found, Some(at as u32));
-            }
+            assert_eq!(table.get(hash).map(|key| key.newest), map.get(&hash).copied());
+            assert_eq!(table.len() as usize, map.len());
         }
+        let all: BTreeMap<u128, u32> = (0..SHARDS)
+            .flat_map(|shard| table.shard(shard))
+            .map(|(hash, key)| (hash, key.newest))
+            .collect();
+        assert_eq!(all, map);
     }
 
     #[test]
@@ -219,10 +285,8 @@ mod tests {
         (0..10_000_u32).for_each(|value| pieces.push(value));
         (5_000..10_000).rev().for_each(|value| assert_eq!(pieces.pop(), Some(value)));
         (5_000..9_000_u32).for_each(|value| pieces.push(value * 2));
-        assert_eq!(
-            (pieces.len(), pieces.get(4_999), pieces.get(8_999)),
-            (9_000, Some(4_999), Some(17_998))
-        );
+        let ends = (pieces.len(), pieces.get(4_999), pieces.get(8_999));
+        assert_eq!(ends, (9_000, Some(4_999), Some(17_998)));
         assert_eq!(pieces.get(9_000), None);
     }
 }

@@ -202,3 +202,31 @@ fn a_stream_of_records_that_compress_well_is_found_in_a_sealed_segment() {
     assert_eq!(seen(alice.read(..)).len(), 2_000);
     alice.expect_version(1_999).append(&[Message::new("-1")], Acks::All).unwrap();
 }
+
+#[test]
+fn a_long_stream_is_read_from_anywhere_while_it_grows() {
+    let broker = options().open_in(memory()).unwrap();
+    broker.create_topic("accounts", TopicConfig::new().key_index(true)).unwrap();
+    let alice = broker.stream("accounts", "alice").unwrap();
+    let bob = broker.stream("accounts", "bob").unwrap();
+    let mut expected = Vec::new();
+    for at in 0..200 {
+        let stream = if at % 3 == 0 { &bob } else { &alice };
+        let offset = stream.append(&[Message::new(&at.to_string())], Acks::Leader).unwrap();
+        if at % 3 != 0 {
+            expected.push((offset.base_offset, at.to_string()));
+        }
+    }
+    for from in (0..200).step_by(7) {
+        let behind: Vec<_> = expected.iter().filter(|(at, _)| *at >= from).cloned().collect();
+        let mut records = alice.read(from..);
+        let first: Vec<_> = seen(records.by_ref().take(5));
+        // What comes later is not in it.
+        alice.append(&[Message::new("later")], Acks::Leader).unwrap();
+        assert_eq!([first, seen(records)].concat(), behind.as_slice());
+        let mut before: Vec<_> = expected.iter().filter(|(at, _)| *at < from).cloned().collect();
+        before.reverse();
+        assert_eq!(seen(alice.read_backwards(..from)), before);
+        expected.push((alice.version().unwrap().unwrap(), "later".to_owned()));
+    }
+}
