@@ -18,9 +18,9 @@ use crate::env::sync::{Condvar, Mutex};
 use crate::env::threads::PeriodicLoop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::partition::Partition;
-use crate::partition::compact::Round;
 use crate::partition::compact::choose::Choice;
 use crate::partition::compact::outcome::CompactionOutcome;
+use crate::partition::compact::{LOG_BYTES_MAX, Round};
 use crate::topic::TopicId;
 
 /// Told how many bytes were read or written since the last call.
@@ -168,6 +168,7 @@ impl Engine {
             upper: choice.upper,
             now_ms: self.shared.session_ms(),
             map_bytes: self.options.cleaner_dedupe_buffer_bytes,
+            log_bytes_max: LOG_BYTES_MAX,
         };
         let mut pace = self.pace(progress);
         let swapped = partition.clean(&round, &mut pace).and_then(|cleaned| {

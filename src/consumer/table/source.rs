@@ -11,6 +11,7 @@ use super::values::Values;
 use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
 use crate::consumer::isolation::AbortedFilter;
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
 use crate::partition::Partition;
@@ -96,7 +97,7 @@ impl TableSource {
         let generation = self.partition.generation();
         if generation != self.generation {
             if let Some(cut) = self.partition.cut_since(self.generation) {
-                if cut < self.position {
+                if cut < self.position && !planted!("table_behind_a_cut") {
                     return Ok(Step::StartOver);
                 }
                 self.compacted_to = self.compacted_to.min(cut);
@@ -119,7 +120,8 @@ impl TableSource {
         // Asked after reading: whoever reads what compaction left is told that it was there.
         let compacted_to = self.partition.compacted_to();
         if compacted_to > self.compacted_to {
-            if from < compacted_to && self.position > self.start {
+            let is_overtaken = from < compacted_to && self.position > self.start;
+            if is_overtaken && !planted!("table_ahead_of_compaction") {
                 return Ok(Step::StartOver);
             }
             self.compacted_to = compacted_to;

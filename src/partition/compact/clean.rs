@@ -14,7 +14,7 @@ use super::filter::Filter;
 use super::grouping::{Bounds, Member, group};
 use super::output::{Output, discard};
 use super::source::Source;
-use super::{Cleaned, CleanedSegment, Pace, Round};
+use super::{Cleaned, CleanedSegment, LOG_BYTES_MAX, Pace, Round};
 use crate::batch::entry::Entry;
 use crate::batch::retain::Retained;
 use crate::env::planted::planted;
@@ -25,8 +25,6 @@ use crate::segment::Segment;
 use crate::segment::rebuild::facts_of;
 use crate::segment::tally::BatchFacts;
 
-/// No new segment outgrows the positions of an index, whatever its sources grow to.
-const LOG_BYTES_MAX: u64 = i32::MAX as u64;
 /// The pace is told of every so many bytes.
 const PACE_BYTES: u64 = 1024 * 1024;
 
@@ -114,8 +112,14 @@ impl Partition {
         let to = if planted!("aborted_of_the_map_only") { keys.latest + 1 } else { to };
         let aborted = self.aborted_transactions(from, to)?;
         let filter = Filter::new(round, keys, start, aborted);
-        let mut cleaner =
-            Cleaner { partition: self, settings: &start.settings, filter, made, done: Vec::new() };
+        let mut cleaner = Cleaner {
+            partition: self,
+            settings: &start.settings,
+            filter,
+            log_bytes_max: round.log_bytes_max.min(LOG_BYTES_MAX),
+            made,
+            done: Vec::new(),
+        };
         for range in group(&members, &bounds) {
             cleaner.clean_group(sources.get(range).unwrap_or_default(), pace)?;
         }
@@ -145,6 +149,7 @@ struct Cleaner<'a> {
     partition: &'a Partition,
     settings: &'a Settings,
     filter: Filter<'a>,
+    log_bytes_max: u64,
     /// The base offsets of all files that were begun.
     made: &'a mut Vec<i64>,
     done: Vec<CleanedSegment>,
@@ -178,7 +183,7 @@ impl<'a> Cleaner<'a> {
                     }
                 };
                 let facts = facts_of(&entry);
-                if !has_room(&output, &facts) {
+                if !has_room(&output, &facts, self.log_bytes_max) {
                     // One of several is not its source any more, even if nothing of it went.
                     output.differ()?;
                     let next = self.begin(entry.base_offset(), None);
@@ -220,10 +225,10 @@ impl<'a> Cleaner<'a> {
 }
 
 /// Whether positions and offsets of a new segment can still be told relative to its start.
-fn has_room(output: &Output<'_>, batch: &BatchFacts<'_>) -> bool {
+fn has_room(output: &Output<'_>, batch: &BatchFacts<'_>, log_bytes_max: u64) -> bool {
     let span = batch.last_offset.saturating_sub(output.base_offset());
     output.log_bytes() == 0
-        || output.log_bytes() + batch.size <= LOG_BYTES_MAX && span <= i64::from(i32::MAX)
+        || output.log_bytes() + batch.size <= log_bytes_max && span <= i64::from(i32::MAX)
 }
 
 fn member_of(segment: &Arc<Segment>) -> Member {

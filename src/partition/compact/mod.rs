@@ -39,7 +39,12 @@ pub(crate) struct Round {
     pub(crate) now_ms: i64,
     /// How much memory the map of keys may take.
     pub(crate) map_bytes: u64,
+    /// No new segment gets larger, whatever its sources grow to: [`LOG_BYTES_MAX`], or less.
+    pub(crate) log_bytes_max: u64,
 }
+
+/// Positions in an index are signed 32-bit numbers.
+pub(crate) const LOG_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// A new segment. Its files lie in the partition's folder under their names with `.cleaned`
 /// behind them: whole, closed and synced; their names are not. There is a `.txnindex` only if the

@@ -22,12 +22,12 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn expected() -> Value {
+pub(crate) fn expected() -> Value {
     serde_json::from_str(include_str!("../../../tests/fixtures/expected.json")).unwrap()
 }
 
 /// A partition's folder of a fixture, in memory.
-fn load(folder: &str, settings: &[(&str, &str)]) -> Place {
+pub(crate) fn load(folder: &str, settings: &[(&str, &str)]) -> Place {
     let place = Place::new(settings);
     for entry in std::fs::read_dir(fixtures().join(folder)).unwrap() {
         let entry = entry.unwrap();
@@ -37,7 +37,7 @@ fn load(folder: &str, settings: &[(&str, &str)]) -> Place {
     place
 }
 
-fn open_foreign(place: &Place, clean: bool) -> Arc<Partition> {
+pub(crate) fn open_foreign(place: &Place, clean: bool) -> Arc<Partition> {
     let known = Known::Foreign { log_start_offset: 0, recovery_point: 0, cleaned_to: 0, clean };
     let recovery = Partition::start_recovery(&place.shared, id(), &place.config, known, 0).unwrap();
     recovery.finish().unwrap().0

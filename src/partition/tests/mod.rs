@@ -5,7 +5,7 @@ mod appending;
 mod bit_rot;
 mod crashes;
 mod failing_calls;
-mod fixtures;
+pub(crate) mod fixtures;
 mod idempotent_lives;
 mod kafka_recovery;
 mod own_recovery;

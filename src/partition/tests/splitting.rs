@@ -2,7 +2,7 @@
 //! makes two of it.
 
 use super::super::Partition;
-use super::super::compact::Round;
+use super::super::compact::{LOG_BYTES_MAX, Round};
 use super::support::{Place, append, id};
 use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::batch::entry::Entry;
@@ -52,7 +52,13 @@ fn what_lies_before_the_split_of_a_segment_stays() {
     state.recovery_point = FAR + 2;
     let place = place.again();
     let partition = Partition::open_clean(&place.shared, id(), &place.config, state).unwrap();
-    let round = Round { first_dirty: 0, upper: FAR + 1, now_ms: 1, map_bytes: 1 << 20 };
+    let round = Round {
+        first_dirty: 0,
+        upper: FAR + 1,
+        now_ms: 1,
+        map_bytes: 1 << 20,
+        log_bytes_max: LOG_BYTES_MAX,
+    };
     let cleaned = partition.clean(&round, &mut |_| Ok(())).unwrap();
     let bases: Vec<_> = cleaned.segments.iter().map(|segment| segment.state.base_offset).collect();
     assert_eq!(bases, [0, FAR]);

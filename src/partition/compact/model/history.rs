@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::Round;
+use super::super::{LOG_BYTES_MAX, Round};
 use super::laws;
 use super::world::{DELETE_RETENTION_MS, Found, World};
 use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
@@ -22,6 +22,7 @@ pub(super) struct Seen {
     pub(super) markers_removed: u64,
     pub(super) merged: u64,
     pub(super) untouched: u64,
+    pub(super) divided: u64,
 }
 
 impl Seen {
@@ -36,6 +37,7 @@ impl Seen {
         self.markers_removed += other.markers_removed;
         self.merged += other.merged;
         self.untouched += other.untouched;
+        self.divided += other.divided;
     }
 }
 
@@ -286,6 +288,7 @@ impl History {
             upper: choice.upper,
             now_ms: self.now_ms,
             map_bytes,
+            log_bytes_max: [LOG_BYTES_MAX, LOG_BYTES_MAX, 300][self.random.usize(..3)],
         };
         laws::check_round(&mut self.world, &mut self.model, &round, &mut self.seen)?;
         Ok(true)

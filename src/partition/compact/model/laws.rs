@@ -308,6 +308,8 @@ fn count(
     };
     seen.markers_removed += markers(before) - markers(after);
     seen.merged += u64::from(cleaned.segments.iter().any(|segment| segment.sources.len() > 1));
+    let is_divided = cleaned.segments.iter().any(|segment| segment.sources.is_empty());
+    seen.divided += u64::from(is_divided);
     let replaced: usize = cleaned.segments.iter().map(|segment| segment.sources.len()).sum();
     seen.untouched += stats.segments_before.saturating_sub(replaced as u64);
 }

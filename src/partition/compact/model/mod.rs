@@ -5,6 +5,7 @@
 //! many there are (docs/TESTING.md).
 
 mod history;
+mod kafka_logs;
 mod laws;
 #[cfg(plant)]
 mod planted;
@@ -43,6 +44,7 @@ fn random_histories_keep_every_law() {
         seen.markers_removed,
         seen.merged,
         seen.untouched,
+        seen.divided,
     ];
     assert!(all.iter().all(|&count| count > 0), "{seen:?}");
 }

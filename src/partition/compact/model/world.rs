@@ -66,6 +66,11 @@ impl World {
         ];
         let place = Place::over(env, &settings);
         let partition = place.create();
+        World::over(place, partition)
+    }
+
+    /// A partition that is there already.
+    pub(super) fn over(place: Place, partition: Arc<Partition>) -> World {
         World { place, partition, cleaned_to: None, made: Vec::new() }
     }
 
