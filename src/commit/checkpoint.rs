@@ -118,7 +118,9 @@ impl Committer {
             }
             // A checkpoint of a leader may have overtaken this one while it waited.
             let journal = &mut control.file_mut().journal;
-            if journal.salt == applied.salt && journal.lsn < applied.lsn {
+            // Between two frames the journal may have gone on to another file.
+            let is_behind = (journal.lsn, journal.file) < (applied.lsn, applied.file);
+            if journal.salt == applied.salt && is_behind {
                 *journal = applied;
             }
             needed = *journal;
@@ -126,7 +128,7 @@ impl Committer {
         for (partition, part) in parts {
             partition.checkpoint_end(part);
         }
-        self.oldest_needed.fetch_max(applied.file, Ordering::AcqRel);
+        self.oldest_needed.fetch_max(needed.file, Ordering::AcqRel);
         self.spills.checkpointed(needed.lsn);
         Ok(())
     }

@@ -7,8 +7,8 @@
 //! of syncing a file that grows.
 //!
 //! Invariant: the frames of a session have consecutive LSNs, a frame is written only after the
-//! one before it was synced, and a file is overwritten only when a checkpoint made every frame in
-//! it unnecessary.
+//! one before it was synced, a file is begun durably before anything relies on it, and is
+//! overwritten only when a checkpoint made every frame in it unnecessary.
 
 use std::sync::Arc;
 
@@ -245,7 +245,9 @@ impl Journal {
         Ok(self.options.file_bytes.min(modest).max(bytes_min))
     }
 
-    /// Writes the header of the next file; its first frame's sync makes it durable.
+    /// Writes the header of the next file, durably: the commit that it is begun for may come to
+    /// nothing, and then the control file may say that replay begins here, or the next frame may
+    /// need a file of its own. A replay that does not find a file looks no further.
     fn begin_file(&mut self, index: usize) -> Result<()> {
         let number = if self.current.is_some() { self.next.file + 1 } else { self.next.file };
         let header = FileHeader { number, salt: self.next.salt, first_lsn: self.next.lsn };
@@ -253,6 +255,9 @@ impl Journal {
         let file = slot.file.as_ref().expect("preallocated just before");
         write_all_at(&**file, &header.encode(), 0)
             .map_err(|e| Error::io(e, "cannot begin a journal file").at_file(&slot.name))?;
+        if !planted!("file_begun_without_sync") {
+            file.sync_data().map_err(|e| final_failure(&e, &slot.name))?;
+        }
         slot.number = number;
         self.current = Some(index);
         self.next.file = number;

@@ -35,11 +35,15 @@ impl PartitionModel {
         allowed
     }
 
-    /// Where a group is as far as it was acked.
-    pub(crate) fn newest_of(&self, group: &str) -> Option<i64> {
+    /// Whether a group may be behind `end` by what was acked last. One whose offset was deleted is
+    /// nowhere.
+    fn may_be_behind(&self, group: &str, end: i64) -> bool {
         let acked =
             |committed: &&Committed| committed.group == group && committed.span.acked.is_some();
-        self.committed.iter().rev().find(acked).and_then(|committed| committed.offset)
+        match self.committed.iter().rev().find(acked) {
+            Some(newest) => newest.offset.is_some_and(|offset| offset > end),
+            None => true,
+        }
     }
 
     /// Holds the law against what was seen.
@@ -143,8 +147,8 @@ impl Run {
         for group in GROUPS {
             let partition = &self.model.topics[place.0].partitions[place.1];
             let behind = |c: &Committed| c.group == group && c.offset.is_some_and(|o| o > end);
-            let may_be_behind = partition.committed.iter().any(behind);
-            if may_be_behind && partition.newest_of(group).is_none_or(|offset| offset > end) {
+            let was_behind = partition.committed.iter().any(behind);
+            if was_behind && partition.may_be_behind(group, end) {
                 self.note_committed(
                     place,
                     Committed { group, offset: Some(end), span, whole: None },

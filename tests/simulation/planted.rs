@@ -13,7 +13,7 @@ use crate::workload::{Workload, fixed, random};
 const STATES_MAX: u64 = 150_000;
 
 /// The bugs that crashes alone bring out.
-const BUGS: [&str; 35] = [
+const BUGS: [&str; 36] = [
     "no_directory_sync",
     "no_sync_at_roll",
     "ack_before_sync",
@@ -49,6 +49,7 @@ const BUGS: [&str; 35] = [
     "spill_removed_early",
     "spill_removed_before_control",
     "spills_removed_before_session",
+    "file_begun_without_sync",
 ];
 
 /// Those among them that take a call that fails.
@@ -98,7 +99,9 @@ fn find(bug: &'static str, seed: u64) -> Result<String, u64> {
         // Only an idempotent producer meets it.
         workloads.retain(|workload| workload.name == "retries");
     }
-    if bug.contains("spill") {
+    if bug == "file_begun_without_sync" {
+        workloads.retain(|workload| workload.name == "conditions");
+    } else if bug.contains("spill") {
         workloads.retain(|workload| workload.name.contains("spill"));
     } else if bug == "offsets_in_a_frame_of_their_own" {
         workloads.retain(|workload| workload.name == "transactions");

@@ -340,3 +340,23 @@ fn a_cut_that_is_refused_leaves_nothing_behind() {
     assert_eq!(orders.damage().map(|damage| damage.to_string()), None);
     assert_eq!(orders.append(&[Message::new("d")], Acks::All).unwrap().base_offset, 3);
 }
+
+/// A commit that came to nothing had begun a journal file. The next one did not fit into it and
+/// began another: a replay looked for the first one, whose header was never synced, and found no
+/// frame at all.
+#[test]
+fn a_journal_file_without_a_frame_is_not_passed_over() {
+    let world = SimEnv::new(3);
+    let broker = open_sim(&world).unwrap();
+    broker.create_topic("t", TopicConfig::new()).unwrap();
+    broker.close().unwrap();
+    let broker = open_sim(&world).unwrap();
+    let handle = broker.partition("t", 0).unwrap();
+    let conflict = handle.expect_end(7).append(&[Message::new("nothing")], Acks::All);
+    assert_eq!(conflict.unwrap_err().kind(), ErrorKind::Conflict);
+    handle.append(&[Message::new(&"x".repeat(5_000))], Acks::All).unwrap();
+    let lost = world.with_disk(world.disk.after_losing_everything_unsynced());
+    broker.abandon();
+    let again = open_sim(&lost).unwrap();
+    assert_eq!(again.partition("t", 0).unwrap().end_offset(), 1);
+}
