@@ -14,7 +14,7 @@ use crate::catalog::topic_handle::TopicHandle;
 use crate::catalog::{self, Catalog, Place, TopicEntry};
 use crate::commit::Committer;
 use crate::commit::ticket::{Effect, Part};
-use crate::config::topic::TopicConfig;
+use crate::config::topic::{CleanupPolicy, TopicConfig};
 use crate::env::Env;
 use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
@@ -81,6 +81,7 @@ impl Broker {
     /// allowed.
     #[expect(clippy::needless_pass_by_value, reason = "a config is made for the call")]
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<TopicDescription> {
+        refuse_internal(&TopicName::new(name)?, "created")?;
         self.engine.create_topic(name, &config)
     }
 
@@ -125,26 +126,30 @@ impl Broker {
         self.engine.delete_topic(name)
     }
 
-    /// Changes settings of a topic; `None` takes one back to its default. They hold at once.
+    /// Changes settings of a topic; `None` takes one back to its default. They hold at once. A topic
+    /// that becomes compacted loses its records without a key with the next compaction.
     ///
     /// # Durability
     /// When it returns `Ok` the settings survive power loss.
     ///
     /// # Errors
     /// `UnknownTopicOrPartition`; `InvalidInput` for an unknown setting or a value out of range,
-    /// and nothing was changed.
+    /// and where committed offsets would be deleted by age. Nothing was changed then.
     pub fn alter_topic(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<()> {
         self.engine.alter_topic(name, changes)
     }
 
     /// Gives a topic more partitions: `total` counts the old ones. Records with a key go to other
-    /// partitions from then on.
+    /// partitions from then on. A topic that keeps streams is refused: a stream would be looked for
+    /// where its records are not, and two writers of it could pass each other by. Whoever wants that
+    /// takes `ottla.key.index` away first.
     ///
     /// # Durability
     /// As [`create_topic`](Self::create_topic).
     ///
     /// # Errors
-    /// `UnknownTopicOrPartition`; `InvalidInput` if `total` is not more than there are.
+    /// `UnknownTopicOrPartition`; `InvalidInput` if `total` is not more than there are, and for a
+    /// topic with `ottla.key.index`.
     pub fn add_partitions(&self, name: &str, total: i32) -> Result<()> {
         self.engine.add_partitions(name, total)
     }
@@ -198,6 +203,7 @@ impl Engine {
         let (name, id) = (topic.name.clone(), topic.id);
         // Where the records of a group or a transaction are depends on the count.
         refuse_internal(&name, "given partitions")?;
+        refuse_streams(&name, &config_of(topic))?;
         let there = topic.partitions.len();
         let records = state.catalog.add_partitions(name.as_str(), total, state.place)?;
         self.committer.begin_write()?;
@@ -219,6 +225,7 @@ impl Engine {
             };
         }
         config.validate()?;
+        keep_compacted(state.catalog.topic(name)?, &config)?;
         let records = state.catalog.alter_topic(name, changes)?;
         self.committer.begin_write()?;
         state.commit(&self.env, &self.committer, &records)?;
@@ -398,6 +405,28 @@ fn refuse_internal(name: &TopicName, what: &str) -> Result<()> {
     }
     let message = format!("topic {name} is kept for Kafka's own records and cannot be {what}");
     Err(Error::new(ErrorKind::InvalidInput, message))
+}
+
+/// A stream lies where its key's records are; with more partitions it would be looked for elsewhere.
+fn refuse_streams(name: &TopicName, config: &TopicConfig) -> Result<()> {
+    if !config.values().key_index {
+        return Ok(());
+    }
+    let message = format!(
+        "topic {name} keeps streams, and more partitions would part them from their records: alter \
+         it to ottla.key.index=false first, if that is what you want"
+    );
+    Err(Error::new(ErrorKind::InvalidInput, message))
+}
+
+/// What groups and transactions keep is compacted, and nothing of it leaves by age or size.
+fn keep_compacted(topic: &TopicEntry, config: &TopicConfig) -> Result<()> {
+    let (before, after) =
+        (config_of(topic).values().cleanup_policy, config.values().cleanup_policy);
+    if topic.name.is_internal() && before == CleanupPolicy::COMPACT && after != before {
+        return refuse_internal(&topic.name, "cleaned up in another way than by compaction");
+    }
+    Ok(())
 }
 
 /// A topic as clients hold it.

@@ -74,6 +74,8 @@ impl Engine {
         self.has_background.store(false, Ordering::Release);
         let background = self.background.lock().take();
         drop(background);
+        // Handles that are left read nothing of what the next holder of the lock writes.
+        self.shared.give_up();
         self.lock.lock().take();
     }
 }

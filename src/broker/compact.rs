@@ -101,7 +101,8 @@ impl Engine {
         self.check_writable()?;
         let topic = self.topics.get(name).ok_or_else(|| unknown_topic(name))?;
         if !topic.config.values().cleanup_policy.compact {
-            let message = format!("topic {name} is not compacted: its cleanup.policy says so");
+            let message =
+                format!("topic {name} is not compacted: alter it to cleanup.policy=compact");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         self.committer.begin_write()?;

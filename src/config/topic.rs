@@ -130,8 +130,8 @@ pub struct TopicValues {
 
 /// How old records leave a topic. Kafka's `cleanup.policy`: any of `delete` and `compact`.
 ///
-/// A topic that is compacted wants keys: a record without one is refused, or, if another program
-/// wrote it, goes with the first compaction. See [`Broker::compact_now`](crate::Broker::compact_now).
+/// A topic that is compacted wants keys: a record without one is refused, or, if it was written
+/// before the topic was compacted, or by another program, goes with the first compaction. See [`Broker::compact_now`](crate::Broker::compact_now).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanupPolicy {
     /// Old segments are deleted by age and size.
@@ -325,7 +325,16 @@ impl TopicConfig {
     /// committed. Default: none.
     #[must_use]
     pub fn retention_groups<'a>(self, groups: impl IntoIterator<Item = &'a str>) -> TopicConfig {
-        self.put("ottla.retention.groups", groups.into_iter().collect::<Vec<_>>().join(","))
+        let names: Vec<&str> = groups.into_iter().collect();
+        match names.iter().find(|name| name.trim().is_empty() || name.contains(',')) {
+            None => self.put("ottla.retention.groups", names.join(",")),
+            Some(name) => {
+                let message = format!("{name:?} cannot stand in ottla.retention.groups");
+                let mut config = self;
+                config.refuse(Error::new(ErrorKind::InvalidInput, message));
+                config
+            }
+        }
     }
 
     /// `ottla.retention.groups.max.bytes`: what those groups hold back takes at most so many bytes

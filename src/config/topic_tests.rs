@@ -141,3 +141,17 @@ fn a_compacted_topic_rolls_early_enough_for_its_lag() {
     let compacted = config.cleanup_policy(CleanupPolicy::COMPACT);
     assert_eq!(compacted.values.segment_span_ms(), 1000);
 }
+
+#[test]
+fn groups_that_retention_waits_for_have_names() {
+    let by_method = TopicConfig::new().retention_groups(["kitchen", "office"]);
+    let by_name = TopicConfig::new().set("ottla.retention.groups", "kitchen, office,kitchen");
+    assert_eq!(by_name.unwrap().values.retention_groups, by_method.values.retention_groups);
+    for bad in [["", "a"], ["a", " "], ["a,b", "c"]] {
+        let error = TopicConfig::new().retention_groups(bad).validate().unwrap_err();
+        assert!(error.to_string().contains("ottla.retention.groups"), "{error}");
+    }
+    for bad in ["a,,b", ","] {
+        assert!(TopicConfig::new().set("ottla.retention.groups", bad).is_err(), "{bad:?}");
+    }
+}

@@ -62,6 +62,7 @@ impl Partition {
         position: &mut ReadPosition,
         buffer: &mut Vec<u8>,
     ) -> Result<ReadOutcome> {
+        self.shared.check_held()?;
         self.check_not_deleted()?;
         let end = request.end.min(self.end_offset());
         if request.from < self.log_start_offset() || request.from > self.end_offset() {

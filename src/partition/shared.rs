@@ -7,7 +7,8 @@ use super::fences::Fences;
 use super::quarantine::Quarantine;
 use crate::env::Env;
 use crate::env::poison::Poison;
-use crate::error::Error;
+use crate::env::sync::atomic::{AtomicBool, Ordering};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::key_hash::HashSecret;
 use crate::segment::key_index::cache::KeyIndexCache;
 use crate::segment::log_file::DescriptorCache;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) key_secret: HashSecret,
     /// The wall clock less the monotonic one when the session began.
     wall_offset_ms: i64,
+    /// The directory was given up: its files may be somebody else's by now.
+    given_up: AtomicBool,
 }
 
 impl Shared {
@@ -63,6 +66,7 @@ impl Shared {
         let wall_ms = options.wall_ms.unwrap_or_else(|| env.clock.wall_ms());
         Arc::new(Shared {
             wall_offset_ms: wall_ms.saturating_sub(monotonic_ms(&env)),
+            given_up: AtomicBool::new(false),
             key_secret: HashSecret::of_bytes(env.random.bytes16()),
             key_indexes: KeyIndexCache::new(options.key_index_cache_bytes),
             env,
@@ -78,6 +82,23 @@ impl Shared {
     /// monotonic clock: it does not jump.
     pub(crate) fn session_ms(&self) -> i64 {
         self.wall_offset_ms.saturating_add(monotonic_ms(&self.env))
+    }
+
+    /// The directory is about to be given up: nothing is read any more.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    /// Whether the files are still those of this session.
+    ///
+    /// # Errors
+    /// `Closed`: what another session wrote would be taken for damage, or for this one's records.
+    #[inline]
+    pub(crate) fn check_held(&self) -> Result<()> {
+        if self.given_up.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the broker was closed"));
+        }
+        Ok(())
     }
 
     /// A sync failed: nobody can know what reached the disk, so nothing is written any more.

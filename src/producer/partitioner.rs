@@ -110,7 +110,8 @@ pub(crate) fn check_key_index(topic: &TopicHandle) -> Result<()> {
     if topic.config.values().key_index {
         return Ok(());
     }
-    let message = format!("the topic {} has no streams: set ottla.key.index=true", topic.name);
+    let message =
+        format!("the topic {} has no streams: alter it to ottla.key.index=true", topic.name);
     Err(Error::new(ErrorKind::InvalidInput, message))
 }
 

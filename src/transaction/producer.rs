@@ -69,7 +69,12 @@ impl TransactionalProducer {
     pub fn begin_transaction(&self) -> Result<()> {
         self.holder.check()?;
         let mut current = self.current.lock();
-        if current.as_ref().is_some_and(|current| !current.is_over()) {
+        let now = self.host.env().clock.monotonic();
+        let is_open = |current: &Arc<Staging>| {
+            current.tick(now);
+            !current.is_over()
+        };
+        if current.as_ref().is_some_and(is_open) {
             let message = "a transaction was begun already: commit it or abort it first";
             return Err(Error::new(ErrorKind::InvalidTransactionState, message));
         }
@@ -164,16 +169,17 @@ impl TransactionalProducer {
         outcome
     }
 
-    /// Aborts the transaction: nothing of it was ever in the log.
+    /// Aborts the transaction: nothing of it was ever in the log. One that ended without being
+    /// committed, because its commit failed or its time was up, may be aborted once more.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidTransactionState`] if none was begun, or if it is being committed;
+    /// [`ErrorKind::InvalidTransactionState`] if none was begun, if it is being committed, or was;
     /// [`ErrorKind::Fenced`].
     pub fn abort_transaction(&self) -> Result<()> {
         let current = self.current()?;
         let outcome = current.abort();
         self.let_go_if_over(&current);
-        outcome
+        outcome.and_then(|()| self.holder.check())
     }
 
     fn current(&self) -> Result<Arc<Staging>> {
@@ -185,14 +191,10 @@ impl TransactionalProducer {
         Err(Error::new(ErrorKind::InvalidTransactionState, message))
     }
 
-    fn let_go_if_over(&self, staging: &Arc<Staging>) {
-        if !staging.is_over() {
-            return;
-        }
-        staging.forget(&*self.host);
-        let mut current = self.current.lock();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, staging)) {
-            *current = None;
+    /// What is over holds nothing any more; how it ended is kept until the next one begins.
+    fn let_go_if_over(&self, staging: &Staging) {
+        if staging.is_over() {
+            staging.forget(&*self.host);
         }
     }
 }

@@ -121,6 +121,9 @@ impl Staging {
             // That it is over says more.
             Err(error) => return Err(self.check_open().err().unwrap_or(error)),
         };
+        if env.clock.monotonic() >= self.deadline {
+            self.end(Ending::TimedOut);
+        }
         let now_ms = env.clock.wall_ms_coarse();
         let addition = Addition { message, bytes, now_ms, index, sticky };
         let mut state = self.state.lock();

@@ -21,7 +21,7 @@ fn one_transaction_comes_after_the_other() {
         producer.send(Record::new("deliveries", round)).unwrap();
         producer.commit_offsets_of("kitchen", [(("orders", 0), 0)]).unwrap();
         producer.commit_transaction().unwrap();
-        refused(producer.send(Record::new("deliveries", "x")), STATE, "begin_transaction");
+        refused(producer.send(Record::new("deliveries", "x")), STATE, "committed already");
         producer.begin_transaction().unwrap();
         producer.send(Record::new("deliveries", "never")).unwrap();
         producer.abort_transaction().unwrap();

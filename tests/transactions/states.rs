@@ -81,6 +81,34 @@ fn a_transaction_that_is_open_for_too_long_is_aborted_and_freed() {
 }
 
 #[test]
+fn a_producer_remembers_how_its_transaction_ended() {
+    let world = World::new();
+    let producer = world.broker.producer().transactional_id("payments").build().unwrap();
+    refused(producer.abort_transaction(), STATE, "begin_transaction comes first");
+    producer.begin_transaction().unwrap();
+    producer.expect_end("orders", 0, 7).unwrap();
+    producer.send(Record::new("orders", "never")).unwrap();
+    refused(producer.commit_transaction(), ErrorKind::Conflict, "7");
+    refused(producer.commit_transaction(), STATE, "its commit failed: the log ends at 0");
+    producer.abort_transaction().unwrap();
+
+    producer.begin_transaction().unwrap();
+    producer.send(Record::new("orders", "never")).unwrap();
+    world.pass_unnoticed(Duration::from_secs(60));
+    refused(producer.send(Record::new("orders", "too late")), STATE, "transaction.timeout.ms");
+    producer.abort_transaction().unwrap();
+
+    producer.begin_transaction().unwrap();
+    world.pass_unnoticed(Duration::from_secs(60));
+    producer.begin_transaction().unwrap();
+    producer.send(Record::new("orders", "a burger")).unwrap();
+    producer.commit_transaction().unwrap();
+    refused(producer.commit_transaction(), STATE, "committed already");
+    refused(producer.abort_transaction(), STATE, "committed already");
+    assert_eq!(values(&world.broker, "orders"), ["a burger"]);
+}
+
+#[test]
 fn timeouts_stay_within_the_brokers_bound() {
     let world = World::with(options().transaction_timeout_max(Duration::from_secs(100)));
     let with = |seconds| {

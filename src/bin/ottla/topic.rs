@@ -183,7 +183,7 @@ fn compact(broker: &Broker, arguments: &TopicCompact, out: &mut dyn Write) -> Re
     let rounds = broker.compact_now_with(&arguments.name, &options);
     bar.finish_and_clear();
     for round in rounds? {
-        writeln!(
+        write!(
             out,
             "{}-{}\tCleanedTo: {}\tBytes: {} -> {}\tRecords: {} -> {}\tSegments: {} -> {}",
             round.topic,
@@ -196,6 +196,10 @@ fn compact(broker: &Broker, arguments: &TopicCompact, out: &mut dyn Write) -> Re
             round.segments_before,
             round.segments_after
         )?;
+        if round.keyless_removed > 0 {
+            write!(out, "\tWithoutKey: {} removed", round.keyless_removed)?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }

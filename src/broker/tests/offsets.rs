@@ -501,6 +501,22 @@ fn offsets_are_reset_to_what_is_asked_for() {
 }
 
 #[test]
+fn the_topic_of_offsets_stays_compacted() {
+    let broker = with_orders(&memory());
+    let made = broker.create_topic("__consumer_offsets", TopicConfig::new()).map(drop);
+    commit(&broker, "kitchen", 1).unwrap();
+    let alter = |name, value| broker.alter_topic("__consumer_offsets", &[(name, Some(value))]);
+    let policy = alter("cleanup.policy", "compact,delete");
+    for refusal in [made, policy, alter("cleanup.policy", "delete")] {
+        assert_eq!(refusal.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    alter("segment.bytes", "2097152").unwrap();
+    let deleted = broker.partition("__consumer_offsets", 0).unwrap().delete_records(-1);
+    assert_eq!(deleted.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(committed(&broker, "kitchen"), Some(1));
+}
+
+#[test]
 fn programs_do_not_write_to_the_topic_of_offsets() {
     let broker = with_orders(&memory());
     commit(&broker, "kitchen", 1).unwrap();

@@ -57,6 +57,7 @@ impl Partition {
 
     /// A partition that is damaged cannot tell what the newest record of a key is.
     pub(super) fn check_key_readable(&self) -> Result<()> {
+        self.shared.check_held()?;
         self.check_not_deleted()?;
         self.damage.as_ref().map_or(Ok(()), |damage| Err(damage.clone()))
     }

@@ -61,6 +61,7 @@ impl KeyRecords {
         partition: &Partition,
         visit: &mut dyn FnMut(&RecordView<'_>),
     ) -> Result<bool> {
+        partition.shared.check_held()?;
         let next = self.next_or_cut(partition, visit);
         next.map_err(|error| match partition.cut_since(self.generation) {
             Some(end) if error.kind() == ErrorKind::Corrupt => {

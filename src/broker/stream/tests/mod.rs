@@ -230,3 +230,45 @@ fn a_long_stream_is_read_from_anywhere_while_it_grows() {
         expected.push((alice.version().unwrap().unwrap(), "later".to_owned()));
     }
 }
+
+/// What another session wrote was taken for damage, or for records of this one.
+#[test]
+fn handles_that_outlived_the_close_read_nothing() {
+    let env = memory();
+    let first = with_accounts(&env);
+    let account = first.stream("accounts", "ada").unwrap();
+    for _ in 0..20 {
+        account.append(&[Message::new("old")], Acks::All).unwrap();
+    }
+    let begun = account.read(..);
+    let partition = account.partition();
+    let handle = first.partition(partition.topic.as_str(), partition.partition).unwrap();
+    first.close().unwrap();
+    let second = options().open_in(env).unwrap();
+    let log = second.partition(partition.topic.as_str(), partition.partition).unwrap();
+    log.truncate_to(0).unwrap();
+    log.append(&[Message::new("new").key("ada")], Acks::All).unwrap();
+
+    let answers = [
+        account.version().map(drop),
+        account.read(..).collect::<Result<Vec<_>>>().map(drop),
+        begun.collect::<Result<Vec<_>>>().map(drop),
+        first.latest("accounts", "ada").map(drop),
+        handle.read(0, 100, &mut Vec::new()).map(drop),
+    ];
+    for answer in answers {
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Closed);
+    }
+    assert_eq!(second.stream("accounts", "ada").unwrap().version().unwrap(), Some(0));
+}
+
+/// More partitions would part a key from its stream, and let two writers pass each other by.
+#[test]
+fn a_topic_with_streams_gets_no_more_partitions() {
+    let broker = with_accounts(&memory());
+    let error = broker.add_partitions("accounts", 9).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("ottla.key.index=false first"), "{error}");
+    broker.alter_topic("accounts", &[("ottla.key.index", Some("false"))]).unwrap();
+    broker.add_partitions("accounts", 9).unwrap();
+}
