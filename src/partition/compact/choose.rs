@@ -151,3 +151,102 @@ impl Partition {
         Ok(choose(&facts, &settings, now_ms))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::topic::TopicConfig;
+
+    const NOW_MS: i64 = 1_000_000;
+
+    fn settings(overrides: &[(&str, &str)]) -> Settings {
+        let config = TopicConfig::from_overrides(overrides.iter().copied());
+        assert_eq!(config.not_understood().count(), 0);
+        Settings::of(&config)
+    }
+
+    /// Four sealed segments of ten records and 100 bytes each, then the active one; the records are
+    /// 400, 300, 200 and 100 ms old.
+    fn facts(cleaned_to: Option<i64>) -> LogFacts {
+        let sealed = (0..4).map(|index| Candidate {
+            base_offset: index * 10,
+            log_bytes: 100,
+            largest_timestamp: NOW_MS - 400 + index * 100,
+            first_timestamp: NOW_MS - 400 + index * 100,
+        });
+        LogFacts {
+            sealed: sealed.collect(),
+            log_start: 0,
+            log_end: 45,
+            active_base: 40,
+            bound: i64::MAX,
+            cleaned_to,
+        }
+    }
+
+    #[test]
+    fn the_dirty_share_must_be_larger_than_the_ratio() {
+        let half = settings(&[("min.cleanable.dirty.ratio", "0.5")]);
+        let choice = choose(&facts(Some(20)), &half, NOW_MS).unwrap();
+        assert_eq!((choice.first_dirty, choice.upper), (20, 40));
+        assert_eq!((choice.clean_bytes, choice.cleanable_bytes), (200, 200));
+        assert!(!choice.is_due, "exactly half is not more than half");
+        assert!(choose(&facts(Some(10)), &half, NOW_MS).unwrap().is_due);
+        let all = choose(&facts(None), &half, NOW_MS).unwrap();
+        assert_eq!((all.first_dirty, all.clean_bytes, all.dirty_ratio()), (0, 0, 1.0));
+        // A segment that the last round ended in the middle of was not cleaned.
+        let middle = choose(&facts(Some(15)), &half, NOW_MS).unwrap();
+        assert_eq!((middle.clean_bytes, middle.cleanable_bytes), (100, 300));
+        // All is clean: nothing is due, but horizons may be over.
+        let clean = choose(&facts(Some(40)), &half, NOW_MS).unwrap();
+        assert_eq!((clean.upper, clean.cleanable_bytes, clean.is_due), (40, 0, false));
+    }
+
+    #[test]
+    fn whole_segments_below_every_bound_are_cleaned() {
+        let none = settings(&[]);
+        for (bound, upper) in [(40, 40), (39, 30), (30, 30), (29, 20), (10, 10)] {
+            let bounded = LogFacts { bound, ..facts(None) };
+            assert_eq!(choose(&bounded, &none, NOW_MS).unwrap().upper, upper, "{bound}");
+        }
+        let first = LogFacts { bound: 9, ..facts(None) };
+        assert_eq!(choose(&first, &none, NOW_MS), None, "nothing may be cleaned");
+        let empty = LogFacts { sealed: Vec::new(), active_base: 0, ..facts(None) };
+        assert_eq!(choose(&empty, &none, NOW_MS), None);
+    }
+
+    #[test]
+    fn records_that_are_too_young_stay_and_all_behind_them() {
+        let lag = |ms: &str| settings(&[("min.compaction.lag.ms", ms)]);
+        for (ms, upper) in [("99", 40), ("100", 40), ("101", 30), ("250", 20), ("399", 10)] {
+            assert_eq!(choose(&facts(None), &lag(ms), NOW_MS).unwrap().upper, upper, "{ms}");
+        }
+        assert_eq!(choose(&facts(None), &lag("401"), NOW_MS), None);
+        // What was cleaned once is not protected any more, however young.
+        let choice = choose(&facts(Some(30)), &lag("250"), NOW_MS).unwrap();
+        assert_eq!(choice.upper, 30);
+        let mut out_of_order = facts(None);
+        out_of_order.sealed[1].largest_timestamp = NOW_MS;
+        assert_eq!(choose(&out_of_order, &lag("50"), NOW_MS).unwrap().upper, 10);
+    }
+
+    #[test]
+    fn records_that_are_too_old_are_cleaned_whatever_their_share() {
+        let settings_of = |ms: &str| {
+            settings(&[("min.cleanable.dirty.ratio", "1"), ("max.compaction.lag.ms", ms)])
+        };
+        assert!(!choose(&facts(Some(20)), &settings_of("200"), NOW_MS).unwrap().is_due);
+        assert!(choose(&facts(Some(20)), &settings_of("199"), NOW_MS).unwrap().is_due);
+        // The old ones were cleaned before.
+        assert!(!choose(&facts(Some(30)), &settings_of("199"), NOW_MS).unwrap().is_due);
+    }
+
+    #[test]
+    fn an_end_of_the_last_round_outside_of_the_log_does_not_count() {
+        let none = settings(&[]);
+        for (cleaned_to, first_dirty) in [(Some(46), 5), (Some(45), 45), (Some(4), 5), (None, 5)] {
+            let cut = LogFacts { log_start: 5, ..facts(cleaned_to) };
+            assert_eq!(choose(&cut, &none, NOW_MS).unwrap().first_dirty, first_dirty);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 mod appending;
 mod bit_rot;
 mod crashes;
+mod damaged_sources;
 mod failing_calls;
 pub(crate) mod fixtures;
 mod idempotent_lives;
