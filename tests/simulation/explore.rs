@@ -73,7 +73,7 @@ fn no_crash_breaks_a_promise() {
     while total.executed < wanted {
         runs += 1;
         let seed = seeds.u64(..);
-        let workload = random(seed, 12 + (seed % 24) as usize);
+        let workload = random(seed, 12 + (seed % 48) as usize);
         let explored = explore(&workload, &explorer(seed, per_position));
         total.add(
             explored.unwrap_or_else(|broken| {

@@ -92,6 +92,11 @@ impl Run {
         else {
             return Ok(());
         };
+        let handle = broker.partition(NAMES[topic], place.1 as i32).map_err(|e| e.to_string())?;
+        if newest.base < handle.log_start_offset() {
+            // It was deleted; after a crash nobody knows any more that it was there.
+            return Ok(());
+        }
         match send(broker, (NAMES[topic], place.1), stamp, &newest.values, acks) {
             Ok(offset) if offset == newest.base => {}
             Ok(offset) => {
