@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::batch::message::Message;
 use crate::broker::Broker;
 use crate::broker::stream::Stream;
+use crate::commit::ticket::{Contents, Guard, Part};
 use crate::config::acks::Acks;
 use crate::config::broker::BrokerOptions;
 use crate::config::compression::Compression;
@@ -16,8 +17,12 @@ use crate::config::topic::TopicConfig;
 use crate::consumer::records::OwnedRecord;
 use crate::env::Env;
 use crate::env::memory::MemoryVfs;
+use crate::env::sim::{Call, Effect, Fault, SimEnv};
+use crate::env::sync::mpsc;
 use crate::error::conflict::{Conflict, Expected, ExpectedVersion};
 use crate::error::{Error, ErrorKind, Result};
+use crate::partition::expect::Expect;
+use crate::partition::writer::Appended;
 
 const LEVELS: [Acks; 3] = [Acks::All, Acks::Leader, Acks::None];
 
@@ -271,4 +276,50 @@ fn a_topic_with_streams_gets_no_more_partitions() {
     assert!(error.to_string().contains("ottla.key.index=false first"), "{error}");
     broker.alter_topic("accounts", &[("ottla.key.index", Some("false"))]).unwrap();
     broker.add_partitions("accounts", 9).unwrap();
+}
+
+/// Commits as one group a batch for the stream per value, each on condition that it has no record;
+/// how many succeeded.
+fn all_expect_no_stream(broker: &Broker, stream: &Stream, values: &[&str]) -> usize {
+    let (told, outcomes) = mpsc::channel();
+    for value in values {
+        let partition = Arc::clone(stream.handle.partition());
+        let batch = stream.handle.build_batch(&[Message::new(value).key(stream.key())]).unwrap();
+        let expect = Expect::Version { key: stream.key().into(), version: None.into() };
+        let ticket = Contents {
+            guards: vec![Guard { partition: Arc::clone(&partition), expect }],
+            parts: vec![Part { partition, batch: batch.into() }],
+            effect: None,
+        };
+        let told = told.clone();
+        let on_outcome = Box::new(move |(outcome, _)| told.send(outcome).unwrap());
+        broker.engine.committer.enqueue(ticket, on_outcome);
+    }
+    broker.engine.committer.settle();
+    let outcomes: Vec<Result<Vec<Appended>>> = outcomes.try_iter().collect();
+    assert_eq!(outcomes.len(), values.len());
+    outcomes.iter().filter(|outcome| outcome.is_ok()).count()
+}
+
+#[test]
+fn of_those_in_one_group_one_succeeds() {
+    let broker = with_accounts(&memory());
+    let alice = broker.stream("accounts", "alice").unwrap();
+    assert_eq!(all_expect_no_stream(&broker, &alice, &["a", "b", "c"]), 1);
+    assert_eq!(seen(alice.read(..)), [(0, "a".to_owned())]);
+}
+
+#[test]
+fn a_group_that_fails_leaves_nothing_in_the_index() {
+    let sim = SimEnv::new(3);
+    let broker = with_accounts(&sim.env());
+    let alice = broker.stream("accounts", "alice").unwrap();
+    broker.stream("accounts", "bob").unwrap().append(&[Message::new("b")], Acks::All).unwrap();
+    let full = Fault::new(Effect::Errno(28)).on(Call::WriteAt).at_path(".journal");
+    sim.disk.plan(full);
+    assert_eq!(all_expect_no_stream(&broker, &alice, &["a", "b"]), 0);
+    sim.disk.heal();
+    assert_eq!(alice.version().unwrap(), None);
+    assert_eq!(all_expect_no_stream(&broker, &alice, &["c", "d"]), 1);
+    assert_eq!(seen(alice.read(..)), [(1, "c".to_owned())]);
 }
