@@ -37,6 +37,8 @@
 //! * [`Transaction`]: records for many partitions and offsets of groups, all or nothing;
 //!   a [`TransactionalProducer`] makes one after the other under an id.
 //! * [`Snapshot`]: all partitions and groups as of one moment.
+//! * [`Stream`]: the records of one key, and appending on the condition that none was overlooked.
+//! * [`Table`]: the newest value of each key of a topic, kept current.
 //! * [`AtomicAppend`]: several partitions at once, all or nothing.
 //! * [`RecoveryReport`]: what opening found and did; [`verify`]: everything read and checked.
 //!

@@ -157,8 +157,9 @@ impl Transaction {
     }
 
     /// Lets the commit happen only if the newest record of `key` is still the expected one then; the
-    /// records of this transaction do not count. All conditions have to hold, of all streams. See
-    /// [`Stream::expect_version`](crate::Stream::expect_version).
+    /// records of this transaction do not count. All conditions have to hold, of all streams. Asked
+    /// is the partition that a producer chooses for the key by itself: records that were put
+    /// elsewhere are not seen. See [`Stream::expect_version`](crate::Stream::expect_version).
     ///
     /// ```
     /// use ottla::{Broker, ErrorKind, Record, TopicConfig};
@@ -196,7 +197,9 @@ impl Transaction {
     ///
     /// # Durability
     /// When it returns `Ok`, all records and offsets survive power loss. At no moment, and after
-    /// no fault, is a part of them there without the rest.
+    /// no crash, is a part of them there without the rest. (Should the segments refuse what the
+    /// journal has taken, the broker is poisoned: the records are seen when the directory is opened
+    /// anew.)
     ///
     /// # Errors
     /// Nothing was written, unless the error is `Poisoned`: then the outcome is unknown until the
