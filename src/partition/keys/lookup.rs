@@ -9,8 +9,10 @@ use super::read::KeyReader;
 use crate::batch::entry::Entry;
 use crate::env::planted::planted;
 use crate::error::{ErrorKind, Result};
+use crate::format::key_index::KeyedRecord;
 use crate::segment::Segment;
 use crate::segment::key_index::SegmentKeys;
+use crate::segment::key_index::sealed::SealedKeys;
 
 /// How closely the log is looked at where the index of a sealed segment names a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +77,16 @@ impl Partition {
             if below == 0 {
                 continue;
             }
-            let newest = match &*keys_of(segment)? {
+            let keys = keys_of(segment)?;
+            let newest = match &*keys {
                 SegmentKeys::Growing(keys) => {
                     keys.newest(wanted.hash(keys.secret()), below).map(i64::from)
                 }
-                SegmentKeys::Sealed(_) => self.newest_sealed(segment, wanted, below, look)?,
+                // Most segments have nothing of a key.
+                SegmentKeys::Sealed(sealed) => match find(sealed, wanted, below) {
+                    None => None,
+                    Some(_) => self.newest_sealed(segment, keys, wanted, below, look)?,
+                },
             };
             if let Some(relative) = newest {
                 // What lies before it is older still.
@@ -95,18 +102,15 @@ impl Partition {
     fn newest_sealed(
         &self,
         segment: &Arc<Segment>,
+        mut keys: Arc<SegmentKeys>,
         wanted: &Wanted<'_>,
         below: u64,
         look: Look,
     ) -> Result<Option<i64>> {
         let mut repaired = false;
         loop {
-            let keys = self.keys_of(segment)?;
             let SegmentKeys::Sealed(sealed) = &*keys else { return Ok(None) };
-            let range = sealed.find(wanted.hash(sealed.secret()));
-            let count = sealed.count_below(&range, below);
-            let Some(last) = count.checked_sub(1) else { return Ok(None) };
-            let Some(record) = sealed.record(range.start + last) else { return Ok(None) };
+            let Some(record) = find(sealed, wanted, below) else { return Ok(None) };
             let offset = segment.base_offset.saturating_add(i64::from(record.relative_offset));
             let checked = match look {
                 Look::AtTheRecord => {
@@ -122,6 +126,7 @@ impl Partition {
                 Err(_) => {
                     self.repair_keys(segment)?;
                     repaired = true;
+                    keys = self.keys_of(segment)?;
                     continue;
                 }
             }
@@ -178,6 +183,14 @@ impl Partition {
                 && (transaction.first_offset..=transaction.last_offset).contains(&first)
         }))
     }
+}
+
+/// What an index says is the newest record of a key below a relative offset.
+#[inline]
+fn find(sealed: &SealedKeys, wanted: &Wanted<'_>, below: u64) -> Option<KeyedRecord> {
+    let range = sealed.find(wanted.hash(sealed.secret()));
+    let last = sealed.count_below(&range, below).checked_sub(1)?;
+    sealed.record(range.start + last)
 }
 
 impl Writer<'_> {
