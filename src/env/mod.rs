@@ -1,6 +1,7 @@
 //! The outside world behind one seam: files, clock, randomness, threads. No floor above calls the
 //! operating system itself, so a simulated world can tear, drop, fail and replay everything.
 
+pub(crate) mod block;
 pub mod clock;
 pub mod dir_lock;
 pub mod disk;

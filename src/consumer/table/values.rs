@@ -5,12 +5,13 @@
 //! when more bytes are dead than alive the chunks that have most of it are emptied. The invariant:
 //! the memory is at most twice what is alive, the slots and a few chunks more.
 
+use crate::env::block::Block;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::key_hash::HashSecret;
 
 /// The bytes of a chunk; a larger entry has one of its own.
 const CHUNK_BYTES: usize = 1 << OFFSET_BITS;
-const OFFSET_BITS: u32 = 20;
+const OFFSET_BITS: u32 = 21;
 /// Hash (8), length of the key (4), length of the value with the mark of death (4).
 const HEADER_BYTES: usize = 16;
 const DEAD: u32 = 1 << 31;
@@ -41,7 +42,7 @@ pub(super) struct Values {
 
 #[derive(Default)]
 struct Chunk {
-    bytes: Vec<u8>,
+    bytes: Block,
     dead: usize,
 }
 
@@ -311,22 +312,28 @@ impl Values {
             }
             self.open
         };
-        let bytes = &mut self.chunks[chunk].bytes;
+        let Some(Chunk { bytes, .. }) = self.chunks.get_mut(chunk) else {
+            return Err(no_memory(size));
+        };
         let place = Place::new(chunk, bytes.len());
-        let end = bytes.len() + size;
-        bytes.extend_from_slice(&hash.to_le_bytes());
-        bytes.extend_from_slice(&key_len.to_le_bytes());
-        bytes.extend_from_slice(&value_len.to_le_bytes());
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(value);
-        bytes.resize(end, 0);
+        let gap = size - (HEADER_BYTES + key.len() + value.len());
+        let [mut header, padding] = [[0; HEADER_BYTES], [0; HEADER_BYTES]];
+        header[..8].copy_from_slice(&hash.to_le_bytes());
+        header[8..12].copy_from_slice(&key_len.to_le_bytes());
+        header[12..].copy_from_slice(&value_len.to_le_bytes());
+        // There is room: that was asked above.
+        bytes.extend(&header);
+        bytes.extend(key);
+        bytes.extend(value);
+        bytes.extend(&padding[..gap]);
         self.live_bytes += size;
         Ok(place)
     }
 
     fn new_chunk(&mut self, capacity: usize) -> Result<usize> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(capacity).map_err(|_| no_memory(capacity))?;
+        // A small table does not fill its first chunk.
+        let at_once = self.len > 0 && self.open > 0;
+        let bytes = Block::with_capacity(capacity, at_once).map_err(|_| no_memory(capacity))?;
         let chunk = Chunk { bytes, dead: 0 };
         match self.free.pop() {
             Some(index) => {
