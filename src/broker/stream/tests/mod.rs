@@ -323,3 +323,30 @@ fn a_group_that_fails_leaves_nothing_in_the_index() {
     assert_eq!(all_expect_no_stream(&broker, &alice, &["c", "d"]), 1);
     assert_eq!(seen(alice.read(..)), [(1, "c".to_owned())]);
 }
+
+/// A million keys cost nothing before somebody asks for one.
+#[test]
+fn opening_touches_no_file_of_the_index() {
+    let sim = SimEnv::new(4);
+    for crash in [false, true] {
+        let broker = with_accounts(&sim.env());
+        let alice = broker.stream("accounts", "alice").unwrap();
+        for _ in 0..20 {
+            alice.append(&[Message::new(&"x".repeat(60))], Acks::All).unwrap();
+        }
+        let sim = match crash {
+            true => sim.with_disk(sim.disk.after_kill()),
+            false => sim.clone(),
+        };
+        broker.close().unwrap();
+        drop((alice, broker));
+        sim.disk.plan(Fault::new(Effect::Errno(5)).at_path(".keyindex").from_then_on());
+        let broker = options().open_in(sim.env()).unwrap();
+        assert_eq!(sim.disk.faults_met(), 0);
+        let alice = broker.stream("accounts", "alice").unwrap();
+        assert_eq!(alice.version().unwrap_err().kind(), ErrorKind::Io, "the fault is there");
+        sim.disk.heal();
+        let count = if crash { 40 } else { 20 };
+        assert_eq!(alice.version().unwrap(), Some(count - 1));
+    }
+}
