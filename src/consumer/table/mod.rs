@@ -116,11 +116,17 @@ impl Table {
     pub fn catch_up(&mut self) -> Result<u64> {
         let mut count = 0;
         for _ in 0..STARTS_MAX {
-            match self.read_to_ends()? {
-                Step::Read(more) => return Ok(count + more),
-                Step::StartOver => {
+            match self.read_to_ends() {
+                Ok(Step::Read(more)) => return Ok(count + more),
+                Ok(Step::StartOver) => {
                     self.start_over();
                     count = 0;
+                }
+                Err(error) => {
+                    if self.values.is_torn() {
+                        self.start_over();
+                    }
+                    return Err(error);
                 }
             }
         }

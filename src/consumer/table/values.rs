@@ -38,6 +38,8 @@ pub(super) struct Values {
     open: usize,
     live_bytes: usize,
     dead_bytes: usize,
+    /// Memory ran out while chunks were emptied: entries are missing.
+    is_torn: bool,
 }
 
 #[derive(Default)]
@@ -108,6 +110,7 @@ impl Values {
             open: 0,
             live_bytes: 0,
             dead_bytes: 0,
+            is_torn: false,
         }
     }
 
@@ -128,6 +131,12 @@ impl Values {
         self.chunks = vec![Chunk::default()];
         self.free.clear();
         (self.len, self.open, self.live_bytes, self.dead_bytes) = (0, 0, 0, 0);
+        self.is_torn = false;
+    }
+
+    /// Whether an error left it without some of its entries: clear it.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
@@ -375,6 +384,7 @@ impl Values {
     /// Empties the chunks of which a quarter or more is dead.
     #[cold]
     fn collect(&mut self) -> Result<()> {
+        self.is_torn = true;
         for index in 1..self.chunks.len() {
             let Some(chunk) = self.chunks.get_mut(index) else { break };
             if chunk.dead == 0 || chunk.dead < chunk.bytes.len() / 4 || index == self.open {
@@ -394,6 +404,7 @@ impl Values {
             }
             self.free.push(index);
         }
+        self.is_torn = false;
         Ok(())
     }
 
