@@ -318,6 +318,13 @@ impl Run {
         if total > 4 {
             return Ok(());
         }
+        if name == NAMES[INDEXED] {
+            // Its streams would be looked for elsewhere.
+            return match broker.add_partitions(name, total as i32) {
+                Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+                other => Err(format!("more partitions for a topic with streams: {other:?}")),
+            };
+        }
         let mut span = Span::begun(self.at());
         match broker.add_partitions(name, total as i32) {
             Ok(()) => span.acked = Some(self.at()),
