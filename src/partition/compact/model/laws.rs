@@ -48,6 +48,8 @@ pub(super) fn check_round(
     // The same again, right away.
     let again = Round { first_dirty: cleaned.cleaned_to, ..*round };
     let second = world.clean(&again).map_err(|error| error.to_string())?;
+    // Where the first one's map was full, this one meets tombstones behind it.
+    note_tombstones(&after, model, &again, second.cleaned_to);
     let progress = second.cleaned_to >= cleaned.cleaned_to
         && (cleaned.cleaned_to > round.first_dirty || round.first_dirty >= round.upper);
     law(progress, || "a round came no further".to_owned()).map_err(named)?;
