@@ -1,0 +1,370 @@
+/* Placeholder of the manual. */
+
+
+#ifndef OTTLA_H
+#define OTTLA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The version of the ABI that this header describes. It grows by one when a function or type is
+ * added, and never for another reason: what was there keeps its meaning as long as the soname
+ * stays.
+ */
+#define OTTLA_ABI_VERSION 1
+
+/**
+ * The field `partition` of an ottla_record counts. Without this flag the partitioner chooses.
+ */
+#define OTTLA_RECORD_PARTITION 1
+
+/**
+ * The field `timestamp` of an ottla_record counts. Without this flag it is the time of the call.
+ */
+#define OTTLA_RECORD_TIMESTAMP 2
+
+/**
+ * An open directory.
+ *
+ * Ownership: the program's, until ottla_close or ottla_abandon.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_broker ottla_broker;
+
+/**
+ * Why a call failed. Every function that can fail takes a place for one as its last argument:
+ * NULL, if only the code is of interest, or the address of a pointer, which is set on failure and
+ * left alone on success.
+ *
+ * Ownership: the program's, until ottla_error_free.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_error ottla_error;
+
+/**
+ * What nearly every call returns: OTTLA_OK, or one of the negative codes OTTLA_E_...
+ */
+typedef int32_t ottla_status;
+
+/**
+ * One setting by Kafka's dotted name: {"retention.ms", "604800000"}. An unknown name is an error
+ * that names the nearest one.
+ *
+ * Ownership: the program's; copied during the call.
+ */
+typedef struct ottla_setting {
+  /**
+   * The name. Not NULL.
+   */
+  const char *name;
+  /**
+   * The value as text. Not NULL, but where a call says that NULL takes the setting back.
+   */
+  const char *value;
+} ottla_setting;
+
+/**
+ * It was done.
+ */
+#define OTTLA_OK 0
+
+/**
+ * A name, setting or argument that can never work, NULL where something is needed. Nothing was
+ * changed.
+ */
+#define OTTLA_E_INVALID_INPUT -1
+
+/**
+ * The operating system refused a call (not for want of space).
+ */
+#define OTTLA_E_IO -2
+
+/**
+ * Bytes on the disk are not what was written. Other data stays readable.
+ */
+#define OTTLA_E_CORRUPT -3
+
+/**
+ * Another process, or another handle of this one, holds the directory.
+ */
+#define OTTLA_E_LOCKED -4
+
+/**
+ * The disk, a quota or a file size limit is exhausted. Free space and try again.
+ */
+#define OTTLA_E_NO_SPACE -5
+
+/**
+ * Something is larger than a limit allows; the message names the limit.
+ */
+#define OTTLA_E_LIMIT -6
+
+/**
+ * No such topic or partition.
+ */
+#define OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION -7
+
+/**
+ * A topic of that name exists already.
+ */
+#define OTTLA_E_TOPIC_EXISTS -8
+
+/**
+ * The offset lies outside of what the partition holds.
+ */
+#define OTTLA_E_OFFSET_OUT_OF_RANGE -9
+
+/**
+ * A sync failed earlier, its outcome is unknown: no more writes until the directory is opened
+ * anew. Reads go on.
+ */
+#define OTTLA_E_POISONED -10
+
+/**
+ * The broker was opened for reading only.
+ */
+#define OTTLA_E_READ_ONLY -11
+
+/**
+ * Of a version or a kind that this library does not know.
+ */
+#define OTTLA_E_UNSUPPORTED -12
+
+/**
+ * The broker, or the thing itself, was closed.
+ */
+#define OTTLA_E_CLOSED -13
+
+/**
+ * The time was up. If something was being written, its outcome is unknown.
+ */
+#define OTTLA_E_TIMEOUT -14
+
+/**
+ * The bounded memory of the producer is full; try again later.
+ */
+#define OTTLA_E_BUFFER_FULL -15
+
+/**
+ * Somebody newer took this handle's place. Make a new one.
+ */
+#define OTTLA_E_FENCED -16
+
+/**
+ * A batch of an idempotent producer does not follow the one before it. It was not written.
+ */
+#define OTTLA_E_OUT_OF_ORDER_SEQUENCE -17
+
+/**
+ * No such consumer group.
+ */
+#define OTTLA_E_UNKNOWN_GROUP -18
+
+/**
+ * The consumer group has members: close them first.
+ */
+#define OTTLA_E_GROUP_NOT_EMPTY -19
+
+/**
+ * A condition does not hold any more: somebody else was faster. Nothing was written. See
+ * ottla_error_conflict.
+ */
+#define OTTLA_E_CONFLICT -20
+
+/**
+ * The call does not fit the state of the transaction.
+ */
+#define OTTLA_E_INVALID_TRANSACTION_STATE -21
+
+/**
+ * An error that this version of the interface has no code for; the message says what it is.
+ */
+#define OTTLA_E_OTHER -100
+
+/**
+ * No such handle: NULL, freed already, or of another type than the call asks for.
+ */
+#define OTTLA_E_INVALID_HANDLE -101
+
+/**
+ * The handle was made before a fork, and this is the child. It belongs to the parent.
+ */
+#define OTTLA_E_FORKED -102
+
+/**
+ * A defect of the library, caught at its border. Close what is open and report the message.
+ */
+#define OTTLA_E_PANIC -103
+
+/**
+ * Another thread is inside of this handle, which one thread at a time may use.
+ */
+#define OTTLA_E_CONCURRENT_USE -104
+
+/**
+ * Handles are still open; the message names them.
+ */
+#define OTTLA_E_STILL_OPEN -105
+
+/**
+ * Not decided yet: ask later, or wait.
+ */
+#define OTTLA_E_PENDING -106
+
+/**
+ * A callback of the program reported a failure.
+ */
+#define OTTLA_E_CALLBACK -107
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The library's version as text, for example "0.1.0".
+ *
+ * Ownership: the library's, for ever.
+ * Threads: any.
+ */
+const char *ottla_version(void);
+
+/**
+ * The library's version as one number: major * 1000000 + minor * 1000 + patch.
+ *
+ * Threads: any.
+ */
+uint32_t ottla_version_number(void);
+
+/**
+ * The ABI that the library speaks: a program compiled with a newer header may find functions
+ * missing if this is smaller than its OTTLA_ABI_VERSION.
+ *
+ * Threads: any.
+ */
+uint32_t ottla_abi_version(void);
+
+/**
+ * The name of a status code as it stands in this header, for logs; "OTTLA_E_UNKNOWN" for a number
+ * that is none.
+ *
+ * Ownership: the library's, for ever.
+ * Threads: any.
+ */
+const char *ottla_status_name(ottla_status status);
+
+/**
+ * The status code that came with the error; OTTLA_E_INVALID_HANDLE if `error` is none.
+ *
+ * Threads: any.
+ */
+ottla_status ottla_error_status(const struct ottla_error *error);
+
+/**
+ * A sentence that names topic, partition, file, position and what to do, as far as there is any of
+ * it. Never NULL; if `error` is none, it says so.
+ *
+ * Ownership: the error's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_error_message(const struct ottla_error *error);
+
+/**
+ * Whether the same call may succeed later, without anything being changed.
+ *
+ * Threads: any.
+ */
+bool ottla_error_is_retriable(const struct ottla_error *error);
+
+/**
+ * The error code that Kafka's protocol has for this; 0 where it has none.
+ *
+ * Threads: any.
+ */
+int16_t ottla_error_kafka_code(const struct ottla_error *error);
+
+/**
+ * The topic that the error is about; NULL if it is about none.
+ *
+ * Ownership: the error's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_error_topic(const struct ottla_error *error);
+
+/**
+ * The partition that the error is about; -1 if it is about none.
+ *
+ * Threads: any.
+ */
+int32_t ottla_error_partition(const struct ottla_error *error);
+
+/**
+ * The file that the error is about; NULL if it is about none.
+ *
+ * Ownership: the error's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_error_file(const struct ottla_error *error);
+
+/**
+ * The position in that file, in bytes; -1 if there is none.
+ *
+ * Threads: any.
+ */
+int64_t ottla_error_position(const struct ottla_error *error);
+
+/**
+ * Frees an error. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_error_free(struct ottla_error *error);
+
+/**
+ * Opens a directory, makes it if it is not there, and recovers it if it was not closed. The directory
+ * ":memory:" is one in memory, for tests, gone when it is closed.
+ *
+ * Ownership: `*broker` is the program's, until ottla_close.
+ * Threads: any.
+ * NULL: `settings`, if there are none.
+ * Returns: OTTLA_E_LOCKED while another program, or another handle, has the directory open;
+ * OTTLA_E_INVALID_INPUT for a setting that cannot be; OTTLA_E_CORRUPT for a journal or a catalog
+ * that cannot be read; OTTLA_E_IO, OTTLA_E_NO_SPACE.
+ */
+ottla_status ottla_open(const char *directory,
+                        const struct ottla_setting *settings,
+                        size_t setting_count,
+                        struct ottla_broker **broker,
+                        struct ottla_error **error);
+
+/**
+ * Closes the directory: producers are flushed, everything is synced, and another program may open
+ * it. Before that it waits, for at most `timeout_ms` milliseconds (0: not at all, -1: for ever),
+ * until all that was made of the broker is freed.
+ *
+ * Threads: any; others may still use the broker, and get OTTLA_E_CLOSED or OTTLA_E_INVALID_HANDLE.
+ * Returns: OTTLA_E_STILL_OPEN if something was not freed in time; the message names it, nothing was
+ * closed, and `broker` can be used and closed again. With any other code the handle is gone.
+ */
+ottla_status ottla_close(struct ottla_broker *broker,
+                         int64_t timeout_ms,
+                         struct ottla_error **error);
+
+/**
+ * Lets go of a directory without closing it, as a kill would: nothing more is written, and the next
+ * open recovers it. What was made of the broker answers OTTLA_E_CLOSED. For tests, and for a program
+ * that has to end at once.
+ *
+ * Threads: any.
+ * NULL: `broker`, then nothing happens.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was closed already.
+ */
+ottla_status ottla_abandon(struct ottla_broker *broker);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* OTTLA_H */

@@ -1,0 +1,314 @@
+//! Handles: what a program holds instead of a pointer into the library.
+//!
+//! A handle looks like a pointer and is a number: which entry of one table, how often the entry was
+//! used before, which kind of thing, and which process. Nobody follows it. A NULL, a freed, a
+//! foreign, an invented one and one from before a fork are all told apart by looking it up; the
+//! numbers are no addresses that any program may read, so following one by mistake faults.
+//!
+//! The invariant: an entry's thing is reached only by the handle that it was given last, and lives
+//! until the handle is freed and every call that uses it has returned.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::entry::Failure;
+use crate::fork;
+use crate::status::{OTTLA_E_FORKED, OTTLA_E_INVALID_HANDLE, OTTLA_E_LIMIT};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("the handles of the C interface need 64 bits");
+
+/// Something that a program can hold.
+pub(crate) trait Handle: Any + Send + Sync {
+    /// A number from 1 to 62 of its own, never used twice. (63 is what all ones would have.)
+    const KIND: u8;
+    /// With its article, for messages: "a consumer".
+    const NAME: &'static str;
+
+    /// Names this one for a close that it holds up: "a consumer of the group kitchen".
+    fn describe(&self) -> String {
+        Self::NAME.to_owned()
+    }
+}
+
+// From the highest bit: kind 6, process 4, generation 22, index 32. A kind is never 0, so that no
+// handle is a small number, and user space ends far below.
+const INDEX_BITS: u32 = 32;
+const GENERATION_BITS: u32 = 22;
+const PROCESS_BITS: u32 = 4;
+const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
+
+/// More handles at a time are a leak.
+const HANDLES_MAX: usize = 1 << 24;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    kind: u8,
+    process: u8,
+    generation: u32,
+    index: u32,
+}
+
+impl Key {
+    fn of_bits(bits: u64) -> Key {
+        let take = |shift: u32, width: u32| (bits >> shift) & ((1 << width) - 1);
+        Key {
+            index: take(0, INDEX_BITS) as u32,
+            generation: take(INDEX_BITS, GENERATION_BITS) as u32,
+            process: take(INDEX_BITS + GENERATION_BITS, PROCESS_BITS) as u8,
+            kind: (bits >> (INDEX_BITS + GENERATION_BITS + PROCESS_BITS)) as u8,
+        }
+    }
+
+    fn bits(self) -> u64 {
+        let kind = u64::from(self.kind) << (INDEX_BITS + GENERATION_BITS + PROCESS_BITS);
+        let process = u64::from(self.process) << (INDEX_BITS + GENERATION_BITS);
+        kind | process | u64::from(self.generation) << INDEX_BITS | u64::from(self.index)
+    }
+}
+
+/// All handles of a process. A child begins with an empty table: see [`fork`].
+pub(crate) struct Table {
+    process: u8,
+    entries: RwLock<Entries>,
+    /// Told whenever something was freed.
+    freed: (Mutex<()>, Condvar),
+}
+
+#[derive(Default)]
+struct Entries {
+    all: Vec<Entry>,
+    /// Oldest first: an entry rests as long as it can before it is used again.
+    free: VecDeque<u32>,
+}
+
+struct Entry {
+    kind: u8,
+    generation: u32,
+    thing: Option<Thing>,
+}
+
+struct Thing {
+    value: Arc<dyn Any + Send + Sync>,
+    /// The broker that has to outlive it; 0 for none.
+    parent: u64,
+    describe: fn(&(dyn Any + Send + Sync)) -> String,
+}
+
+impl Table {
+    pub(crate) fn new(process: u8) -> Table {
+        Table { process, entries: RwLock::default(), freed: Default::default() }
+    }
+
+    pub(crate) fn process(&self) -> u8 {
+        self.process
+    }
+
+    fn insert<T: Handle>(&self, value: Arc<T>, parent: u64) -> Result<u64, Failure> {
+        let describe = |value: &(dyn Any + Send + Sync)| match value.downcast_ref::<T>() {
+            Some(value) => value.describe(),
+            None => T::NAME.to_owned(),
+        };
+        let thing = Some(Thing { value, parent, describe });
+        let mut entries = self.entries.write();
+        let (index, generation) = match entries.free.pop_front() {
+            Some(index) => {
+                let entry = &mut entries.all[index as usize];
+                *entry = Entry { kind: T::KIND, thing, generation: entry.generation };
+                (index, entry.generation)
+            }
+            None if entries.all.len() >= HANDLES_MAX => {
+                let message = format!("{HANDLES_MAX} handles are open: free those not needed");
+                return Err(Failure::new(OTTLA_E_LIMIT, message));
+            }
+            None => {
+                let index = entries.all.len() as u32;
+                entries.all.push(Entry { kind: T::KIND, generation: 0, thing });
+                (index, 0)
+            }
+        };
+        Ok(Key { kind: T::KIND, process: self.process, generation, index }.bits())
+    }
+
+    fn get<T: Handle>(&self, bits: u64) -> Result<Arc<T>, Failure> {
+        let key = self.key_of::<T>(bits)?;
+        let entries = self.entries.read();
+        let entry = entries.all.get(key.index as usize);
+        let thing =
+            entry.filter(|entry| entry.kind == key.kind && entry.generation == key.generation);
+        let value = thing.and_then(|entry| entry.thing.as_ref()).map(|thing| &thing.value);
+        match value.and_then(|value| Arc::clone(value).downcast::<T>().ok()) {
+            Some(value) => Ok(value),
+            None => Err(not_a::<T>("was freed already, or never made")),
+        }
+    }
+
+    fn remove<T: Handle>(&self, bits: u64) -> Result<Arc<T>, Failure> {
+        // What is dropped runs the program's callbacks and waits: under no lock.
+        let value = self.get::<T>(bits)?;
+        let key = Key::of_bits(bits);
+        let mut entries = self.entries.write();
+        let entry = entries.all.get_mut(key.index as usize);
+        let Some(entry) = entry.filter(|entry| entry.generation == key.generation) else {
+            return Err(not_a::<T>("is being freed by another thread"));
+        };
+        let thing = entry.thing.take();
+        if thing.is_none() {
+            return Err(not_a::<T>("is being freed by another thread"));
+        }
+        // An entry whose generations are used up is never used again.
+        if entry.generation < GENERATION_MAX {
+            entry.generation += 1;
+            entries.free.push_back(key.index);
+        }
+        drop(entries);
+        drop(thing);
+        let _told = self.freed.0.lock();
+        self.freed.1.notify_all();
+        Ok(value)
+    }
+
+    fn key_of<T: Handle>(&self, bits: u64) -> Result<Key, Failure> {
+        let key = Key::of_bits(bits);
+        if bits == 0 {
+            return Err(not_a::<T>("is NULL"));
+        }
+        if key.kind != T::KIND {
+            return Err(not_a::<T>("is something else"));
+        }
+        if key.process != self.process {
+            let message = format!("{} was made before the fork: it is the parent's", T::NAME);
+            return Err(Failure::new(OTTLA_E_FORKED, message));
+        }
+        Ok(key)
+    }
+
+    fn children(&self, parent: u64) -> Vec<String> {
+        let entries = self.entries.read();
+        let things = entries.all.iter().filter_map(|entry| entry.thing.as_ref());
+        let of_parent: Vec<_> = things
+            .filter(|thing| thing.parent == parent)
+            .map(|thing| (Arc::clone(&thing.value), thing.describe))
+            .collect();
+        drop(entries);
+        of_parent.into_iter().map(|(value, describe)| describe(&*value)).collect()
+    }
+
+    fn wait_until_freed(&self, at_most: Duration) {
+        let mut guard = self.freed.0.lock();
+        self.freed.1.wait_for(&mut guard, at_most);
+    }
+}
+
+fn not_a<T: Handle>(why: &str) -> Failure {
+    Failure::new(OTTLA_E_INVALID_HANDLE, format!("the handle of {} {why}", T::NAME))
+}
+
+/// Gives the program a handle of `value`, which belongs to no broker.
+pub(crate) fn give<T: Handle, C>(value: T) -> Result<*mut C, Failure> {
+    fork::table().insert(Arc::new(value), 0).map(|bits| bits as usize as *mut C)
+}
+
+/// Gives the program a handle of `value`, which the broker with the handle `parent` cannot be
+/// closed before.
+pub(crate) fn give_child<T: Handle, C>(value: T, parent: u64) -> Result<*mut C, Failure> {
+    fork::table().insert(Arc::new(value), parent).map(|bits| bits as usize as *mut C)
+}
+
+/// What the program's handle stands for.
+pub(crate) fn get<T: Handle, C>(handle: *const C) -> Result<Arc<T>, Failure> {
+    fork::table().get(handle as usize as u64)
+}
+
+/// Takes the handle back. What it stood for goes when the last call that uses it returns.
+pub(crate) fn take<T: Handle, C>(handle: *const C) -> Result<Arc<T>, Failure> {
+    fork::table().remove(handle as usize as u64)
+}
+
+/// The handle as the number that children name their parent by.
+pub(crate) fn number<C>(handle: *const C) -> u64 {
+    handle as usize as u64
+}
+
+/// What is open of a broker, as its parts describe themselves.
+pub(crate) fn children(parent: u64) -> Vec<String> {
+    fork::table().children(parent)
+}
+
+/// Waits until some handle is freed, or until the time is up.
+pub(crate) fn wait_until_freed(at_most: Duration) {
+    fork::table().wait_until_freed(at_most);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Apple;
+    impl Handle for Apple {
+        const KIND: u8 = 62;
+        const NAME: &'static str = "an apple";
+    }
+    #[derive(Debug)]
+    struct Pear;
+    impl Handle for Pear {
+        const KIND: u8 = 61;
+        const NAME: &'static str = "a pear";
+    }
+
+    fn code<T>(outcome: Result<T, Failure>) -> i32 {
+        outcome.err().map_or(0, |failure| failure.status())
+    }
+
+    #[test]
+    fn only_the_last_handle_of_an_entry_reaches_it() {
+        let table = Table::new(0);
+        let apple = table.insert(Arc::new(Apple), 0).unwrap();
+        assert!(table.get::<Apple>(apple).is_ok());
+        assert_eq!(code(table.get::<Pear>(apple)), OTTLA_E_INVALID_HANDLE);
+        assert!(table.remove::<Apple>(apple).is_ok());
+        assert_eq!(code(table.get::<Apple>(apple)), OTTLA_E_INVALID_HANDLE);
+        assert_eq!(code(table.remove::<Apple>(apple)), OTTLA_E_INVALID_HANDLE);
+        let again = table.insert(Arc::new(Apple), 0).unwrap();
+        assert_ne!(apple, again, "the same entry has another generation");
+        assert_eq!(code(table.get::<Apple>(apple)), OTTLA_E_INVALID_HANDLE);
+        assert!(table.get::<Apple>(again).is_ok());
+    }
+
+    #[test]
+    fn invented_handles_are_refused() {
+        let table = Table::new(3);
+        let pear = table.insert(Arc::new(Pear), 0).unwrap();
+        for bits in [0, 1, 8, u64::MAX, pear ^ 1, pear ^ (1 << 40), pear ^ (1 << 60)] {
+            assert_eq!(code(table.get::<Pear>(bits)), OTTLA_E_INVALID_HANDLE, "{bits:x}");
+        }
+        let other = Table::new(4);
+        assert_eq!(code(other.get::<Pear>(pear)), OTTLA_E_FORKED);
+    }
+
+    #[test]
+    fn entries_whose_generations_are_used_up_rest_for_ever() {
+        let table = Table::new(0);
+        let first = table.insert(Arc::new(Apple), 0).unwrap();
+        table.entries.write().all[0].generation = GENERATION_MAX;
+        let last = Key { generation: GENERATION_MAX, ..Key::of_bits(first) }.bits();
+        assert!(table.remove::<Apple>(last).is_ok());
+        let next = Key::of_bits(table.insert(Arc::new(Apple), 0).unwrap());
+        assert_eq!(next.index, 1);
+    }
+
+    #[test]
+    fn children_are_found_by_their_parent() {
+        let table = Table::new(0);
+        let parent = table.insert(Arc::new(Apple), 0).unwrap();
+        let child = table.insert(Arc::new(Pear), parent).unwrap();
+        assert_eq!(table.children(parent), ["a pear"]);
+        assert!(table.remove::<Pear>(child).is_ok());
+        assert!(table.children(parent).is_empty());
+    }
+}

@@ -1,0 +1,32 @@
+//! The C interface of Ottla: every function of `ottla.h`, and nothing else.
+//!
+//! One file a noun. A function here checks what it was given, calls the library, and hands out what
+//! came back; it decides nothing. The order of the modules is the order of the header.
+//!
+//! The invariant: whatever a program passes, short of memory that is not there, it gets a status
+//! code back. Handles are looked up, not followed; panics end here.
+
+#![allow(non_camel_case_types, reason = "types have the names that C programs know")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "what a caller owes is said for C programs, in the words of the header"
+)]
+#![allow(dead_code, reason = "the nouns are being added one by one")]
+
+pub mod version;
+
+pub mod status;
+
+pub mod error;
+
+pub mod setting;
+
+pub mod bytes;
+
+pub mod broker;
+
+mod entry;
+mod fork;
+mod handle;
+mod pointer;
+mod structs;
