@@ -16,6 +16,11 @@
 #define OTTLA_ABI_VERSION 1
 
 /**
+ * The version that this header came with, as ottla_version_number says it of the library.
+ */
+#define OTTLA_VERSION_NUMBER 1000
+
+/**
  * The field `partition` of an ottla_record counts. Without this flag the partitioner chooses.
  */
 #define OTTLA_RECORD_PARTITION 1

@@ -7,6 +7,11 @@ use std::ffi::c_char;
 /// stays.
 pub const OTTLA_ABI_VERSION: u32 = 1;
 
+/// The version that this header came with, as ottla_version_number says it of the library.
+pub const OTTLA_VERSION_NUMBER: u32 = 1000;
+
+const _: () = assert!(OTTLA_VERSION_NUMBER == VERSION_NUMBER, "the header's version is stale");
+
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
 /// The library's version as text, for example "0.1.0".
@@ -23,19 +28,7 @@ pub extern "C" fn ottla_version() -> *const c_char {
 /// Threads: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn ottla_version_number() -> u32 {
-    const fn number(text: &str) -> u32 {
-        let bytes = text.as_bytes();
-        let (mut at, mut value) = (0, 0);
-        while at < bytes.len() && bytes[at].is_ascii_digit() {
-            value = value * 10 + (bytes[at] - b'0') as u32;
-            at += 1;
-        }
-        value
-    }
-    const NUMBER: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
-        + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
-        + number(env!("CARGO_PKG_VERSION_PATCH"));
-    NUMBER
+    VERSION_NUMBER
 }
 
 /// The ABI that the library speaks: a program compiled with a newer header may find functions
@@ -45,4 +38,18 @@ pub extern "C" fn ottla_version_number() -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn ottla_abi_version() -> u32 {
     OTTLA_ABI_VERSION
+}
+
+const VERSION_NUMBER: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
+    + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
+    + number(env!("CARGO_PKG_VERSION_PATCH"));
+
+const fn number(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let (mut at, mut value) = (0, 0);
+    while at < bytes.len() && bytes[at].is_ascii_digit() {
+        value = value * 10 + (bytes[at] - b'0') as u32;
+        at += 1;
+    }
+    value
 }
