@@ -328,6 +328,15 @@ int64_t ottla_error_position(const struct ottla_error *error);
 ottla_status ottla_error_free(struct ottla_error *error);
 
 /**
+ * How many handles the program holds: of any type, given and not yet freed. Leak checkers do not see
+ * a forgotten handle, for the library still knows what it stands for. A test that ends with 0 forgot
+ * none.
+ *
+ * Threads: any.
+ */
+size_t ottla_handle_count(void);
+
+/**
  * Opens a directory, makes it if it is not there, and recovers it if it was not closed. The directory
  * ":memory:" is one in memory, for tests, gone when it is closed.
  *

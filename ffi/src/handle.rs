@@ -198,6 +198,10 @@ impl Table {
         of_parent.into_iter().map(|(value, describe)| describe(&*value)).collect()
     }
 
+    fn count(&self) -> usize {
+        self.entries.read().all.iter().filter(|entry| entry.thing.is_some()).count()
+    }
+
     fn wait_until_freed(&self, at_most: Duration) {
         let mut guard = self.freed.0.lock();
         self.freed.1.wait_for(&mut guard, at_most);
@@ -237,6 +241,11 @@ pub(crate) fn number<C>(handle: *const C) -> u64 {
 /// What is open of a broker, as its parts describe themselves.
 pub(crate) fn children(parent: u64) -> Vec<String> {
     fork::table().children(parent)
+}
+
+/// How many handles were given and not taken back.
+pub(crate) fn count() -> usize {
+    fork::table().count()
 }
 
 /// Waits until some handle is freed, or until the time is up.

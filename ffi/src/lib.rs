@@ -19,6 +19,8 @@ pub mod status;
 
 pub mod error;
 
+pub mod open_handles;
+
 pub mod setting;
 
 pub mod bytes;

@@ -1,11 +1,13 @@
-/* Checks of the C programs beside this file. A program prints nothing and returns 0; a check that
- * does not hold says where, and why the library refused, and ends the program with 1. */
+/* Checks of the C programs beside this file. A program prints nothing and returns 0. A check that
+ * does not hold says where, and why the library refused, and ends the program with 1; so does a
+ * handle that was not freed when the program ends. */
 
 #ifndef CHECK_H
 #define CHECK_H
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <ottla.h>
 
@@ -39,14 +41,27 @@
 
 static inline void check_failed(const char *condition, const char *file, int line) {
   fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, condition);
-  exit(1);
+  _exit(1);
 }
 
 static inline void check_refused(const char *call, ottla_status status, const ottla_error *error,
                                  const char *file, int line) {
   fprintf(stderr, "%s:%d: %s: %s\n  %s\n", file, line, call, ottla_status_name(status),
           error == NULL ? "(no error object)" : ottla_error_message(error));
-  exit(1);
+  _exit(1);
+}
+
+/* A program that ends well has freed all that it was given. */
+static inline void check_nothing_is_open(void) {
+  size_t count = ottla_handle_count();
+  if (count > 0) {
+    fprintf(stderr, "%zu handles were not freed\n", count);
+    _exit(1);
+  }
+}
+
+__attribute__((constructor)) static void check_at_the_end(void) {
+  CHECK(atexit(check_nothing_is_open) == 0);
 }
 
 #endif
