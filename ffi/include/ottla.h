@@ -49,6 +49,22 @@ typedef struct ottla_broker ottla_broker;
 typedef struct ottla_error ottla_error;
 
 /**
+ * A list of names with numbers, as they were when it was made.
+ *
+ * Ownership: the program's, until ottla_metrics_free. It needs no broker.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_metrics ottla_metrics;
+
+/**
+ * A list of topics, as they were when it was made: what changes later does not change it.
+ *
+ * Ownership: the program's, until ottla_topics_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_topics ottla_topics;
+
+/**
  * What nearly every call returns: OTTLA_OK, or one of the negative codes OTTLA_E_...
  */
 typedef int32_t ottla_status;
@@ -69,6 +85,83 @@ typedef struct ottla_setting {
    */
   const char *value;
 } ottla_setting;
+
+/**
+ * What a topic is.
+ *
+ * Ownership: the texts are those of the list that it was read from.
+ */
+typedef struct ottla_topic_info {
+  /**
+   * Set it to sizeof(ottla_topic_info).
+   */
+  uint32_t struct_size;
+  /**
+   * How many partitions it has.
+   */
+  uint32_t partition_count;
+  /**
+   * Its name.
+   */
+  const char *name;
+  /**
+   * Its id, 22 characters as Kafka prints it: another one after the topic was deleted and made
+   * anew.
+   */
+  const char *id;
+  /**
+   * How many settings were made for this topic; see ottla_topics_setting.
+   */
+  uint32_t setting_count;
+  /**
+   * Whether Kafka keeps topics of this name for itself.
+   */
+  bool is_internal;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[3];
+} ottla_topic_info;
+
+/**
+ * What a partition of a topic holds.
+ *
+ * Ownership: the texts are those of the list that it was read from.
+ */
+typedef struct ottla_partition_info {
+  /**
+   * Set it to sizeof(ottla_partition_info).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The first offset that can be read.
+   */
+  int64_t log_start_offset;
+  /**
+   * The offset behind the newest record.
+   */
+  int64_t end_offset;
+  /**
+   * The bytes of its segments.
+   */
+  uint64_t size_bytes;
+  /**
+   * All below this offset went through compaction; 0 if nothing did.
+   */
+  int64_t cleaned_to_offset;
+  /**
+   * Why it is not compacted any more before the directory is opened again; NULL if it is.
+   */
+  const char *compaction_error;
+  /**
+   * Why it cannot be written, if it is damaged; NULL if it is not.
+   */
+  const char *damage;
+} ottla_partition_info;
 
 /**
  * It was done.
@@ -376,6 +469,194 @@ ottla_status ottla_close(struct ottla_broker *broker,
  * Returns: OTTLA_E_INVALID_HANDLE if it was closed already.
  */
 ottla_status ottla_abandon(struct ottla_broker *broker);
+
+/**
+ * Makes a topic. `partitions` is how many it gets; 0: as many as the broker's setting
+ * num.partitions says. Records are kept for ever, unless a setting says otherwise.
+ *
+ * When it returns OTTLA_OK the topic survives power loss.
+ *
+ * Threads: any.
+ * NULL: `settings`, if there are none.
+ * Returns: OTTLA_E_TOPIC_EXISTS; OTTLA_E_INVALID_INPUT for a name, a number or a setting that
+ * cannot be; OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_topic_create(struct ottla_broker *broker,
+                                const char *name,
+                                int32_t partitions,
+                                const struct ottla_setting *settings,
+                                size_t setting_count,
+                                struct ottla_error **error);
+
+/**
+ * Makes a topic unless there is one of that name, whose settings are then left as they are.
+ *
+ * When it returns OTTLA_OK the topic survives power loss.
+ *
+ * Threads: any.
+ * NULL: `settings`, if there are none.
+ * Returns: as ottla_topic_create, but for OTTLA_E_TOPIC_EXISTS; OTTLA_E_INVALID_INPUT also if it
+ * is there with another number of partitions than `partitions` asks for (0 asks for none).
+ */
+ottla_status ottla_topic_ensure(struct ottla_broker *broker,
+                                const char *name,
+                                int32_t partitions,
+                                const struct ottla_setting *settings,
+                                size_t setting_count,
+                                struct ottla_error **error);
+
+/**
+ * Deletes a topic and all its records. What is open of it answers
+ * OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION from then on.
+ *
+ * When it returns OTTLA_OK the topic does not come back after power loss.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a topic that Kafka keeps
+ * for itself; OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_topic_delete(struct ottla_broker *broker,
+                                const char *name,
+                                struct ottla_error **error);
+
+/**
+ * Changes settings of a topic: all of them, or none if one cannot be. A value of NULL takes a
+ * setting back to its default. They hold at once.
+ *
+ * When it returns OTTLA_OK the settings survive power loss.
+ *
+ * Threads: any.
+ * NULL: `settings`, if there are none; the value of a setting.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for an unknown setting, or a
+ * value that it cannot have; OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_topic_alter(struct ottla_broker *broker,
+                               const char *name,
+                               const struct ottla_setting *settings,
+                               size_t setting_count,
+                               struct ottla_error **error);
+
+/**
+ * Gives a topic more partitions: `total` counts the old ones. Records with a key go to other
+ * partitions from then on, so a topic that keeps streams is refused.
+ *
+ * When it returns OTTLA_OK the partitions survive power loss.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT if `total` is not more than
+ * there are, or for a topic with ottla.key.index; OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_topic_add_partitions(struct ottla_broker *broker,
+                                        const char *name,
+                                        int32_t total,
+                                        struct ottla_error **error);
+
+/**
+ * All topics, by name, those that Kafka keeps for itself among them.
+ *
+ * Ownership: `*topics` is the program's, until ottla_topics_free.
+ * Threads: any.
+ */
+ottla_status ottla_topics_list(struct ottla_broker *broker,
+                               struct ottla_topics **topics,
+                               struct ottla_error **error);
+
+/**
+ * One topic, as a list of one.
+ *
+ * Ownership: `*topics` is the program's, until ottla_topics_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION.
+ */
+ottla_status ottla_topics_describe(struct ottla_broker *broker,
+                                   const char *name,
+                                   struct ottla_topics **topics,
+                                   struct ottla_error **error);
+
+/**
+ * How many topics the list has; 0 if `topics` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_topics_count(const struct ottla_topics *topics);
+
+/**
+ * One topic of the list: `index` counts from 0.
+ *
+ * Ownership: the texts in `*info` are the list's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_topics_get(const struct ottla_topics *topics,
+                              size_t index,
+                              struct ottla_topic_info *info,
+                              struct ottla_error **error);
+
+/**
+ * One setting that was made for a topic of the list; all others have their defaults. Settings come
+ * by name.
+ *
+ * Ownership: `*name` and `*value` are the list's; valid until it is freed.
+ * Threads: any.
+ * NULL: `name` and `value`, if only the other is of interest.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index.
+ */
+ottla_status ottla_topics_setting(const struct ottla_topics *topics,
+                                  size_t index,
+                                  size_t setting,
+                                  const char **name,
+                                  const char **value,
+                                  struct ottla_error **error);
+
+/**
+ * One partition of a topic of the list.
+ *
+ * Ownership: the texts in `*info` are the list's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_topics_partition(const struct ottla_topics *topics,
+                                    size_t index,
+                                    size_t partition,
+                                    struct ottla_partition_info *info,
+                                    struct ottla_error **error);
+
+/**
+ * Frees a list of topics. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_topics_free(struct ottla_topics *topics);
+
+/**
+ * How many metrics there are; 0 if `metrics` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_metrics_count(const struct ottla_metrics *metrics);
+
+/**
+ * The name and the value of one metric. Names have Kafka's form: "record-send-total".
+ *
+ * Ownership: `*name` is the list's; valid until it is freed.
+ * Threads: any.
+ * NULL: `name` and `value`, if only the other is of interest.
+ * Returns: OTTLA_E_INVALID_INPUT if `index` is not below ottla_metrics_count.
+ */
+ottla_status ottla_metrics_get(const struct ottla_metrics *metrics,
+                               size_t index,
+                               const char **name,
+                               double *value,
+                               struct ottla_error **error);
+
+/**
+ * Frees a list of metrics. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_metrics_free(struct ottla_metrics *metrics);
 
 #ifdef __cplusplus
 }  // extern "C"

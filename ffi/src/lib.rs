@@ -27,6 +27,12 @@ pub mod bytes;
 
 pub mod broker;
 
+pub mod topic;
+
+pub mod topic_list;
+
+pub mod metrics;
+
 mod entry;
 mod fork;
 mod handle;

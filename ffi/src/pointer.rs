@@ -128,3 +128,26 @@ pub(crate) unsafe fn place<'a, T>(
     // SAFETY: not NULL, aligned, and the caller's for the call.
     Ok(unsafe { &mut *place.cast() })
 }
+
+/// As [`place`]; `None` for NULL, for a result that the program may not want.
+///
+/// # Safety
+/// As [`place`].
+pub(crate) unsafe fn place_or_none<'a, T>(
+    pointer: *mut T,
+    what: &str,
+) -> Result<Option<&'a mut std::mem::MaybeUninit<T>>, Failure> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is the same.
+    unsafe { place(pointer, what) }.map(Some)
+}
+
+/// The one of `list` that a program asked for by its number.
+pub(crate) fn at<'a, T>(list: &'a [T], index: usize, what: &str) -> Result<&'a T, Failure> {
+    let count = list.len();
+    list.get(index).ok_or_else(|| {
+        Failure::invalid(format!("{what} are counted from 0, and there are {count}: no {index}"))
+    })
+}
