@@ -31,6 +31,17 @@
 #define OTTLA_RECORD_TIMESTAMP 2
 
 /**
+ * The bits of an ottla_record_view's `header_count_and_type` that count its headers.
+ */
+#define OTTLA_RECORD_VIEW_HEADER_COUNT 2147483647
+
+/**
+ * The bit of an ottla_record_view's `header_count_and_type` that is set if the timestamp is the
+ * log's (Kafka's LogAppendTime), and clear if it is the producer's (CreateTime).
+ */
+#define OTTLA_RECORD_VIEW_LOG_APPEND_TIME 2147483648
+
+/**
  * An open directory.
  *
  * Ownership: the program's, until ottla_close or ottla_abandon.
@@ -57,6 +68,24 @@ typedef struct ottla_error ottla_error;
 typedef struct ottla_metrics ottla_metrics;
 
 /**
+ * Records that were read together: what a poll returns, or a read of a partition, a stream, a
+ * snapshot.
+ *
+ * Ownership: the program's, until ottla_records_free. They outlive whatever they were read with,
+ * the consumer and the broker included.
+ * Threads: any number may read them at the same time.
+ */
+typedef struct ottla_records ottla_records;
+
+/**
+ * A list of partitions, or of topics.
+ *
+ * Ownership: the program's, until ottla_topic_partitions_free.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_topic_partitions ottla_topic_partitions;
+
+/**
  * A list of topics, as they were when it was made: what changes later does not change it.
  *
  * Ownership: the program's, until ottla_topics_free. It does not hold the broker open.
@@ -68,6 +97,27 @@ typedef struct ottla_topics ottla_topics;
  * What nearly every call returns: OTTLA_OK, or one of the negative codes OTTLA_E_...
  */
 typedef int32_t ottla_status;
+
+/**
+ * A partition.
+ *
+ * Ownership: the name is the program's where one is handed in, and copied during the call; handed
+ * out, it belongs to what it came from.
+ */
+typedef struct ottla_topic_partition {
+  /**
+   * The topic's name.
+   */
+  const char *topic;
+  /**
+   * The partition's number; -1 in a list of topics.
+   */
+  int32_t partition;
+  /**
+   * Nobody looks at it.
+   */
+  uint32_t reserved;
+} ottla_topic_partition;
 
 /**
  * One setting by Kafka's dotted name: {"retention.ms", "604800000"}. An unknown name is an error
@@ -162,6 +212,72 @@ typedef struct ottla_partition_info {
    */
   const char *damage;
 } ottla_partition_info;
+
+/**
+ * A record that was read.
+ *
+ * Ownership: that of the ottla_records that it came with; so are key and value.
+ */
+typedef struct ottla_record_view {
+  /**
+   * The offset.
+   */
+  int64_t offset;
+  /**
+   * Milliseconds since 1970; -1 for none.
+   */
+  int64_t timestamp;
+  /**
+   * The key; NULL for none, which is not the same as an empty one.
+   */
+  const uint8_t *key;
+  /**
+   * The value; NULL for a tombstone, which is not the same as an empty one.
+   */
+  const uint8_t *value;
+  /**
+   * The length of the key in bytes; -1 for none.
+   */
+  int32_t key_length;
+  /**
+   * The length of the value in bytes; -1 for a tombstone.
+   */
+  int32_t value_length;
+  /**
+   * Which partition: see ottla_records_partition.
+   */
+  uint32_t partition_index;
+  /**
+   * How many headers (OTTLA_RECORD_VIEW_HEADER_COUNT), and whose timestamp
+   * (OTTLA_RECORD_VIEW_LOG_APPEND_TIME).
+   */
+  uint32_t header_count_and_type;
+} ottla_record_view;
+
+/**
+ * A header of a record.
+ *
+ * Ownership: handed in, the program's, and copied during the call; handed out, that of the records
+ * that it came with.
+ */
+typedef struct ottla_header {
+  /**
+   * The name, UTF-8, `name_length` bytes; it needs no zero byte at its end.
+   */
+  const char *name;
+  /**
+   * The length of the name in bytes.
+   */
+  size_t name_length;
+  /**
+   * The value; NULL for none, which is not the same as an empty one.
+   */
+  const uint8_t *value;
+  /**
+   * The length of the value in bytes.
+   */
+  size_t value_length;
+} ottla_header;
 
 /**
  * It was done.
@@ -430,6 +546,33 @@ ottla_status ottla_error_free(struct ottla_error *error);
 size_t ottla_handle_count(void);
 
 /**
+ * How many there are; 0 if `partitions` is no such list.
+ *
+ * Threads: any.
+ */
+size_t ottla_topic_partitions_count(const struct ottla_topic_partitions *partitions);
+
+/**
+ * Writes the one at `index`, from 0, to `*partition`.
+ *
+ * Ownership: the name is the list's, valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_topic_partitions_get(const struct ottla_topic_partitions *partitions,
+                                        size_t index,
+                                        struct ottla_topic_partition *partition,
+                                        struct ottla_error **error);
+
+/**
+ * Frees a list. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_topic_partitions_free(struct ottla_topic_partitions *partitions);
+
+/**
  * Opens a directory, makes it if it is not there, and recovers it if it was not closed. The directory
  * ":memory:" is one in memory, for tests, gone when it is closed.
  *
@@ -657,6 +800,61 @@ ottla_status ottla_metrics_get(const struct ottla_metrics *metrics,
  * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_metrics_free(struct ottla_metrics *metrics);
+
+/**
+ * Sets `*views` to the records, `*count` of them, those of one partition in the order of their
+ * offsets.
+ *
+ * Ownership: the records'; valid until they are freed.
+ * Threads: any.
+ * NULL: `views` or `count`, if it is of no interest.
+ */
+ottla_status ottla_records_views(const struct ottla_records *records,
+                                 const struct ottla_record_view **views,
+                                 size_t *count,
+                                 struct ottla_error **error);
+
+/**
+ * How many partitions the records are of; 0 if `records` are none.
+ *
+ * Threads: any.
+ */
+size_t ottla_records_partition_count(const struct ottla_records *records);
+
+/**
+ * Writes to `*partition` which partition a view's `partition_index` stands for.
+ *
+ * Ownership: the name is the records'; valid until they are freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index that no view has.
+ */
+ottla_status ottla_records_partition(const struct ottla_records *records,
+                                     uint32_t partition_index,
+                                     struct ottla_topic_partition *partition,
+                                     struct ottla_error **error);
+
+/**
+ * Sets `*headers` to the headers of the record at `index`, from 0, in their order, `*count` of
+ * them; to NULL if it has none. Names are UTF-8, unless a strange writer made them.
+ *
+ * Ownership: the records'; valid until they are freed.
+ * Threads: any.
+ * NULL: `headers` or `count`, if it is of no interest.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_records_headers(const struct ottla_records *records,
+                                   size_t index,
+                                   const struct ottla_header **headers,
+                                   size_t *count,
+                                   struct ottla_error **error);
+
+/**
+ * Frees records, and with them all that their views and headers lead to. NULL is fine.
+ *
+ * Threads: any; once, and not while another thread still reads the views.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if they were freed already or are none.
+ */
+ottla_status ottla_records_free(struct ottla_records *records);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -25,6 +25,8 @@ pub mod setting;
 
 pub mod bytes;
 
+pub mod topic_partition;
+
 pub mod broker;
 
 pub mod topic;
@@ -32,6 +34,8 @@ pub mod topic;
 pub mod topic_list;
 
 pub mod metrics;
+
+pub mod records;
 
 mod entry;
 mod fork;

@@ -68,10 +68,12 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(super) fn header_count(&self) -> usize {
         (self.header_count & !APPEND_TIME_BIT) as usize
     }
 
+    #[inline]
     pub(super) fn timestamp_type(&self) -> TimestampType {
         if self.header_count & APPEND_TIME_BIT == 0 {
             TimestampType::CreateTime

@@ -188,6 +188,7 @@ impl<'a> ConsumerRecord<'a> {
     }
 
     /// Topic and partition.
+    #[inline]
     pub fn topic_partition(&self) -> &'a TopicPartition {
         self.partition
     }
@@ -205,6 +206,7 @@ impl<'a> ConsumerRecord<'a> {
     }
 
     /// Whose clock the timestamp is of.
+    #[inline]
     pub fn timestamp_type(&self) -> TimestampType {
         self.slot.timestamp_type()
     }
@@ -224,6 +226,12 @@ impl<'a> ConsumerRecord<'a> {
     /// Whether the record has no value: in a compacted topic it deletes its key.
     pub fn is_tombstone(&self) -> bool {
         self.slot.value_len < 0
+    }
+
+    /// How many headers there are, without looking at them.
+    #[inline]
+    pub fn header_count(&self) -> usize {
+        self.slot.header_count()
     }
 
     /// The headers, in order.
