@@ -1,5 +1,126 @@
-/* Placeholder of the manual. */
-
+/*
+ * ottla.h: Ottla is the SQLite of Kafka: Kafka's log inside your process.
+ *
+ * A program opens a directory and has topics, partitions, producers, consumers, groups and
+ * transactions, without a server. The files in the directory are Kafka's files. This comment says
+ * what holds for all functions; the comment of each function says the rest.
+ *
+ *   #include <ottla.h>
+ *   #include <stdio.h>
+ *
+ *   int main(void) {
+ *     ottla_broker *broker;
+ *     ottla_producer *producer;
+ *     ottla_delivery *delivery;
+ *     ottla_error *error = NULL;
+ *     ottla_record record = {.value = (const uint8_t *)"one burger", .value_length = 10};
+ *     if (ottla_open("data", NULL, 0, &broker, &error) ||
+ *         ottla_topic_ensure(broker, "orders", 4, NULL, 0, &error) ||
+ *         ottla_producer_new(broker, NULL, 0, NULL, &producer, &error) ||
+ *         ottla_producer_send(producer, "orders", &record, 1, &delivery, NULL, &error) ||
+ *         ottla_delivery_wait(delivery, -1, &error)) {
+ *       return fprintf(stderr, "%s\n", ottla_error_message(error));
+ *     }
+ *     ottla_delivery_free(delivery);
+ *     ottla_producer_free(producer);
+ *     return ottla_close(broker, -1, NULL);
+ *   }
+ *
+ * When ottla_delivery_wait returns OTTLA_OK, the record survives power loss. The program is built
+ * with `cc program.c $(pkg-config --cflags --libs ottla)`; longer ones are in ffi/examples.
+ *
+ * Errors
+ *   Nearly every function returns an ottla_status: OTTLA_OK, which is 0, or a negative code. The
+ *   last argument of a function that can fail in more than one way is the place for an ottla_error,
+ *   which has the code, a sentence that names topic, file and what to do, and whether to try again.
+ *   It may be NULL. On success it is left alone, so begin with `ottla_error *error = NULL;`. On
+ *   failure it gets a new error, which is the program's to free; one that was there is not freed.
+ *   All other results are written only on success; where it is otherwise, the function says so.
+ *   Codes keep their numbers for ever. New ones may come: treat an unknown code as a failure.
+ *
+ * Handles
+ *   What a pointer to an ottla_... type without a visible struct holds is a handle. It is no
+ *   address: compare it with NULL and hand it back, no more. Each is looked up on each call. NULL,
+ *   a handle that was freed, one of another type and an invented number are answered with
+ *   OTTLA_E_INVALID_HANDLE, and nothing happens. A function that returns something else than a
+ *   status answers with what its comment says: 0, -1, false or NULL.
+ *   Each type with `_new`, and each that a function hands out, has a `_free`, to be called once.
+ *   Freeing NULL is fine and does nothing. ottla_handle_count says how many handles are held.
+ *
+ * Ownership
+ *   What a program passes, text, bytes, settings, records, is read or copied during the call and
+ *   never kept, and never freed; callbacks and their `user_data` are kept, as long as the function
+ *   says. Pointers that come back, in structs or as results, belong to the handle that they came
+ *   from and are valid until that is freed: keys and values of a batch until ottla_records_free,
+ *   the message of an error until ottla_error_free. To keep something longer, copy it.
+ *
+ * Lifetimes
+ *   Producers, consumers, transactions, partitions, streams, tables and snapshots are made of a
+ *   broker and freed before it is closed. ottla_close waits for them as long as it is told, and
+ *   then answers OTTLA_E_STILL_OPEN and names them. Records, errors, deliveries and lists are data:
+ *   they may be freed later than the broker.
+ *   A handle that is freed while another thread is inside of it lives until that call returns.
+ *   At the end of a program close the broker. If it ends otherwise, by a signal or by exit without
+ *   a close, nothing acknowledged is lost; the next open recovers the directory.
+ *
+ * Threads
+ *   The library may be called from any thread, and all functions may run at the same time. What
+ *   `Threads:` says about a handle:
+ *     any   any number of threads may use it at the same time.
+ *     one   one thread at a time; which one may change. While another thread is inside, the answer
+ *           is OTTLA_E_CONCURRENT_USE, at once. This is so for consumers, transactions and tables.
+ *   The library has threads of its own, few per broker; none of them runs a signal handler.
+ *
+ * Text, bytes and time
+ *   Text is UTF-8 with a zero byte at its end, in both directions; other text is answered with
+ *   OTTLA_E_INVALID_INPUT. Paths may have any bytes but zero. Keys, values and the names of headers
+ *   are a pointer and a length, and may hold zero bytes; a NULL pointer is no value (a tombstone),
+ *   and not the same as an empty one. Lengths and counts that no memory can have are refused. That
+ *   a pointer leads to as much memory as its length says is what the library cannot check.
+ *   Timeouts are milliseconds: 0 does not wait, -1 waits for ever. Timestamps are milliseconds
+ *   since 1970, offsets are int64_t, partitions int32_t, as in Kafka.
+ *
+ * Settings
+ *   Brokers, topics, producers and consumers are configured with Kafka's names and values as text,
+ *   in arrays of ottla_setting: {"retention.ms", "604800000"}, {"group.id", "kitchen"}. An unknown
+ *   name is an error that names the nearest one; a setting is never silently ignored.
+ *
+ * Structs
+ *   A struct that begins with `struct_size` may grow at its end. Zero it and set the size, also
+ *   where it is a result: `ottla_consumer_options options = {.struct_size = sizeof options};`.
+ *   All zeros is the default of every option. A library that is older than the program answers
+ *   OTTLA_E_UNSUPPORTED if the program sets what it does not know, and zeroes what it cannot fill
+ *   in. All other structs have the layout that they have here for ever.
+ *
+ * Callbacks
+ *   The function that takes one says on which thread it runs, and when for the last time. No lock
+ *   of the library is held meanwhile: a callback may call the library, but must not wait for what
+ *   only its own thread can bring about. It must return: no longjmp, no C++ exception leaves it.
+ *
+ * Event loops
+ *   ottla_consumer_fd and ottla_producer_fd give descriptors for poll, epoll and the like, readable
+ *   when there is something to fetch. Only wait on them: never read, write or close them.
+ *
+ * Fork
+ *   A child has none of the parent's handles: all calls with them answer OTTLA_E_FORKED, and
+ *   freeing them does nothing. Nothing that it does, exit included, touches the parent's directory.
+ *   The child may open another directory, and the parent goes on as before. If the parent is
+ *   killed, its directory stays locked until the child, too, has ended or called exec.
+ *
+ * Signals
+ *   No function is for signal handlers. The library installs no handlers, and a call that is
+ *   interrupted by one goes on. Signals are blocked in the library's own threads.
+ *
+ * Defects
+ *   A panic of the library ends at its border: the call answers OTTLA_E_PANIC, and the message says
+ *   what to report. Close what is open; what was acknowledged is safe.
+ *
+ * Versions
+ *   OTTLA_VERSION_NUMBER and OTTLA_ABI_VERSION are those of this header, ottla_version_number and
+ *   ottla_abi_version those of the library that runs. Functions, codes and fields are added, never
+ *   changed or removed, as long as the library is called libottla.so.0; a program runs with every
+ *   library whose ottla_abi_version is not smaller than its OTTLA_ABI_VERSION.
+ */
 
 #ifndef OTTLA_H
 #define OTTLA_H

@@ -16,6 +16,7 @@ pub mod planted;
 pub mod poison;
 pub mod random;
 pub mod replace_file;
+mod signals;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub(crate) mod sync;

@@ -7,14 +7,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::signals::Blocked;
 use super::sync::thread::{Builder, JoinHandle, current};
 use super::sync::{Condvar, Mutex};
 
-/// Starts a thread that debuggers and `ps` show by `name` (at most 15 bytes are shown).
+/// Starts a thread that debuggers and `ps` show by `name` (at most 15 bytes are shown). It runs no
+/// signal handlers of the program: signals are blocked in it.
 ///
 /// # Errors
 /// What the operating system says when it has no more threads.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let _while_it_is_born = Blocked::begin();
     Builder::new().name(name.to_owned()).spawn(work)
 }
 
@@ -109,6 +112,25 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn signals_are_blocked_in_a_thread_and_not_in_the_one_that_started_it() {
+        let blocked = || {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+            u64::from_str_radix(line.trim(), 16).unwrap()
+        };
+        let before = blocked();
+        let (sender, masks) = mpsc::channel();
+        let thread = spawn("ottla-test", move || sender.send(blocked()).unwrap()).unwrap();
+        thread.join().unwrap();
+        let bit = |signal: libc::c_int| 1 << (signal - 1);
+        let within = masks.recv().unwrap();
+        assert!(within & bit(libc::SIGINT) != 0 && within & bit(libc::SIGALRM) != 0);
+        assert!(within & bit(libc::SIGSEGV) == 0);
+        assert_eq!(blocked(), before);
+    }
 
     #[test]
     fn it_ticks_when_woken_and_stops_when_dropped() {
