@@ -111,6 +111,20 @@ pub(crate) unsafe fn bytes_or_none<'a>(
     unsafe { values(first, length, what) }.map(Some)
 }
 
+/// Bytes that have to be there, as the key of a stream: they may be none, but not NULL.
+///
+/// # Safety
+/// As [`values`].
+pub(crate) unsafe fn bytes<'a>(
+    first: *const u8,
+    length: usize,
+    what: &str,
+) -> Result<&'a [u8], Failure> {
+    // SAFETY: the caller's promise is the same.
+    let bytes = unsafe { bytes_or_none(first, length, what) }?;
+    bytes.ok_or_else(|| Failure::invalid(format!("{what} is NULL")))
+}
+
 /// A place for one result. It is written only when the call succeeds.
 ///
 /// # Safety
