@@ -163,6 +163,16 @@
 #define OTTLA_RECORD_VIEW_LOG_APPEND_TIME 2147483648
 
 /**
+ * Expects nothing: the version of a stream may be any.
+ */
+#define OTTLA_VERSION_ANY -2
+
+/**
+ * The version of a stream that has no record, or has none left.
+ */
+#define OTTLA_VERSION_NO_STREAM -1
+
+/**
  * An open directory.
  *
  * Ownership: the program's, until ottla_close or ottla_abandon.
@@ -189,6 +199,14 @@ typedef struct ottla_error ottla_error;
 typedef struct ottla_metrics ottla_metrics;
 
 /**
+ * Where the records of a transaction went, by partition.
+ *
+ * Ownership: the program's, until ottla_places_free.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_places ottla_places;
+
+/**
  * Records that were read together: what a poll returns, or a read of a partition, a stream, a
  * snapshot.
  *
@@ -197,6 +215,55 @@ typedef struct ottla_metrics ottla_metrics;
  * Threads: any number may read them at the same time.
  */
 typedef struct ottla_records ottla_records;
+
+/**
+ * All partitions as of one moment, to be read at leisure. Of every transaction it has all or nothing,
+ * whatever the partitions and groups. It copies nothing and holds up nobody; what the log gives up
+ * meanwhile (retention, a cut, compaction) is an error of the read, never a gap.
+ *
+ * Ownership: the program's, until ottla_snapshot_free.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_snapshot ottla_snapshot;
+
+/**
+ * Reads a partition up to where a snapshot says that it ended.
+ *
+ * Ownership: the program's, until ottla_snapshot_reader_free. It may outlive the snapshot.
+ * Threads: one at a time; a second one gets OTTLA_E_CONCURRENT_USE.
+ */
+typedef struct ottla_snapshot_reader ottla_snapshot_reader;
+
+/**
+ * The records of one key, in the order in which they were appended. Its topic needs
+ * ottla.key.index=true.
+ *
+ * Its version is the offset of its newest record. Whoever has read a stream up to some version, and
+ * appends expecting that version, has overlooked nothing.
+ *
+ * Ownership: the program's, until ottla_stream_free.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_stream ottla_stream;
+
+/**
+ * The newest value of each key of a topic, in memory. It moves only in ottla_table_catch_up and
+ * ottla_table_poll, so it is always the topic at known offsets, and of a transaction it has all or
+ * nothing.
+ *
+ * Ownership: the program's, until ottla_table_free.
+ * Threads: any number may read it at the same time. One at a time moves it: meanwhile the others get
+ * OTTLA_E_CONCURRENT_USE.
+ */
+typedef struct ottla_table ottla_table;
+
+/**
+ * Some keys and values of a table.
+ *
+ * Ownership: the program's, until ottla_table_entries_free. They outlive the table.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_table_entries ottla_table_entries;
 
 /**
  * A list of partitions, or of topics.
@@ -213,6 +280,16 @@ typedef struct ottla_topic_partitions ottla_topic_partitions;
  * Threads: any number may read one at the same time.
  */
 typedef struct ottla_topics ottla_topics;
+
+/**
+ * Records for any number of partitions and offsets of groups, that become durable and visible
+ * together, or not at all. Nothing is in the log before the commit, so a transaction that is open
+ * holds up nobody.
+ *
+ * Ownership: the program's, until ottla_transaction_free.
+ * Threads: one at a time; a second one gets OTTLA_E_CONCURRENT_USE.
+ */
+typedef struct ottla_transaction ottla_transaction;
 
 /**
  * What nearly every call returns: OTTLA_OK, or one of the negative codes OTTLA_E_...
@@ -399,6 +476,160 @@ typedef struct ottla_header {
    */
   size_t value_length;
 } ottla_header;
+
+/**
+ * A record to be written. All zeros is a record without key, value and headers, for a partition
+ * that the partitioner chooses, of this moment: set what is to be otherwise.
+ *
+ * Ownership: the program's; copied during the call.
+ */
+typedef struct ottla_record {
+  /**
+   * The key; NULL for none, which is not the same as an empty one.
+   */
+  const uint8_t *key;
+  /**
+   * The length of the key in bytes.
+   */
+  size_t key_length;
+  /**
+   * The value; NULL for a tombstone, which deletes its key in a compacted topic.
+   */
+  const uint8_t *value;
+  /**
+   * The length of the value in bytes.
+   */
+  size_t value_length;
+  /**
+   * The headers, in order; NULL if there are none.
+   */
+  const struct ottla_header *headers;
+  /**
+   * How many headers there are.
+   */
+  size_t header_count;
+  /**
+   * Milliseconds since 1970, with the flag OTTLA_RECORD_TIMESTAMP.
+   */
+  int64_t timestamp;
+  /**
+   * The partition, with the flag OTTLA_RECORD_PARTITION.
+   */
+  int32_t partition;
+  /**
+   * OTTLA_RECORD_PARTITION, OTTLA_RECORD_TIMESTAMP, both, or 0. Other bits are errors.
+   */
+  uint32_t flags;
+} ottla_record;
+
+/**
+ * Where the records of a transaction are in one partition: they follow one another.
+ */
+typedef struct ottla_place {
+  /**
+   * sizeof(ottla_place), set by the program.
+   */
+  uint32_t struct_size;
+  /**
+   * The partition.
+   */
+  int32_t partition;
+  /**
+   * The topic; the places' until they are freed.
+   */
+  const char *topic;
+  /**
+   * The offset of the first record.
+   */
+  int64_t base_offset;
+  /**
+   * The offset of the last record.
+   */
+  int64_t last_offset;
+} ottla_place;
+
+/**
+ * A condition that did not hold: what was expected, and what there was instead.
+ */
+typedef struct ottla_conflict {
+  /**
+   * sizeof(ottla_conflict), set by the program.
+   */
+  uint32_t struct_size;
+  /**
+   * The partition that the condition was about.
+   */
+  int32_t partition;
+  /**
+   * Its topic; the error's until it is freed.
+   */
+  const char *topic;
+  /**
+   * The key whose version was expected, the error's until it is freed; NULL if the condition was
+   * about the end of the partition.
+   */
+  const uint8_t *key;
+  /**
+   * The length of the key in bytes.
+   */
+  size_t key_length;
+  /**
+   * The expected end; or the expected version, which may be OTTLA_VERSION_NO_STREAM.
+   */
+  int64_t expected;
+  /**
+   * The end that there was; or the version, which may be OTTLA_VERSION_NO_STREAM.
+   */
+  int64_t actual;
+  /**
+   * How many missed records the error carries: at most 1,000, and about a megabyte.
+   */
+  uint32_t record_count;
+  /**
+   * 1 if that is all that was missed; 0 if there is more, or it cannot be read any more.
+   */
+  uint32_t is_complete;
+} ottla_conflict;
+
+/**
+ * How far a table was gone through. All zeros is the beginning.
+ *
+ * Ownership: the program's.
+ */
+typedef struct ottla_table_position {
+  /**
+   * The library's: where the next piece begins.
+   */
+  uint64_t place;
+  /**
+   * The library's: how often the table had moved.
+   */
+  uint64_t moves;
+} ottla_table_position;
+
+/**
+ * A key with its value. Neither is NULL; either may be empty.
+ *
+ * Ownership: that of the ottla_table_entries that it came with.
+ */
+typedef struct ottla_table_entry {
+  /**
+   * The key.
+   */
+  const uint8_t *key;
+  /**
+   * The length of the key in bytes.
+   */
+  size_t key_length;
+  /**
+   * The value.
+   */
+  const uint8_t *value;
+  /**
+   * The length of the value in bytes.
+   */
+  size_t value_length;
+} ottla_table_entry;
 
 /**
  * It was done.
@@ -976,6 +1207,461 @@ ottla_status ottla_records_headers(const struct ottla_records *records,
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if they were freed already or are none.
  */
 ottla_status ottla_records_free(struct ottla_records *records);
+
+/**
+ * Begins a transaction. The settings are those of a producer that matter to one:
+ * transaction.timeout.ms (then it is aborted; 60 seconds unless set), compression.type.
+ *
+ * Ownership: `*transaction` is the program's, until ottla_transaction_free.
+ * Threads: any.
+ * NULL: `settings`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT for a setting that cannot be, and for a timeout above the broker's
+ * transaction.max.timeout.ms; OTTLA_E_READ_ONLY; OTTLA_E_CLOSED.
+ */
+ottla_status ottla_transaction_begin(struct ottla_broker *broker,
+                                     const struct ottla_setting *settings,
+                                     size_t setting_count,
+                                     struct ottla_transaction **transaction,
+                                     struct ottla_error **error);
+
+/**
+ * Stages records: they are copied, and nowhere to be seen before the commit. Partitions are chosen
+ * as a producer chooses. If a record is refused, those before it are staged and those behind it
+ * are not; the transaction goes on.
+ *
+ * Threads: one at a time.
+ * NULL: `records`, if there are none; `taken`, which gets the number of records that were staged,
+ * whatever the call returns.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a record that the topic
+ * refuses; OTTLA_E_LIMIT if the transaction would be larger than ottla.transaction.max.bytes;
+ * OTTLA_E_INVALID_TRANSACTION_STATE if it is over: committed, aborted, or open for too long.
+ */
+ottla_status ottla_transaction_send(struct ottla_transaction *transaction,
+                                    const char *topic,
+                                    const struct ottla_record *records,
+                                    size_t count,
+                                    size_t *taken,
+                                    struct ottla_error **error);
+
+/**
+ * Lets the commit happen only if the partition still ends at `offset` then: if nobody has appended
+ * to it since somebody saw that end. The records of this transaction do not count. All conditions
+ * have to hold.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a negative offset;
+ * OTTLA_E_INVALID_TRANSACTION_STATE if it is over.
+ */
+ottla_status ottla_transaction_expect_end(struct ottla_transaction *transaction,
+                                          const char *topic,
+                                          int32_t partition,
+                                          int64_t offset,
+                                          struct ottla_error **error);
+
+/**
+ * Lets the commit happen only if the newest record of a key is still the one with the offset
+ * `version` then, or, with OTTLA_VERSION_NO_STREAM, if there is none. The records of this
+ * transaction do not count. Asked is the partition that a producer chooses for the key by itself;
+ * the topic needs ottla.key.index=true.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for another negative version,
+ * and without a key index; OTTLA_E_INVALID_TRANSACTION_STATE if it is over.
+ */
+ottla_status ottla_transaction_expect_version(struct ottla_transaction *transaction,
+                                              const char *topic,
+                                              const uint8_t *key,
+                                              size_t key_length,
+                                              int64_t version,
+                                              struct ottla_error **error);
+
+/**
+ * Commits everything that was staged: one frame of the journal, one sync. With OTTLA_OK all records
+ * and offsets survive power loss; at no moment is a part of them there without the rest.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_CONFLICT if a condition does not hold (see ottla_error_conflict);
+ * OTTLA_E_FENCED if a consumer whose offsets were staged lost a partition of them;
+ * OTTLA_E_INVALID_TRANSACTION_STATE if it is over. Nothing was written then, and the transaction is
+ * over. After OTTLA_E_NO_SPACE, OTTLA_E_LIMIT, OTTLA_E_IO and OTTLA_E_GROUP_NOT_EMPTY nothing was
+ * written either, but it stays open: commit it again, or abort it. After OTTLA_E_POISONED the
+ * outcome is known when the directory is opened anew.
+ */
+ottla_status ottla_transaction_commit(struct ottla_transaction *transaction,
+                                      struct ottla_error **error);
+
+/**
+ * As ottla_transaction_commit; also says where the records went.
+ *
+ * Ownership: `*places` is the program's, until ottla_places_free.
+ * Threads: one at a time.
+ * Returns: as ottla_transaction_commit.
+ */
+ottla_status ottla_transaction_commit_with_places(struct ottla_transaction *transaction,
+                                                  struct ottla_places **places,
+                                                  struct ottla_error **error);
+
+/**
+ * Drops everything that was staged. Nothing of it was ever in the log.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_INVALID_TRANSACTION_STATE if it was committed.
+ */
+ottla_status ottla_transaction_abort(struct ottla_transaction *transaction,
+                                     struct ottla_error **error);
+
+/**
+ * Frees a transaction; one that is open is aborted. NULL is fine.
+ *
+ * Threads: any, once. A commit that another thread is in goes on, and that thread hears its outcome.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_transaction_free(struct ottla_transaction *transaction);
+
+/**
+ * How many partitions the records went to; 0 also if `places` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_places_count(const struct ottla_places *places);
+
+/**
+ * The place with a number, from 0 on. They are ordered by topic and partition.
+ *
+ * Ownership: the topic of `place` is the places', until they are freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there are not as many.
+ */
+ottla_status ottla_places_get(const struct ottla_places *places,
+                              size_t index,
+                              struct ottla_place *place,
+                              struct ottla_error **error);
+
+/**
+ * Frees places. NULL is fine.
+ *
+ * Threads: any, once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if they were freed already or are none.
+ */
+ottla_status ottla_places_free(struct ottla_places *places);
+
+/**
+ * The stream of a key, in the partition that a producer chooses for it by itself. There need be no
+ * record of it yet.
+ *
+ * Ownership: `*stream` is the program's, until ottla_stream_free. The key is copied.
+ * Threads: any.
+ * NULL: nothing; an empty key is a pointer to anything and a length of 0.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT if the topic has no key index:
+ * create it with ottla.key.index=true, or alter it.
+ */
+ottla_status ottla_stream_new(struct ottla_broker *broker,
+                              const char *topic,
+                              const uint8_t *key,
+                              size_t key_length,
+                              struct ottla_stream **stream,
+                              struct ottla_error **error);
+
+/**
+ * The stream of a key in a partition of one's choice, for records that were put there.
+ *
+ * Ownership: `*stream` is the program's, until ottla_stream_free. The key is copied.
+ * Threads: any.
+ * NULL: nothing.
+ * Returns: as ottla_stream_new.
+ */
+ottla_status ottla_stream_new_in(struct ottla_broker *broker,
+                                 const char *topic,
+                                 int32_t partition,
+                                 const uint8_t *key,
+                                 size_t key_length,
+                                 struct ottla_stream **stream,
+                                 struct ottla_error **error);
+
+/**
+ * Sets `*partition` to the number of the partition that the stream is in.
+ *
+ * Threads: any.
+ */
+ottla_status ottla_stream_partition(const struct ottla_stream *stream,
+                                    int32_t *partition,
+                                    struct ottla_error **error);
+
+/**
+ * Sets `*version` to the offset of the newest record; to OTTLA_VERSION_NO_STREAM if there is none,
+ * or none is left. A tombstone is a record like any other, until compaction removes it.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_CORRUPT, OTTLA_E_IO; OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if the topic was deleted;
+ * OTTLA_E_INVALID_INPUT if it has no key index any more.
+ */
+ottla_status ottla_stream_version(const struct ottla_stream *stream,
+                                  int64_t *version,
+                                  struct ottla_error **error);
+
+/**
+ * Reads a piece of the stream: its records with offsets from `from` on and below `to` (INT64_MAX for
+ * all there are), the oldest first, or with `backwards` the newest first. A piece has at most
+ * `records_max` records (0: any number), and ends at about a megabyte. For the next one ask from
+ * behind the last offset on, or backwards below it; when `*records` is set to NULL there are no
+ * more.
+ *
+ * What was deleted or compacted away is passed over.
+ *
+ * Ownership: `*records` is the program's, until ottla_records_free.
+ * Threads: any.
+ * Returns: as ottla_stream_version.
+ */
+ottla_status ottla_stream_read(const struct ottla_stream *stream,
+                               int64_t from,
+                               int64_t to,
+                               bool backwards,
+                               size_t records_max,
+                               struct ottla_records **records,
+                               struct ottla_error **error);
+
+/**
+ * Frees a stream. NULL is fine.
+ *
+ * Threads: any, once. A call that another thread is in goes on.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_stream_free(struct ottla_stream *stream);
+
+/**
+ * The newest record of a key, in the partition that a producer chooses for it by itself: `*records`
+ * gets that one record, or NULL if there is none, or if it is a tombstone. With a key index
+ * (ottla.key.index=true) this reads one batch; without one the whole partition.
+ *
+ * Ownership: `*records` is the program's, until ottla_records_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_CORRUPT, OTTLA_E_IO.
+ */
+ottla_status ottla_latest(struct ottla_broker *broker,
+                          const char *topic,
+                          const uint8_t *key,
+                          size_t key_length,
+                          struct ottla_records **records,
+                          struct ottla_error **error);
+
+/**
+ * What stood against a condition, of an error with the status OTTLA_E_CONFLICT: what was expected,
+ * what there was, and the records that were appended meanwhile, the oldest first. Whoever takes
+ * them into account can try again, expecting `actual`.
+ *
+ * Ownership: `*records` is the program's, until ottla_records_free, and outlives the error; it is
+ * NULL if there are none. Topic and key of `conflict` are the error's.
+ * Threads: any.
+ * NULL: `conflict` or `records`, if it is not wanted.
+ * Returns: OTTLA_E_INVALID_INPUT for an error of another status.
+ */
+ottla_status ottla_error_conflict(const struct ottla_error *error,
+                                  struct ottla_conflict *conflict,
+                                  struct ottla_records **records);
+
+/**
+ * Makes a table: the topic is read once, up to its end now.
+ *
+ * Ownership: `*table` is the program's, until ottla_table_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_CORRUPT, OTTLA_E_IO; OTTLA_E_LIMIT if there is no
+ * memory for it.
+ */
+ottla_status ottla_table_new(struct ottla_broker *broker,
+                             const char *topic,
+                             struct ottla_table **table,
+                             struct ottla_error **error);
+
+/**
+ * Copies the value of a key to `buffer`, if its `capacity` is enough. `*length` gets the length of
+ * the value in any case, and -1 if the key has none; if it is above `capacity`, nothing was copied:
+ * ask again with more room.
+ *
+ * Threads: any number, but while the table moves.
+ * NULL: `buffer`, with a capacity of 0.
+ * Returns: OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_table_get(const struct ottla_table *table,
+                             const uint8_t *key,
+                             size_t key_length,
+                             uint8_t *buffer,
+                             size_t capacity,
+                             int64_t *length,
+                             struct ottla_error **error);
+
+/**
+ * Sets `*length` to the number of keys.
+ *
+ * Threads: any number, but while the table moves.
+ * Returns: OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_table_length(const struct ottla_table *table,
+                                size_t *length,
+                                struct ottla_error **error);
+
+/**
+ * Sets `*memory` to the bytes of memory that keys and values take, about.
+ *
+ * Threads: any number, but while the table moves.
+ * Returns: OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_table_memory_bytes(const struct ottla_table *table,
+                                      size_t *memory,
+                                      struct ottla_error **error);
+
+/**
+ * Goes through the table in pieces: `*entries` gets keys and values from `*position` on, in no
+ * particular order, and `*position` moves behind them. A piece has at most `entries_max` of them (0:
+ * any number), and ends at about a megabyte. At the end `*entries` is set to NULL.
+ *
+ * Ownership: `*entries` is the program's, until ottla_table_entries_free; they are copies.
+ * Threads: any number, each with a position of its own, but while the table moves.
+ * Returns: OTTLA_E_INVALID_INPUT if the table was moved since `*position` was written: begin anew,
+ * with all zeros; OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_table_read(const struct ottla_table *table,
+                              struct ottla_table_position *position,
+                              size_t entries_max,
+                              struct ottla_table_entries **entries,
+                              struct ottla_error **error);
+
+/**
+ * Reads on to the ends of all partitions as they are at this moment. `*count` gets how many records
+ * were taken in.
+ *
+ * Threads: one at a time, and while no other reads the table.
+ * NULL: `count`.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if the topic was deleted; OTTLA_E_CLOSED;
+ * OTTLA_E_CORRUPT, OTTLA_E_IO; OTTLA_E_LIMIT; OTTLA_E_CONCURRENT_USE. The table may have moved on in
+ * some partitions then; the next call goes on there.
+ */
+ottla_status ottla_table_catch_up(struct ottla_table *table,
+                                  uint64_t *count,
+                                  struct ottla_error **error);
+
+/**
+ * As ottla_table_catch_up, but waits for at most `timeout_ms` milliseconds (0: not at all, -1: for
+ * ever) if there is nothing to read. `*count` gets 0 if there was nothing all that time.
+ *
+ * Threads: as ottla_table_catch_up; the table counts as moving while it waits.
+ * NULL: `count`.
+ * Returns: as ottla_table_catch_up.
+ */
+ottla_status ottla_table_poll(struct ottla_table *table,
+                              int64_t timeout_ms,
+                              uint64_t *count,
+                              struct ottla_error **error);
+
+/**
+ * Frees a table and its memory. NULL is fine.
+ *
+ * Threads: any, once. A call that another thread is in goes on.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_table_free(struct ottla_table *table);
+
+/**
+ * Sets `*first` to an array of the entries, `*count` of them.
+ *
+ * Ownership: the array is that of `entries`, until they are freed.
+ * Threads: any number.
+ */
+ottla_status ottla_table_entries_all(const struct ottla_table_entries *entries,
+                                     const struct ottla_table_entry **first,
+                                     size_t *count,
+                                     struct ottla_error **error);
+
+/**
+ * Frees entries of a table. NULL is fine.
+ *
+ * Threads: any, once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if they were freed already or are none.
+ */
+ottla_status ottla_table_entries_free(struct ottla_table_entries *entries);
+
+/**
+ * Takes a snapshot of all partitions, and of what these groups have committed at the same moment.
+ *
+ * Ownership: `*snapshot` is the program's, until ottla_snapshot_free.
+ * Threads: any.
+ * NULL: `groups`, if there are none.
+ * Returns: OTTLA_E_CLOSED; OTTLA_E_CORRUPT, OTTLA_E_IO from reading committed offsets, the first time.
+ */
+ottla_status ottla_snapshot_new(struct ottla_broker *broker,
+                                const char *const *groups,
+                                size_t group_count,
+                                struct ottla_snapshot **snapshot,
+                                struct ottla_error **error);
+
+/**
+ * Sets `*offset` to where a partition ended: the offset behind its newest record.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if there was no such partition.
+ */
+ottla_status ottla_snapshot_end_offset(const struct ottla_snapshot *snapshot,
+                                       const char *topic,
+                                       int32_t partition,
+                                       int64_t *offset,
+                                       struct ottla_error **error);
+
+/**
+ * Sets `*offset` to where a partition began: the offset of its oldest record.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if there was no such partition.
+ */
+ottla_status ottla_snapshot_log_start_offset(const struct ottla_snapshot *snapshot,
+                                             const char *topic,
+                                             int32_t partition,
+                                             int64_t *offset,
+                                             struct ottla_error **error);
+
+/**
+ * Begins to read a partition from an offset on up to where it ended. Records of transactions that
+ * another program aborted are left out.
+ *
+ * Ownership: `*reader` is the program's, until ottla_snapshot_reader_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if there was no such partition, or its topic was
+ * deleted since; OTTLA_E_OFFSET_OUT_OF_RANGE for an offset that it did not have, and for one whose
+ * record was deleted since.
+ */
+ottla_status ottla_snapshot_read(const struct ottla_snapshot *snapshot,
+                                 const char *topic,
+                                 int32_t partition,
+                                 int64_t from,
+                                 struct ottla_snapshot_reader **reader,
+                                 struct ottla_error **error);
+
+/**
+ * The next records, about a megabyte of them. `*records` is set to NULL at the end.
+ *
+ * Ownership: `*records` is the program's, until ottla_records_free.
+ * Threads: one at a time.
+ * Returns: OTTLA_E_OFFSET_OUT_OF_RANGE if records that the snapshot has are not there any more;
+ * OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if the topic was deleted; OTTLA_E_CORRUPT, OTTLA_E_IO;
+ * OTTLA_E_CLOSED; OTTLA_E_CONCURRENT_USE. After an error there are no more.
+ */
+ottla_status ottla_snapshot_reader_next(struct ottla_snapshot_reader *reader,
+                                        struct ottla_records **records,
+                                        struct ottla_error **error);
+
+/**
+ * Frees a reader. NULL is fine.
+ *
+ * Threads: any, once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_snapshot_reader_free(struct ottla_snapshot_reader *reader);
+
+/**
+ * Frees a snapshot. NULL is fine.
+ *
+ * Threads: any, once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_snapshot_free(struct ottla_snapshot *snapshot);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -48,6 +48,11 @@ impl ErrorObject {
         ErrorObject { failure, message, topic, file }
     }
 
+    /// The topic for C; NULL for none.
+    pub(crate) fn topic(&self) -> *const c_char {
+        self.topic.as_ref().map_or(ptr::null(), |topic| topic.as_ptr())
+    }
+
     pub(crate) fn library(&self) -> Option<&ottla::Error> {
         match &self.failure {
             Failure::Library(error) => Some(error),
@@ -118,10 +123,7 @@ pub extern "C" fn ottla_error_kafka_code(error: *const ottla_error) -> i16 {
 /// Threads: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn ottla_error_topic(error: *const ottla_error) -> *const c_char {
-    enter_or(ptr::null(), || {
-        let object = handle::get::<ErrorObject, _>(error)?;
-        Ok(object.topic.as_ref().map_or(ptr::null(), |topic| topic.as_ptr()))
-    })
+    enter_or(ptr::null(), || Ok(handle::get::<ErrorObject, _>(error)?.topic()))
 }
 
 /// The partition that the error is about; -1 if it is about none.

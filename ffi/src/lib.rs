@@ -37,8 +37,24 @@ pub mod metrics;
 
 pub mod records;
 
+pub mod transaction;
+
+pub mod places;
+
+pub mod stream;
+
+pub mod conflict;
+
+pub mod table;
+
+pub mod table_entries;
+
+pub mod snapshot;
+
 mod entry;
 mod fork;
 mod handle;
 mod pointer;
+mod send_all;
 mod structs;
+mod timeout;

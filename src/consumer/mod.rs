@@ -18,6 +18,7 @@ pub(crate) mod iterate;
 pub(crate) mod listener;
 pub(crate) mod lookup;
 pub(crate) mod metrics;
+mod missed;
 pub(crate) mod named;
 mod pause;
 mod pending_commits;

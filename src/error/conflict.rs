@@ -96,6 +96,8 @@ pub struct MissedRecord {
     pub offset: i64,
     /// Milliseconds since 1970; -1 for none.
     pub timestamp_ms: i64,
+    /// Whether the timestamp is of the clock of the log, not of its writer.
+    pub is_append_time: bool,
     /// The key; `None` is not the same as an empty one.
     pub key: Option<Vec<u8>>,
     /// The value; `None` for a tombstone.

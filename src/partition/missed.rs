@@ -15,6 +15,7 @@ use crate::batch::records::RecordView;
 use crate::error::conflict::{MISSED_BYTES_MAX, MISSED_RECORDS_MAX, MissedRecord};
 use crate::error::{Error, Result};
 use crate::format::FormatError;
+use crate::format::batch_header::TimestampType;
 use crate::format::index_entries::AbortedTxn;
 
 /// How much is read at once.
@@ -123,6 +124,7 @@ fn owned(record: &RecordView<'_>) -> MissedRecord {
     MissedRecord {
         offset: record.offset,
         timestamp_ms: record.timestamp,
+        is_append_time: record.timestamp_type == TimestampType::LogAppendTime,
         key: record.key.map(<[u8]>::to_vec),
         value: record.value.map(<[u8]>::to_vec),
         headers: headers

@@ -57,6 +57,9 @@ fn an_append_succeeds_at_the_expected_end_only_and_tells_what_was_missed() {
         assert_eq!((conflict.topic.as_str(), conflict.partition), ("orders", 0));
         assert_eq!((&conflict.expected, conflict.actual), (&Expected::End(0), Some(2)));
         assert_eq!(missed(conflict), [(0, "first".to_owned()), (1, "second".to_owned())]);
+        let reader = broker.snapshot().unwrap().read("orders", 0, 0).unwrap();
+        let read: Vec<_> = reader.map(Result::unwrap).collect();
+        assert_eq!(conflict.to_records().unwrap(), read);
         let record = &conflict.records[1];
         assert_eq!((record.timestamp_ms, record.key.as_deref()), (7, Some(&b"k"[..])));
         assert!(conflict.is_complete);

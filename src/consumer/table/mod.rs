@@ -90,6 +90,31 @@ impl Table {
         self.values.iter()
     }
 
+    /// As [`iter`](Table::iter), for going through a table in pieces: begins at a place, and has
+    /// with each key and value the place behind it. 0 is the first place. A place counts until the
+    /// table moves.
+    ///
+    /// ```
+    /// use ottla::{Broker, Record, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("prices", TopicConfig::new())?;
+    /// let producer = broker.producer().build()?;
+    /// for dish in ["burger", "salad", "soup"] {
+    ///     producer.send(Record::new("prices", "5").key(dish))?;
+    /// }
+    /// producer.flush()?;
+    /// let table = broker.table("prices")?;
+    /// let (place, ..) = table.iter_from(0).next().expect("there are three");
+    /// assert_eq!(table.iter_from(place).count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn iter_from(&self, place: u64) -> impl Iterator<Item = (u64, &[u8], &[u8])> {
+        self.values.iter_from(place)
+    }
+
     /// The memory that keys and values take, about: at most twice what they would one by one, and
     /// some more for finding them.
     pub fn memory_bytes(&self) -> usize {

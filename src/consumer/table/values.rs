@@ -231,16 +231,31 @@ impl Values {
 
     /// All keys and values, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.chunks.iter().flat_map(|chunk| Entries { bytes: &chunk.bytes, at: 0 }).filter_map(
-            |(header, at, bytes)| {
-                if header.is_dead {
-                    return None;
-                }
-                let key = bytes.get(at + HEADER_BYTES..)?.get(..header.key_len)?;
-                let value = bytes.get(at + HEADER_BYTES + header.key_len..)?;
-                Some((key, value.get(..header.value_len)?))
-            },
-        )
+        self.iter_from(0).map(|(_, key, value)| (key, value))
+    }
+
+    /// Keys and values from a place on, each with the place behind it.
+    pub(super) fn iter_from(&self, place: u64) -> impl Iterator<Item = (u64, &[u8], &[u8])> {
+        let (first, begin) = (Place(place).chunk(), Place(place).offset());
+        let chunks = self.chunks.iter().enumerate().skip(first);
+        let entries = chunks.flat_map(move |(index, chunk)| {
+            let at = if index == first { begin } else { 0 };
+            let entries = Entries { bytes: &chunk.bytes, at };
+            entries.map(move |(header, at, bytes)| (index, header, at, bytes))
+        });
+        entries.filter_map(|(index, header, at, bytes)| {
+            if header.is_dead {
+                return None;
+            }
+            let key = bytes.get(at + HEADER_BYTES..)?.get(..header.key_len)?;
+            let value = bytes.get(at + HEADER_BYTES + header.key_len..)?;
+            // An entry that ends its chunk, or is larger than one, is followed by the next chunk.
+            let behind = match at + header.size() {
+                end if end < CHUNK_BYTES => Place::new(index, end),
+                _ => Place::new(index + 1, 0),
+            };
+            Some((behind.0, key, value.get(..header.value_len)?))
+        })
     }
 
     /// The slot and the place of a key, or the slot where it belongs.
@@ -482,6 +497,19 @@ mod tests {
             let mut seen: Vec<_> = values.iter().collect();
             let mut expected: Vec<_> =
                 plain.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+            // In pieces it is the same, in the same order.
+            let (mut place, mut pieces) = (0, Vec::new());
+            loop {
+                let before = pieces.len();
+                for (behind, key, value) in values.iter_from(place).take(random.usize(1..500)) {
+                    pieces.push((key, value));
+                    place = behind;
+                }
+                if pieces.len() == before {
+                    break;
+                }
+            }
+            assert!(pieces == seen, "{keys} keys in pieces");
             seen.sort();
             expected.sort();
             assert!(seen == expected, "{keys} keys");
