@@ -1,0 +1,135 @@
+"""Calling the library: arguments in, exceptions out. Nothing here knows a particular function.
+
+cffi lets go of the interpreter's lock for each call. A call that waits is made in slices, so that
+Ctrl-C is answered within one of them.
+"""
+
+import os
+import time
+from math import ceil
+from typing import Any, Callable, Optional, TypeVar, Union
+
+from ottla._ottla import ffi, lib
+from ottla.errors import CLASS_OF_KIND, InvalidInput, OttlaError
+
+T = TypeVar("T")
+
+#: How long Python is not asked whether somebody pressed Ctrl-C.
+SLICE_MS = 100
+
+#: Text or a path, as the functions of ``os`` take it.
+PathLike = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+
+
+def call(function: Callable[..., int], *arguments: Any) -> None:
+    """Calls a function whose last argument is a place for an error, and raises that error."""
+    error = ffi.new("ottla_error **")
+    status = function(*arguments, error)
+    if status != 0:
+        raise error_of(status, error[0])
+
+
+def error_of(status: int, error: Any) -> OttlaError:
+    """The exception that stands for a status code and an error object, which it frees."""
+    kind = text_of(lib.ottla_status_name(status)).replace("OTTLA_E_", "", 1)
+    exception = CLASS_OF_KIND.get(kind, OttlaError)
+    if error == ffi.NULL:
+        raised = exception(kind.replace("_", " ").lower())
+    else:
+        raised = exception(text_of(lib.ottla_error_message(error)))
+        describe(raised, error)
+        lib.ottla_error_free(error)
+    raised.code = status
+    raised.kind = kind
+    return raised
+
+
+def describe(raised: OttlaError, error: Any) -> None:
+    """Copies what an error object has beside its message."""
+    raised.retriable = bool(lib.ottla_error_is_retriable(error))
+    raised.kafka_code = int(lib.ottla_error_kafka_code(error))
+    raised.topic = text_or_none(lib.ottla_error_topic(error))
+    raised.file = text_or_none(lib.ottla_error_file(error))
+    partition = int(lib.ottla_error_partition(error))
+    raised.partition = None if partition < 0 else partition
+    position = int(lib.ottla_error_position(error))
+    raised.position = None if position < 0 else position
+
+
+def invalid(message: str) -> InvalidInput:
+    """The exception for an argument that is found wrong before the library sees it."""
+    raised = InvalidInput(message)
+    raised.kind = "INVALID_INPUT"
+    raised.code = int(lib.OTTLA_E_INVALID_INPUT)
+    return raised
+
+
+def closed(what: str) -> OttlaError:
+    """The exception for the use of something that was closed."""
+    return error_named("CLOSED", f"{what} was closed")
+
+
+def error_named(kind: str, message: str) -> OttlaError:
+    """An exception of one of the library's kinds that the library had no part in."""
+    raised = CLASS_OF_KIND[kind](message)
+    raised.kind = kind
+    raised.code = int(getattr(lib, f"OTTLA_E_{kind}"))
+    return raised
+
+
+def text(value: str, what: str) -> Any:
+    """A ``char[]`` of a text: names, which cannot have a zero byte inside."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is of type {type(value).__name__}, but must be str")
+    encoded = value.encode("utf-8")
+    if b"\0" in encoded:
+        raise invalid(f"{what} has a zero byte inside: {value!r}")
+    return ffi.new("char[]", encoded)
+
+
+def path(value: PathLike, what: str) -> Any:
+    """A ``char[]`` of a path."""
+    encoded = os.fsencode(value)
+    if b"\0" in encoded:
+        raise invalid(f"{what} has a zero byte inside: {encoded!r}")
+    return ffi.new("char[]", encoded)
+
+
+def text_of(pointer: Any) -> str:
+    """The text at a ``const char *``."""
+    found: bytes = ffi.string(pointer)
+    return found.decode("utf-8", "surrogateescape")
+
+
+def text_or_none(pointer: Any) -> Optional[str]:
+    """The text at a ``const char *``; None for NULL."""
+    return None if pointer == ffi.NULL else text_of(pointer)
+
+
+def sized(name: str) -> Any:
+    """A new struct that begins with its size: all zeros but for that."""
+    struct = ffi.new(f"{name} *")
+    struct.struct_size = ffi.sizeof(name)
+    return struct
+
+
+def milliseconds(timeout: Optional[float]) -> int:
+    """Seconds as the library counts time; None is for ever."""
+    if timeout is None:
+        return -1
+    return ceil(max(0.0, timeout) * 1000)
+
+
+def in_slices(timeout: Optional[float], wait: Callable[[int], Optional[T]]) -> Optional[T]:
+    """Waits for at most ``timeout`` seconds (None: for ever) until ``wait``, which gets a number of
+    milliseconds, returns something."""
+    end = None if timeout is None else time.monotonic() + timeout
+    left = SLICE_MS if timeout is None else milliseconds(timeout)
+    while True:
+        found = wait(min(left, SLICE_MS))
+        if found is not None:
+            return found
+        if end is not None:
+            left = milliseconds(end - time.monotonic())
+            if left == 0:
+                return None

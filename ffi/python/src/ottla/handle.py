@@ -1,0 +1,62 @@
+"""What owns an object of the library: frees it when it is closed, when nobody has it any more, or
+when the interpreter ends."""
+
+import weakref
+from types import TracebackType
+from typing import Any, Callable, Optional, Type, TypeVar
+
+from ottla._ottla import ffi
+from ottla.calls import closed
+
+H = TypeVar("H", bound="Handle")
+
+
+class Handle:
+    """An object with a ``close``, to be used in ``with``."""
+
+    __slots__ = ("_pointer", "_finalizer", "__weakref__")
+
+    #: With its article, for messages.
+    _what = "the object"
+
+    def __init__(self, pointer: Any, free: Callable[[Any], Any]) -> None:
+        self._pointer = pointer
+        # Children come after their broker, and the newest are freed first when the program ends.
+        self._finalizer = weakref.finalize(self, free, pointer)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return bool(self._pointer == ffi.NULL)
+
+    def close(self) -> None:
+        """Closes it. Once more does nothing."""
+        self._free()
+
+    def _open(self) -> Any:
+        """The pointer, for a call."""
+        pointer = self._pointer
+        if pointer == ffi.NULL:
+            raise closed(self._what)
+        return pointer
+
+    def _free(self) -> None:
+        self._pointer = ffi.NULL
+        self._finalizer()
+
+    def _forget(self) -> None:
+        """The library has freed it."""
+        self._pointer = ffi.NULL
+        self._finalizer.detach()
+
+    def __enter__(self: H) -> H:
+        self._open()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()

@@ -1,0 +1,49 @@
+"""The exceptions are those of the header, no fewer and no more."""
+
+import errno
+
+import pytest
+
+import ottla
+from ottla import errors
+from ottla._ottla import ffi, lib
+from ottla.calls import error_of
+
+
+def test_every_code_has_a_class() -> None:
+    kinds = {name[len("OTTLA_E_") :] for name in dir(lib) if name.startswith("OTTLA_E_")}
+    assert kinds == set(errors.CLASS_OF_KIND)
+    classes = list(errors.CLASS_OF_KIND.values())
+    assert len(set(classes)) == len(classes)
+    assert {kind.__name__ for kind in classes} == set(errors.__all__)
+    for kind in classes:
+        assert issubclass(kind, ottla.OttlaError)
+        assert getattr(ottla, kind.__name__) is kind
+
+
+@pytest.mark.parametrize("kind", sorted(errors.CLASS_OF_KIND))
+def test_a_code_becomes_its_exception(kind: str) -> None:
+    code = getattr(lib, f"OTTLA_E_{kind}")
+    raised = error_of(code, ffi.NULL)
+    assert type(raised) is errors.CLASS_OF_KIND[kind]
+    assert (raised.code, raised.kind) == (code, kind)
+    assert str(raised) == kind.replace("_", " ").lower()
+
+
+def test_what_python_has_already() -> None:
+    assert issubclass(ottla.Timeout, TimeoutError)
+    assert issubclass(ottla.InvalidInput, ValueError)
+    assert issubclass(ottla.Io, OSError)
+    assert ottla.Io("message").errno != errno.EIO
+    assert str(ottla.Timeout("the time was up")) == "the time was up"
+
+
+def test_what_an_error_knows() -> None:
+    with ottla.open(":memory:") as broker:
+        with pytest.raises(ottla.UnknownTopicOrPartition) as found:
+            broker.describe_topic("orders")
+    error = found.value
+    assert (error.code, error.kind, error.kafka_code) == (-7, "UNKNOWN_TOPIC_OR_PARTITION", 3)
+    assert not error.retriable
+    assert (error.file, error.position) == (None, None)
+    assert "orders" in str(error)
