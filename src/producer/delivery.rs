@@ -8,8 +8,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::completion::{Completion, Placed, Stage};
+use super::notices::is_in_callback;
 use crate::config::acks::Acks;
 use crate::error::Result;
 use crate::topic::TopicName;
@@ -104,10 +106,70 @@ impl Delivery {
         if self.acks() == Acks::None {
             return Ok(self.unacknowledged());
         }
-        self.completion.queue().drive(&self.completion);
+        self.decide_here()
+    }
+
+    /// As [`wait`](Delivery::wait), for at most `timeout`, and as often as one likes: `None` if the
+    /// record is not decided by then. With a timeout of zero it only sees to it that the record
+    /// goes out soon.
+    ///
+    /// The commit is left to the broker's maintenance thread, for it takes as long as the disk
+    /// does. Without that thread (`BrokerOptions::background(false)`), and inside of a callback, it
+    /// is done here, and may take longer than the timeout. A timeout beyond all clocks
+    /// ([`Duration::MAX`]) is none: then this is [`wait`](Delivery::wait).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ottla::{Broker, Record, TopicConfig};
+    ///
+    /// # fn main() -> ottla::Result<()> {
+    /// let broker = Broker::in_memory()?;
+    /// broker.create_topic("orders", TopicConfig::new())?;
+    /// let producer = broker.producer().build()?;
+    /// let delivery = producer.send(Record::new("orders", "one burger"))?;
+    /// while delivery.wait_within(Duration::from_millis(100)).is_none() {
+    ///     // Not yet: something else can be done meanwhile.
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Durability
+    /// As [`wait`](Delivery::wait).
+    ///
+    /// # Errors
+    /// As [`wait`](Delivery::wait).
+    pub fn wait_within(&self, timeout: Duration) -> Option<Result<RecordMetadata>> {
+        if let Some(outcome) = self.outcome() {
+            return Some(outcome);
+        }
+        let queue = self.completion.queue();
+        let Some(until) = queue.monotonic().checked_add(timeout) else {
+            return Some(self.decide_here());
+        };
+        // Perhaps it is this thread that others leave commits to.
+        if is_in_callback() && !timeout.is_zero() {
+            return Some(self.decide_here());
+        }
+        queue.hurry(&self.completion);
+        self.completion.wait_until(until);
+        queue.outlet().notices.deliver();
+        self.outcome()
+    }
+
+    /// Sees to it that the record is decided.
+    fn decide_here(&self) -> Result<RecordMetadata> {
+        let queue = self.completion.queue();
+        queue.drive(&self.completion);
         let placed = self.completion.wait_until_done().of_record(self.index());
-        self.completion.queue().outlet().notices.deliver();
+        queue.outlet().notices.deliver();
         Ok(self.metadata(placed?))
+    }
+
+    /// Whether the records of both are in the same batch, and so are decided together.
+    pub fn shares_batch_with(&self, other: &Delivery) -> bool {
+        Arc::ptr_eq(&self.completion, &other.completion)
     }
 
     /// Calls `callback` once with the record's fate, as Kafka's `Callback.onCompletion`.
@@ -119,7 +181,7 @@ impl Delivery {
     /// should not take long, for the others wait for it. If it panics, the others are still called.
     ///
     /// With `acks=0` it runs at once and is told no offset.
-    pub fn on_completion(self, callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static) {
+    pub fn on_completion(&self, callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static) {
         let callback = Box::new(callback);
         let notices = &self.completion.queue().outlet().notices;
         if self.acks() == Acks::None {

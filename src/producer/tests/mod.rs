@@ -9,6 +9,7 @@ mod partitioning;
 mod sending;
 mod splitting;
 mod telling;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
