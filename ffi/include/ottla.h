@@ -181,6 +181,14 @@
 typedef struct ottla_broker ottla_broker;
 
 /**
+ * The records of one call of ottla_producer_send, to be asked what became of them.
+ *
+ * Ownership: the program's, until ottla_delivery_free. It may outlive its producer and its broker.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_delivery ottla_delivery;
+
+/**
  * Why a call failed. Every function that can fail takes a place for one as its last argument:
  * NULL, if only the code is of interest, or the address of a pointer, which is set on failure and
  * left alone on success.
@@ -205,6 +213,14 @@ typedef struct ottla_metrics ottla_metrics;
  * Threads: any number at the same time.
  */
 typedef struct ottla_places ottla_places;
+
+/**
+ * Sends records: it gathers them into batches, one after the other per partition.
+ *
+ * Ownership: the program's, until ottla_producer_free; to be freed before its broker is closed.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_producer ottla_producer;
 
 /**
  * Records that were read together: what a poll returns, or a read of a partition, a stream, a
@@ -412,47 +428,6 @@ typedef struct ottla_partition_info {
 } ottla_partition_info;
 
 /**
- * A record that was read.
- *
- * Ownership: that of the ottla_records that it came with; so are key and value.
- */
-typedef struct ottla_record_view {
-  /**
-   * The offset.
-   */
-  int64_t offset;
-  /**
-   * Milliseconds since 1970; -1 for none.
-   */
-  int64_t timestamp;
-  /**
-   * The key; NULL for none, which is not the same as an empty one.
-   */
-  const uint8_t *key;
-  /**
-   * The value; NULL for a tombstone, which is not the same as an empty one.
-   */
-  const uint8_t *value;
-  /**
-   * The length of the key in bytes; -1 for none.
-   */
-  int32_t key_length;
-  /**
-   * The length of the value in bytes; -1 for a tombstone.
-   */
-  int32_t value_length;
-  /**
-   * Which partition: see ottla_records_partition.
-   */
-  uint32_t partition_index;
-  /**
-   * How many headers (OTTLA_RECORD_VIEW_HEADER_COUNT), and whose timestamp
-   * (OTTLA_RECORD_VIEW_LOG_APPEND_TIME).
-   */
-  uint32_t header_count_and_type;
-} ottla_record_view;
-
-/**
  * A header of a record.
  *
  * Ownership: handed in, the program's, and copied during the call; handed out, that of the records
@@ -521,6 +496,119 @@ typedef struct ottla_record {
    */
   uint32_t flags;
 } ottla_record;
+
+/**
+ * Chooses the partition of a record that names none: a number from 0 to `partition_count` - 1, or
+ * -1 to leave it to the producer (by the key, or sticky without one). Any other number fails the
+ * send.
+ *
+ * Ownership: everything is the library's, and gone after the call.
+ * Threads: those that send, several at the same time; no lock is held. It may call the library,
+ * and must not unwind or jump out of the call.
+ */
+typedef int32_t (*ottla_partitioner)(void *user_data,
+                                     const char *topic,
+                                     const struct ottla_record *record,
+                                     int32_t partition_count);
+
+/**
+ * What a producer has beside its settings. Set all to zero, and `struct_size` to the size.
+ *
+ * Ownership: the program's; copied during the call.
+ */
+typedef struct ottla_producer_options {
+  /**
+   * sizeof(ottla_producer_options)
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Chooses the partition of records that name none; NULL for Kafka's own way: by the key, or
+   * sticky without one.
+   */
+  ottla_partitioner partitioner;
+  /**
+   * Handed to the partitioner. It has to live until the producer is freed.
+   */
+  void *partitioner_data;
+} ottla_producer_options;
+
+/**
+ * Where a record went.
+ *
+ * Ownership: the program's; the text in it is the delivery's.
+ */
+typedef struct ottla_record_metadata {
+  /**
+   * sizeof(ottla_record_metadata), set before the call.
+   */
+  uint32_t struct_size;
+  /**
+   * The partition.
+   */
+  int32_t partition;
+  /**
+   * The record's offset; -1 with acks=0, which does not wait for one.
+   */
+  int64_t offset;
+  /**
+   * Milliseconds since 1970: as sent, or the time of the append if the topic says so.
+   */
+  int64_t timestamp;
+  /**
+   * The topic; the delivery's, valid until that is freed.
+   */
+  const char *topic;
+} ottla_record_metadata;
+
+/**
+ * Called when all records of a delivery are decided.
+ */
+typedef void (*ottla_delivery_callback)(void *user_data, struct ottla_delivery *delivery);
+
+/**
+ * A record that was read.
+ *
+ * Ownership: that of the ottla_records that it came with; so are key and value.
+ */
+typedef struct ottla_record_view {
+  /**
+   * The offset.
+   */
+  int64_t offset;
+  /**
+   * Milliseconds since 1970; -1 for none.
+   */
+  int64_t timestamp;
+  /**
+   * The key; NULL for none, which is not the same as an empty one.
+   */
+  const uint8_t *key;
+  /**
+   * The value; NULL for a tombstone, which is not the same as an empty one.
+   */
+  const uint8_t *value;
+  /**
+   * The length of the key in bytes; -1 for none.
+   */
+  int32_t key_length;
+  /**
+   * The length of the value in bytes; -1 for a tombstone.
+   */
+  int32_t value_length;
+  /**
+   * Which partition: see ottla_records_partition.
+   */
+  uint32_t partition_index;
+  /**
+   * How many headers (OTTLA_RECORD_VIEW_HEADER_COUNT), and whose timestamp
+   * (OTTLA_RECORD_VIEW_LOG_APPEND_TIME).
+   */
+  uint32_t header_count_and_type;
+} ottla_record_view;
 
 /**
  * Where the records of a transaction are in one partition: they follow one another.
@@ -1152,6 +1240,222 @@ ottla_status ottla_metrics_get(const struct ottla_metrics *metrics,
  * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_metrics_free(struct ottla_metrics *metrics);
+
+/**
+ * Makes a producer. The settings are Kafka's: acks, linger.ms, batch.size, buffer.memory,
+ * compression.type, max.block.ms, delivery.timeout.ms, enable.idempotence and so on.
+ *
+ * Ownership: `*producer` is the program's, until ottla_producer_free.
+ * Threads: any.
+ * NULL: `settings`, if there are none; `options`.
+ * Returns: OTTLA_E_INVALID_INPUT for a setting that cannot be; a producer with transactional.id is
+ * made elsewhere.
+ */
+ottla_status ottla_producer_new(struct ottla_broker *broker,
+                                const struct ottla_setting *settings,
+                                size_t setting_count,
+                                const struct ottla_producer_options *options,
+                                struct ottla_producer **producer,
+                                struct ottla_error **error);
+
+/**
+ * Sends `count` records to a topic: copies each into the batch of its partition. One call for one
+ * record or for many, which is faster. Waits, up to max.block.ms, while buffer.memory is full.
+ *
+ * That a record was taken does not yet say that it is written: see ottla_delivery_wait and
+ * ottla_producer_flush.
+ *
+ * If a record is refused, those before it stay taken, and those behind it were not looked at:
+ * `*taken` says how many that are, whatever the call returns. `*delivery` is then of the records
+ * that were taken, if there are any: set it to NULL before the call.
+ *
+ * Ownership: `*delivery` is the program's, until ottla_delivery_free. The records are copied.
+ * Threads: any number at the same time.
+ * NULL: `delivery`, if nobody will ask what became of the records; `taken`.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_LIMIT for a record that is too large;
+ * OTTLA_E_INVALID_INPUT for one that cannot be, or that the topic does not take;
+ * OTTLA_E_BUFFER_FULL; OTTLA_E_CLOSED.
+ */
+ottla_status ottla_producer_send(struct ottla_producer *producer,
+                                 const char *topic,
+                                 const struct ottla_record *records,
+                                 size_t count,
+                                 struct ottla_delivery **delivery,
+                                 size_t *taken,
+                                 struct ottla_error **error);
+
+/**
+ * As ottla_producer_send, but never waits: OTTLA_E_BUFFER_FULL at once while buffer.memory is full.
+ *
+ * Ownership: `*delivery` is the program's, until ottla_delivery_free. The records are copied.
+ * Threads: any number at the same time.
+ * NULL: `delivery`, if nobody will ask what became of the records; `taken`.
+ * Returns: as ottla_producer_send.
+ */
+ottla_status ottla_producer_try_send(struct ottla_producer *producer,
+                                     const char *topic,
+                                     const struct ottla_record *records,
+                                     size_t count,
+                                     struct ottla_delivery **delivery,
+                                     size_t *taken,
+                                     struct ottla_error **error);
+
+/**
+ * Sends what is gathered, and returns when all that was sent before is decided and the callbacks
+ * for it have returned. Inside of a callback it does not wait for callbacks.
+ *
+ * Threads: any number at the same time.
+ * Returns: the code of the first record that failed.
+ */
+ottla_status ottla_producer_flush(struct ottla_producer *producer, struct ottla_error **error);
+
+/**
+ * Flushes, for at most `timeout_ms` milliseconds (-1: as long as it takes), and takes no more
+ * records. What is undecided then fails. Sends that wait in other threads end with OTTLA_E_CLOSED.
+ * The producer has still to be freed.
+ *
+ * Threads: any number at the same time; a second close waits for the first.
+ * Returns: the code of the first record that failed; OTTLA_E_CLOSED if the time was up.
+ */
+ottla_status ottla_producer_close(struct ottla_producer *producer,
+                                  int64_t timeout_ms,
+                                  struct ottla_error **error);
+
+/**
+ * The descriptor for event loops: readable while tags wait that ottla_delivery_notify has left and
+ * ottla_producer_completed has not taken.
+ *
+ * Ownership: `*fd` stays the producer's: only look whether it is readable, never read or close it.
+ * It is closed with the producer: take it out of the loop before.
+ * Threads: any.
+ * Returns: OTTLA_E_IO if the system has no more descriptors.
+ */
+ottla_status ottla_producer_fd(struct ottla_producer *producer,
+                               int32_t *fd,
+                               struct ottla_error **error);
+
+/**
+ * Takes the tags of deliveries that are decided, the oldest first, at most `capacity` of them.
+ * Never waits. When none is left, the descriptor is not readable any more.
+ *
+ * Threads: any number at the same time; each tag is given to one.
+ * Returns: OTTLA_OK, with `*count` 0 if there are none.
+ */
+ottla_status ottla_producer_completed(struct ottla_producer *producer,
+                                      uint64_t *tags,
+                                      size_t capacity,
+                                      size_t *count,
+                                      struct ottla_error **error);
+
+/**
+ * What the producer has done so far, counted per batch. The names are Kafka's where it has one
+ * (record-send-total, records-per-request-avg); times are milliseconds.
+ *
+ * Ownership: `*metrics` is the program's, until ottla_metrics_free.
+ * Threads: any number at the same time.
+ * Returns: OTTLA_E_LIMIT if too many handles are open.
+ */
+ottla_status ottla_producer_metrics(struct ottla_producer *producer,
+                                    struct ottla_metrics **metrics,
+                                    struct ottla_error **error);
+
+/**
+ * Closes and frees a producer: flushes for at most 30 seconds, and fails what is left. Call
+ * ottla_producer_close before to learn what became of it, or to give it another time. NULL is fine.
+ * Deliveries stay.
+ *
+ * Threads: any; once. Calls of other threads that are under way end with OTTLA_E_CLOSED.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_producer_free(struct ottla_producer *producer);
+
+/**
+ * Waits until all records of the delivery have reached the producer's acks or have failed, for at
+ * most `timeout_ms` milliseconds (0: not at all, -1: for ever). Whoever waits is in a hurry: the
+ * records go out at once, whatever linger.ms says, even with a timeout of 0.
+ *
+ * The broker's maintenance thread commits meanwhile. Without a timeout, without that thread
+ * (ottla.background=false) and inside of a callback this one does, if nobody else is about to.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_OK if all are written; OTTLA_E_PENDING if the time was up; otherwise the code of
+ * the first record that failed: ottla_delivery_get says which.
+ */
+ottla_status ottla_delivery_wait(struct ottla_delivery *delivery,
+                                 int64_t timeout_ms,
+                                 struct ottla_error **error);
+
+/**
+ * Whether all records of the delivery are decided, written or failed. Never waits.
+ *
+ * Threads: any number at the same time.
+ * Returns: true also if `delivery` is none: there is nothing to wait for.
+ */
+bool ottla_delivery_is_done(const struct ottla_delivery *delivery);
+
+/**
+ * How many records the delivery has: as many as were taken.
+ *
+ * Threads: any number at the same time.
+ * Returns: 0 also if `delivery` is none.
+ */
+size_t ottla_delivery_count(const struct ottla_delivery *delivery);
+
+/**
+ * What became of one record, by its index in the call that sent it. Never waits.
+ *
+ * Ownership: `metadata->topic` is the delivery's, until that is freed.
+ * Threads: any number at the same time.
+ * Returns: OTTLA_OK if it is written; OTTLA_E_PENDING if it is not decided yet;
+ * OTTLA_E_INVALID_INPUT for an index that the delivery does not have; otherwise the record's own
+ * error, OTTLA_E_TIMEOUT and OTTLA_E_POISONED if nobody knows whether it is written.
+ */
+ottla_status ottla_delivery_get(const struct ottla_delivery *delivery,
+                                size_t index,
+                                struct ottla_record_metadata *metadata,
+                                struct ottla_error **error);
+
+/**
+ * Has `callback` called once when all records of the delivery are decided. It does not hurry them:
+ * linger.ms counts, unless somebody waits (ottla_delivery_wait with a timeout of 0 is enough).
+ *
+ * It runs on whichever thread decides the last record: one that waits or flushes, the maintenance
+ * thread, or this one if all is decided already. Callbacks of one producer run one at a time. No
+ * lock is held: a callback may send, wait, flush, and free delivery and producer; it should not
+ * take long, for the others wait for it, and must not unwind or jump out of the call. Freeing the
+ * delivery before takes nothing back: `delivery` is no handle any more then. After ottla_abandon
+ * nobody may be left to call it.
+ *
+ * Threads: any number at the same time.
+ * NULL: `user_data`, which is only handed through.
+ * Returns: OTTLA_E_INVALID_INPUT if `callback` is NULL.
+ */
+ottla_status ottla_delivery_on_completion(struct ottla_delivery *delivery,
+                                          ottla_delivery_callback callback,
+                                          void *user_data,
+                                          struct ottla_error **error);
+
+/**
+ * Has `tag` put into the producer's completion queue once all records of the delivery are decided:
+ * ottla_producer_completed takes it from there, and ottla_producer_fd is readable meanwhile. For
+ * programs with an event loop: no callback, no thread. Does not hurry them, as
+ * ottla_delivery_on_completion does not. Freeing the delivery before takes nothing back.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if `delivery` is none.
+ */
+ottla_status ottla_delivery_notify(struct ottla_delivery *delivery,
+                                   uint64_t tag,
+                                   struct ottla_error **error);
+
+/**
+ * Frees a delivery. The records go their way; whoever waits for them in another thread may go on
+ * to. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_delivery_free(struct ottla_delivery *delivery);
 
 /**
  * Sets `*views` to the records, `*count` of them, those of one partition in the order of their

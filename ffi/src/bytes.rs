@@ -57,6 +57,25 @@ pub struct ottla_record {
     pub flags: u32,
 }
 
+/// How many records a call may have: as many as Kafka counts in a batch.
+const RECORDS_MAX: usize = i32::MAX as usize;
+
+/// The records that a program hands in.
+///
+/// # Safety
+/// As [`values`].
+pub(crate) unsafe fn records<'a>(
+    first: *const ottla_record,
+    count: usize,
+) -> Result<&'a [ottla_record], Failure> {
+    if count > RECORDS_MAX {
+        let message = format!("{count} records in a call, but at most {RECORDS_MAX}");
+        return Err(Failure::invalid(message));
+    }
+    // SAFETY: the caller's promise is the same.
+    unsafe { values(first, count, "records") }
+}
+
 /// How many headers a record may have.
 const HEADERS_MAX: usize = 1 << 16;
 

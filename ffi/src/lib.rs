@@ -35,6 +35,12 @@ pub mod topic_list;
 
 pub mod metrics;
 
+pub mod partitioner;
+
+pub mod producer;
+
+pub mod delivery;
+
 pub mod records;
 
 pub mod transaction;
@@ -51,7 +57,9 @@ pub mod table_entries;
 
 pub mod snapshot;
 
+mod completed;
 mod entry;
+mod event_fd;
 mod fork;
 mod handle;
 mod pointer;

@@ -1,13 +1,13 @@
-//! Sending many records in one call, as transactions do.
+//! Sending many records in one call, as producers and transactions do.
 
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
 use ottla::Record;
 
-use crate::bytes::ottla_record;
+use crate::bytes::{self, ottla_record};
 use crate::entry::Failure;
-use crate::pointer::{place_or_none, text, values};
+use crate::pointer::{place_or_none, text};
 
 /// The place for how many records were sent, which is 0 from here on, whatever comes of the call.
 ///
@@ -42,7 +42,7 @@ impl<'a> SendAll<'a> {
         // SAFETY: the caller's promise is the same.
         let topic = unsafe { text(topic, "the topic") }?;
         // SAFETY: as above.
-        let records = unsafe { values(records, count, "records") }?;
+        let records = unsafe { bytes::records(records, count) }?;
         Ok(SendAll { topic, records })
     }
 
