@@ -152,6 +152,28 @@
 #define OTTLA_RECORD_TIMESTAMP 2
 
 /**
+ * Files and folders that are not known here, and were left alone.
+ */
+#define OTTLA_FILES_UNKNOWN 1
+
+/**
+ * Leftovers that were removed: of the directory the spill files of transactions that were never
+ * committed, or whose batches are in the log by now.
+ */
+#define OTTLA_FILES_REMOVED 2
+
+/**
+ * What was cut off or set aside, and can be looked at: of the directory journal files that should
+ * have been empty and spill files that should not have been there, of a partition what was cut.
+ */
+#define OTTLA_FILES_QUARANTINED 3
+
+/**
+ * Files that were made anew from the log. Only partitions have them.
+ */
+#define OTTLA_FILES_REBUILT 4
+
+/**
  * The bits of an ottla_record_view's `header_count_and_type` that count its headers.
  */
 #define OTTLA_RECORD_VIEW_HEADER_COUNT 2147483647
@@ -179,6 +201,14 @@
  * Threads: any number at the same time.
  */
 typedef struct ottla_broker ottla_broker;
+
+/**
+ * What a compaction did, round by round.
+ *
+ * Ownership: the program's, until ottla_compaction_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_compaction ottla_compaction;
 
 /**
  * The records of one call of ottla_producer_send, to be asked what became of them.
@@ -231,6 +261,39 @@ typedef struct ottla_producer ottla_producer;
  * Threads: any number may read them at the same time.
  */
 typedef struct ottla_records ottla_records;
+
+/**
+ * What opening a directory found and did. Every byte that was not kept is in here.
+ *
+ * Ownership: the program's, until ottla_report_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_report ottla_report;
+
+/**
+ * What retention deleted, partition by partition.
+ *
+ * Ownership: the program's, until ottla_retention_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_retention ottla_retention;
+
+/**
+ * What retention keeps for the groups that it waits for: a row for each partition and group of the
+ * topics that name some in ottla.retention.groups.
+ *
+ * Ownership: the program's, until ottla_retention_holds_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_retention_holds ottla_retention_holds;
+
+/**
+ * All settings of a broker, a topic, a producer or a consumer, with their values.
+ *
+ * Ownership: the program's, until ottla_settings_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_settings ottla_settings;
 
 /**
  * All partitions as of one moment, to be read at leisure. Of every transaction it has all or nothing,
@@ -306,6 +369,14 @@ typedef struct ottla_topics ottla_topics;
  * Threads: one at a time; a second one gets OTTLA_E_CONCURRENT_USE.
  */
 typedef struct ottla_transaction ottla_transaction;
+
+/**
+ * What reading everything in a directory found.
+ *
+ * Ownership: the program's, until ottla_verification_free.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_verification ottla_verification;
 
 /**
  * What nearly every call returns: OTTLA_OK, or one of the negative codes OTTLA_E_...
@@ -426,6 +497,263 @@ typedef struct ottla_partition_info {
    */
   const char *damage;
 } ottla_partition_info;
+
+/**
+ * A setting with its value and its default.
+ *
+ * Ownership: the texts are those of the list that it was read from.
+ */
+typedef struct ottla_setting_info {
+  /**
+   * Set it to sizeof(ottla_setting_info).
+   */
+  uint32_t struct_size;
+  /**
+   * Whether it was set for this topic, or is not the default of an open broker.
+   */
+  bool is_set;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[3];
+  /**
+   * Kafka's name.
+   */
+  const char *name;
+  /**
+   * The value that holds, as text.
+   */
+  const char *value;
+  /**
+   * The value that it has if it is not set; NULL for a setting that this version does not know,
+   * and which a newer one left in the directory.
+   */
+  const char *default_value;
+} ottla_setting_info;
+
+/**
+ * The numbers of a report.
+ *
+ * Ownership: the text is that of the report that it was read from.
+ */
+typedef struct ottla_report_info {
+  /**
+   * Set it to sizeof(ottla_report_info).
+   */
+  uint32_t struct_size;
+  /**
+   * The directory was closed cleanly, by Ottla: nothing had to be looked at.
+   */
+  bool is_clean;
+  /**
+   * Another program (a Kafka broker) wrote the directory last.
+   */
+  bool is_foreign;
+  /**
+   * The directory was made.
+   */
+  bool is_created;
+  /**
+   * Zero.
+   */
+  uint8_t reserved;
+  /**
+   * Why the broker is read-only although it was not asked to be; NULL if it is not.
+   */
+  const char *read_only_because;
+  /**
+   * Frames of the journal that were applied again.
+   */
+  uint64_t frames_replayed;
+  /**
+   * Batches of the journal that were written into segments.
+   */
+  uint64_t batches_replayed;
+  /**
+   * Batches of the journal that belonged to topics deleted since.
+   */
+  uint64_t batches_dropped;
+  /**
+   * Batches of the journal that damaged partitions could not take; the journal is kept.
+   */
+  uint64_t batches_refused;
+  /**
+   * Committed offsets of topics that are not there any more, taken back.
+   */
+  uint64_t offsets_dropped;
+  /**
+   * Records in the topic of committed offsets that are none, or of an unknown kind.
+   */
+  uint64_t offset_records_skipped;
+  /**
+   * Bytes that were cut from the ends of segments.
+   */
+  uint64_t bytes_cut;
+  /**
+   * Bytes that were read and checked.
+   */
+  uint64_t bytes_scanned;
+  /**
+   * How long opening took, in microseconds.
+   */
+  uint64_t duration_us;
+  /**
+   * Partitions that had to be looked at: ottla_report_partition.
+   */
+  uint64_t partition_count;
+  /**
+   * Partitions that cannot be written: ottla_report_damaged.
+   */
+  uint64_t damaged_count;
+  /**
+   * Transactions of other programs that were finished: ottla_report_transaction.
+   */
+  uint64_t transaction_count;
+  /**
+   * Committed offsets that were set back to the end: ottla_report_clamped.
+   */
+  uint64_t clamped_count;
+  /**
+   * Folders and links that do not belong here, left alone: OTTLA_FILES_UNKNOWN.
+   */
+  uint64_t unknown_count;
+  /**
+   * Spill files of transactions that were removed: OTTLA_FILES_REMOVED.
+   */
+  uint64_t removed_count;
+  /**
+   * Files that were set aside: OTTLA_FILES_QUARANTINED.
+   */
+  uint64_t quarantined_count;
+} ottla_report_info;
+
+/**
+ * What recovery did to one partition.
+ *
+ * Ownership: the texts are those of the report that it was read from.
+ */
+typedef struct ottla_recovered_partition {
+  /**
+   * Set it to sizeof(ottla_recovered_partition).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * Bytes of logs that were read and checked.
+   */
+  uint64_t scanned_bytes;
+  /**
+   * Batches behind the recovery point that were found sound and kept.
+   */
+  uint64_t kept_batches;
+  /**
+   * Batches of the journal that were written into the log.
+   */
+  uint64_t replayed_batches;
+  /**
+   * Batches of the journal that the log held already, below the recovery point.
+   */
+  uint64_t skipped_batches;
+  /**
+   * Bytes that were cut off, zeros included.
+   */
+  uint64_t cut_bytes;
+  /**
+   * Bytes that were cut off and found no place in quarantine.
+   */
+  uint64_t lost_bytes;
+  /**
+   * Files that are not known here; they were left alone: OTTLA_FILES_UNKNOWN.
+   */
+  uint64_t unknown_count;
+  /**
+   * Leftovers that were removed: OTTLA_FILES_REMOVED.
+   */
+  uint64_t removed_count;
+  /**
+   * The quarantine files that hold what was cut off: OTTLA_FILES_QUARANTINED.
+   */
+  uint64_t quarantined_count;
+  /**
+   * Files that were made anew from the log: OTTLA_FILES_REBUILT.
+   */
+  uint64_t rebuilt_count;
+  /**
+   * Why the partition is not writable; NULL if it is.
+   */
+  const char *damage;
+} ottla_recovered_partition;
+
+/**
+ * A transaction of another program that was finished.
+ *
+ * Ownership: the text is that of the report that it was read from.
+ */
+typedef struct ottla_finished_transaction {
+  /**
+   * Set it to sizeof(ottla_finished_transaction).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * Whose transaction it was.
+   */
+  int64_t producer_id;
+  /**
+   * Whether it was committed; else it was aborted.
+   */
+  bool is_committed;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[7];
+} ottla_finished_transaction;
+
+/**
+ * A committed offset that lay beyond the end of its partition, and was set to the end.
+ *
+ * Ownership: the texts are those of the report that it was read from.
+ */
+typedef struct ottla_clamped_offset {
+  /**
+   * Set it to sizeof(ottla_clamped_offset).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * The group that committed it.
+   */
+  const char *group;
+  /**
+   * What was committed.
+   */
+  int64_t committed;
+  /**
+   * The end of the partition, where the group goes on.
+   */
+  int64_t end;
+} ottla_clamped_offset;
 
 /**
  * A header of a record.
@@ -718,6 +1046,264 @@ typedef struct ottla_table_entry {
    */
   size_t value_length;
 } ottla_table_entry;
+
+/**
+ * Told how far a long call has come: `done` of about `total` bytes. It may call the library.
+ * Neither a jump nor an exception may leave it.
+ */
+typedef void (*ottla_progress)(void *user_data, uint64_t done, uint64_t total);
+
+/**
+ * How a compaction works. All zeros but the size is the default.
+ *
+ * Ownership: the program's; read during the call.
+ */
+typedef struct ottla_compaction_options {
+  /**
+   * Set it to sizeof(ottla_compaction_options).
+   */
+  uint32_t struct_size;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+  /**
+   * Called with the bytes read and written so far, and about how many there will be; NULL for
+   * none. It runs on the thread of the call. From within it no compaction can be started.
+   */
+  ottla_progress progress;
+  /**
+   * Handed to `progress`.
+   */
+  void *user_data;
+} ottla_compaction_options;
+
+/**
+ * What one round of compaction did to one partition.
+ *
+ * Ownership: the text is that of the compaction that it was read from.
+ */
+typedef struct ottla_compaction_outcome {
+  /**
+   * Set it to sizeof(ottla_compaction_outcome).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * The offset that the round began to collect keys at: all below was cleaned before.
+   */
+  int64_t first_dirty;
+  /**
+   * All records below this offset are cleaned now.
+   */
+  int64_t cleaned_to;
+  /**
+   * How many different keys there were from `first_dirty` to `cleaned_to`.
+   */
+  uint64_t keys;
+  /**
+   * Segments that were looked at.
+   */
+  uint64_t segments_before;
+  /**
+   * Segments that they became; some may have stayed as they were.
+   */
+  uint64_t segments_after;
+  /**
+   * Bytes of the logs that were looked at.
+   */
+  uint64_t bytes_before;
+  /**
+   * Bytes of the logs that they became.
+   */
+  uint64_t bytes_after;
+  /**
+   * Records in them, markers of transactions not counted.
+   */
+  uint64_t records_before;
+  /**
+   * Records that stayed.
+   */
+  uint64_t records_after;
+  /**
+   * Records that went because they have no key; a compacted topic has no use for them.
+   */
+  uint64_t keyless_removed;
+  /**
+   * Tombstones that went because their time was over.
+   */
+  uint64_t tombstones_removed;
+} ottla_compaction_outcome;
+
+/**
+ * What retention deleted in one partition.
+ *
+ * Ownership: the text is that of the list that it was read from.
+ */
+typedef struct ottla_retention_outcome {
+  /**
+   * Set it to sizeof(ottla_retention_outcome).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * The new log start offset.
+   */
+  int64_t log_start_offset;
+  /**
+   * How many segments went.
+   */
+  uint64_t segments;
+  /**
+   * How many bytes of records went.
+   */
+  uint64_t bytes;
+  /**
+   * Whether some of it went although a group of ottla.retention.groups had not committed it:
+   * ottla.retention.groups.max.bytes was reached.
+   */
+  bool is_over_cap;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[7];
+} ottla_retention_outcome;
+
+/**
+ * How far a group that retention waits for has come in a partition, and what is kept for it.
+ *
+ * Ownership: the texts are those of the list that it was read from.
+ */
+typedef struct ottla_retention_hold {
+  /**
+   * Set it to sizeof(ottla_retention_hold).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * The group, as ottla.retention.groups names it.
+   */
+  const char *group;
+  /**
+   * What it committed; -1 if nothing: then it needs everything.
+   */
+  int64_t committed;
+  /**
+   * The first offset that can be read.
+   */
+  int64_t log_start_offset;
+  /**
+   * The offset behind the newest record.
+   */
+  int64_t end_offset;
+  /**
+   * The bytes of segments that retention would delete now, but for this group.
+   */
+  uint64_t held_bytes;
+  /**
+   * The offsets in those segments.
+   */
+  int64_t held_records;
+  /**
+   * Whether ottla.retention.groups.max.bytes let records go that this group had not committed,
+   * since the directory was opened, or will when retention looks again.
+   */
+  bool is_over_cap;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[7];
+} ottla_retention_hold;
+
+/**
+ * How a verification works. All zeros but the size is the default.
+ *
+ * Ownership: the program's; read during the call.
+ */
+typedef struct ottla_verify_options {
+  /**
+   * Set it to sizeof(ottla_verify_options).
+   */
+  uint32_t struct_size;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+  /**
+   * Called with the bytes read so far and the bytes that there are, after each partition; NULL
+   * for none. It runs on the thread of the call.
+   */
+  ottla_progress progress;
+  /**
+   * Handed to `progress`.
+   */
+  void *user_data;
+} ottla_verify_options;
+
+/**
+ * What a verification read of one partition.
+ *
+ * Ownership: the text is that of the verification that it was read from.
+ */
+typedef struct ottla_verified_partition {
+  /**
+   * Set it to sizeof(ottla_verified_partition).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic.
+   */
+  const char *topic;
+  /**
+   * Segments read.
+   */
+  uint64_t segments;
+  /**
+   * Batches read.
+   */
+  uint64_t batches;
+  /**
+   * Records decoded.
+   */
+  uint64_t records;
+  /**
+   * Bytes of logs read.
+   */
+  uint64_t bytes;
+  /**
+   * Where the errors of this partition begin among all, for ottla_verification_error.
+   */
+  uint64_t first_error;
+  /**
+   * How many errors of this partition there are.
+   */
+  uint64_t error_count;
+} ottla_verified_partition;
 
 /**
  * It was done.
@@ -1043,6 +1629,37 @@ ottla_status ottla_close(struct ottla_broker *broker,
                          struct ottla_error **error);
 
 /**
+ * Whether the broker refuses to write: because ottla.read.only was set, or because the directory
+ * cannot be written, which ottla_report_info tells. True if `broker` is none.
+ *
+ * Threads: any.
+ */
+bool ottla_broker_is_read_only(const struct ottla_broker *broker);
+
+/**
+ * Does what is due: lingering batches, checkpoints, retention, the compaction of at most one
+ * partition, the expiry of producers, members of groups that are stuck. Needed only if the broker
+ * was opened with ottla.background=false. `*next_ms` is in how many milliseconds it wants to be
+ * called again.
+ *
+ * Threads: any. Callbacks of deliveries run on this one.
+ * NULL: `next_ms`, if it is of no interest.
+ * Returns: the first failure; the duties that follow are still done.
+ */
+ottla_status ottla_broker_tick(struct ottla_broker *broker,
+                               int64_t *next_ms,
+                               struct ottla_error **error);
+
+/**
+ * Syncs the segments, so that a later crash has less to recover. When it returns OTTLA_OK, all that
+ * was appended before the call survives power loss, with acks=1 too.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_POISONED after a sync that failed; OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_broker_checkpoint(struct ottla_broker *broker, struct ottla_error **error);
+
+/**
  * Lets go of a directory without closing it, as a kill would: nothing more is written, and the next
  * open recovers it. What was made of the broker answers OTTLA_E_CLOSED. For tests, and for a program
  * that has to end at once.
@@ -1211,6 +1828,186 @@ ottla_status ottla_topics_partition(const struct ottla_topics *topics,
  * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_topics_free(struct ottla_topics *topics);
+
+/**
+ * The settings that a directory was opened with.
+ *
+ * Ownership: `*settings` is the program's, until ottla_settings_free.
+ * Threads: any.
+ */
+ottla_status ottla_settings_of_broker(struct ottla_broker *broker,
+                                      struct ottla_settings **settings,
+                                      struct ottla_error **error);
+
+/**
+ * The settings of a topic, those that were made for it and the defaults of all others.
+ *
+ * Ownership: `*settings` is the program's, until ottla_settings_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION.
+ */
+ottla_status ottla_settings_of_topic(struct ottla_broker *broker,
+                                     const char *name,
+                                     struct ottla_settings **settings,
+                                     struct ottla_error **error);
+
+/**
+ * The settings that there are, with their defaults: `noun` is "broker", "topic", "producer" or
+ * "consumer". Those of a topic are what a topic that this library makes begins with: its records
+ * are kept for ever.
+ *
+ * Ownership: `*settings` is the program's, until ottla_settings_free.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for another noun.
+ */
+ottla_status ottla_settings_defaults(const char *noun,
+                                     struct ottla_settings **settings,
+                                     struct ottla_error **error);
+
+/**
+ * How many settings the list has; 0 if `settings` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_settings_count(const struct ottla_settings *settings);
+
+/**
+ * One setting of the list: `index` counts from 0.
+ *
+ * Ownership: the texts in `*info` are the list's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_settings_get(const struct ottla_settings *settings,
+                                size_t index,
+                                struct ottla_setting_info *info,
+                                struct ottla_error **error);
+
+/**
+ * Frees a list of settings. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_settings_free(struct ottla_settings *settings);
+
+/**
+ * What opening the directory of `broker` found and did.
+ *
+ * Ownership: `*report` is the program's, until ottla_report_free.
+ * Threads: any.
+ */
+ottla_status ottla_report_of_broker(struct ottla_broker *broker,
+                                    struct ottla_report **report,
+                                    struct ottla_error **error);
+
+/**
+ * The report as one line for logs: "recovered in 1.9 ms, 3 journal frames replayed". Empty if
+ * `report` is none.
+ *
+ * Ownership: the report's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_report_text(const struct ottla_report *report);
+
+/**
+ * The numbers of the report.
+ *
+ * Ownership: the text in `*info` is the report's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if `info->struct_size` was not set.
+ */
+ottla_status ottla_report_get(const struct ottla_report *report,
+                              struct ottla_report_info *info,
+                              struct ottla_error **error);
+
+/**
+ * One file of the directory, none of a partition's: `kind` is one of OTTLA_FILES_...
+ *
+ * Ownership: `*path` is the report's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such kind or index.
+ */
+ottla_status ottla_report_file(const struct ottla_report *report,
+                               int32_t kind,
+                               size_t index,
+                               const char **path,
+                               struct ottla_error **error);
+
+/**
+ * One partition that had to be looked at.
+ *
+ * Ownership: the texts in `*info` are the report's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_report_partition(const struct ottla_report *report,
+                                    size_t index,
+                                    struct ottla_recovered_partition *info,
+                                    struct ottla_error **error);
+
+/**
+ * One file of a partition that had to be looked at: `kind` is one of OTTLA_FILES_...
+ *
+ * Ownership: `*path` is the report's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such partition, kind or index.
+ */
+ottla_status ottla_report_partition_file(const struct ottla_report *report,
+                                         size_t partition,
+                                         int32_t kind,
+                                         size_t index,
+                                         const char **path,
+                                         struct ottla_error **error);
+
+/**
+ * One partition that cannot be written, and why.
+ *
+ * Ownership: `*topic` is the report's, valid until it is freed; `*damage` is the program's, until
+ * ottla_error_free.
+ * Threads: any.
+ * NULL: `topic`, `partition` and `damage`, where they are of no interest.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index.
+ */
+ottla_status ottla_report_damaged(const struct ottla_report *report,
+                                  size_t index,
+                                  const char **topic,
+                                  int32_t *partition,
+                                  struct ottla_error **damage,
+                                  struct ottla_error **error);
+
+/**
+ * One transaction of another program that was finished.
+ *
+ * Ownership: the text in `*info` is the report's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_report_transaction(const struct ottla_report *report,
+                                      size_t index,
+                                      struct ottla_finished_transaction *info,
+                                      struct ottla_error **error);
+
+/**
+ * One committed offset that lay beyond the end of its partition, because records were lost to
+ * damage: it was set to the end, durably.
+ *
+ * Ownership: the texts in `*info` are the report's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_report_clamped(const struct ottla_report *report,
+                                  size_t index,
+                                  struct ottla_clamped_offset *info,
+                                  struct ottla_error **error);
+
+/**
+ * Frees a report. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_report_free(struct ottla_report *report);
 
 /**
  * How many metrics there are; 0 if `metrics` is none.
@@ -1966,6 +2763,213 @@ ottla_status ottla_snapshot_reader_free(struct ottla_snapshot_reader *reader);
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_snapshot_free(struct ottla_snapshot *snapshot);
+
+/**
+ * Compacts a topic now: of each key only the newest record stays, in what was written before the
+ * call. What min.compaction.lag.ms protects stays, and what belongs to an open transaction. Topics
+ * with cleanup.policy=compact are compacted in the background, too.
+ *
+ * What went does not come back after power loss, and nothing else is lost.
+ *
+ * Ownership: `*compaction` is the program's, until ottla_compaction_free.
+ * Threads: any; one compaction runs at a time, others wait for it.
+ * NULL: `options`, for the defaults; `compaction`, if nobody asks what was done.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a topic that is not
+ * compacted; OTTLA_E_CORRUPT where a partition is damaged, which is then left as it is (the others
+ * are compacted); OTTLA_E_NO_SPACE: there has to be room for the new segments beside the old ones;
+ * OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_compaction_run(struct ottla_broker *broker,
+                                  const char *topic,
+                                  const struct ottla_compaction_options *options,
+                                  struct ottla_compaction **compaction,
+                                  struct ottla_error **error);
+
+/**
+ * How many rounds there were; 0 if `compaction` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_compaction_count(const struct ottla_compaction *compaction);
+
+/**
+ * One round: `index` counts from 0.
+ *
+ * Ownership: the text in `*outcome` is the compaction's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `outcome->struct_size` was not set.
+ */
+ottla_status ottla_compaction_get(const struct ottla_compaction *compaction,
+                                  size_t index,
+                                  struct ottla_compaction_outcome *outcome,
+                                  struct ottla_error **error);
+
+/**
+ * Frees what a compaction did. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_compaction_free(struct ottla_compaction *compaction);
+
+/**
+ * Deletes what retention.ms and retention.bytes of the topics give up, now. What the groups of
+ * ottla.retention.groups have not committed stays, up to ottla.retention.groups.max.bytes.
+ *
+ * Ownership: `*retention` is the program's, until ottla_retention_free.
+ * Threads: any.
+ * NULL: `retention`, if nobody asks what was deleted.
+ * Returns: the first failure, after which the other partitions are still looked at;
+ * OTTLA_E_READ_ONLY.
+ */
+ottla_status ottla_retention_run(struct ottla_broker *broker,
+                                 struct ottla_retention **retention,
+                                 struct ottla_error **error);
+
+/**
+ * In how many partitions something was deleted; 0 if `retention` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_retention_count(const struct ottla_retention *retention);
+
+/**
+ * What was deleted in one partition: `index` counts from 0.
+ *
+ * Ownership: the text in `*outcome` is the list's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `outcome->struct_size` was not set.
+ */
+ottla_status ottla_retention_get(const struct ottla_retention *retention,
+                                 size_t index,
+                                 struct ottla_retention_outcome *outcome,
+                                 struct ottla_error **error);
+
+/**
+ * Frees a list of what retention deleted. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_retention_free(struct ottla_retention *retention);
+
+/**
+ * What retention keeps now for the groups that it waits for.
+ *
+ * Ownership: `*holds` is the program's, until ottla_retention_holds_free.
+ * Threads: any.
+ * Returns: OTTLA_E_CORRUPT and OTTLA_E_IO from reading committed offsets and the age of segments.
+ */
+ottla_status ottla_retention_holds_list(struct ottla_broker *broker,
+                                        struct ottla_retention_holds **holds,
+                                        struct ottla_error **error);
+
+/**
+ * How many rows the list has; 0 if `holds` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_retention_holds_count(const struct ottla_retention_holds *holds);
+
+/**
+ * One row of the list: `index` counts from 0.
+ *
+ * Ownership: the texts in `*hold` are the list's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `hold->struct_size` was not set.
+ */
+ottla_status ottla_retention_holds_get(const struct ottla_retention_holds *holds,
+                                       size_t index,
+                                       struct ottla_retention_hold *hold,
+                                       struct ottla_error **error);
+
+/**
+ * Frees a list of what retention keeps. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_retention_holds_free(struct ottla_retention_holds *holds);
+
+/**
+ * Reads and checks everything in a directory: every batch and record, sums, offsets, indexes,
+ * Kafka's small files. Writes nothing; works on a directory without write permission, and on one
+ * that was not closed.
+ *
+ * Ownership: `*verification` is the program's, until ottla_verification_free.
+ * Threads: any.
+ * NULL: `options`, for the defaults.
+ * Returns: OTTLA_E_LOCKED while a writer lives; OTTLA_E_IO if the directory cannot be read. Damage
+ * is no error of the call: it is in `*verification`.
+ */
+ottla_status ottla_verify(const char *directory,
+                          const struct ottla_verify_options *options,
+                          struct ottla_verification **verification,
+                          struct ottla_error **error);
+
+/**
+ * Whether nothing is wrong. False if `verification` is none.
+ *
+ * Threads: any.
+ */
+bool ottla_verification_is_sound(const struct ottla_verification *verification);
+
+/**
+ * What opening the directory for writing would do.
+ *
+ * Ownership: `*report` is the program's, until ottla_report_free.
+ * Threads: any.
+ */
+ottla_status ottla_verification_recovery(const struct ottla_verification *verification,
+                                         struct ottla_report **report,
+                                         struct ottla_error **error);
+
+/**
+ * How many partitions were read; 0 if `verification` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_verification_partition_count(const struct ottla_verification *verification);
+
+/**
+ * One partition that was read: `index` counts from 0.
+ *
+ * Ownership: the text in `*info` is the verification's; valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index, or `info->struct_size` was not set.
+ */
+ottla_status ottla_verification_partition(const struct ottla_verification *verification,
+                                          size_t index,
+                                          struct ottla_verified_partition *info,
+                                          struct ottla_error **error);
+
+/**
+ * How many things are wrong; 0 if `verification` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_verification_error_count(const struct ottla_verification *verification);
+
+/**
+ * One thing that is wrong, with file and position: first what is outside of the partitions or
+ * keeps the directory from being opened at all, then what is wrong partition by partition.
+ *
+ * Ownership: `*found` is the program's, until ottla_error_free.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such index.
+ */
+ottla_status ottla_verification_error(const struct ottla_verification *verification,
+                                      size_t index,
+                                      struct ottla_error **found,
+                                      struct ottla_error **error);
+
+/**
+ * Frees what a verification found. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_verification_free(struct ottla_verification *verification);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 use ottla::env::Env;
 use ottla::{Broker, BrokerOptions};
 
-use crate::entry::{Failure, enter};
+use crate::entry::{Failure, enter, enter_or};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
-use crate::pointer::{path, place};
-use crate::setting::{ottla_setting, settings};
+use crate::pointer::{path, place, place_or_none};
+use crate::setting::{self, ottla_setting};
 use crate::status::{OTTLA_E_STILL_OPEN, ottla_status};
 
 /// Instead of a directory: one in memory, for tests. It is gone when it is closed.
-const IN_MEMORY: &str = ":memory:";
+pub(crate) const IN_MEMORY: &str = ":memory:";
+
+/// The length of one journal file of a directory in memory, unless a setting says otherwise.
+const IN_MEMORY_JOURNAL_BYTES: u32 = 1 << 20;
 
 /// An open directory.
 ///
@@ -28,6 +31,7 @@ pub struct ottla_broker {
 
 pub(crate) struct BrokerHandle {
     broker: Broker,
+    options: BrokerOptions,
 }
 
 impl Handle for BrokerHandle {
@@ -42,6 +46,11 @@ impl BrokerHandle {
 
     pub(crate) fn library(&self) -> &Broker {
         &self.broker
+    }
+
+    /// What the directory was opened with.
+    pub(crate) fn options(&self) -> &BrokerOptions {
+        &self.options
     }
 }
 
@@ -68,22 +77,25 @@ pub unsafe extern "C" fn ottla_open(
         // SAFETY: the program promises text.
         let directory = unsafe { path(directory, "the directory") }?;
         // SAFETY: the program promises as many settings.
-        let options = unsafe { options_of(settings, setting_count) }?;
-        let opened = match directory.as_os_str() == IN_MEMORY {
-            true => options.open_in(Env::memory())?,
-            false => options.open(directory)?,
+        let settings = unsafe { setting::settings(settings, setting_count) }?;
+        let in_memory = directory.as_os_str() == IN_MEMORY;
+        let options = options_of(&settings, in_memory)?;
+        let opened = match in_memory {
+            true => options.clone().open_in(Env::memory())?,
+            false => options.clone().open(directory)?,
         };
-        broker.write(handle::give(BrokerHandle { broker: opened })?);
+        broker.write(handle::give(BrokerHandle { broker: opened, options })?);
         Ok(())
     })
 }
 
-/// # Safety
-/// As [`settings`].
-unsafe fn options_of(first: *const ottla_setting, count: usize) -> Result<BrokerOptions, Failure> {
+fn options_of(settings: &[(&str, &str)], in_memory: bool) -> Result<BrokerOptions, Failure> {
     let mut options = BrokerOptions::new();
-    // SAFETY: the caller's promise is the same.
-    for (name, value) in unsafe { settings(first, count) }? {
+    if in_memory {
+        // A journal as on a disk would be the most of what it takes.
+        options = options.journal_file_bytes(IN_MEMORY_JOURNAL_BYTES);
+    }
+    for (name, value) in settings {
         options = options.set(name, value)?;
     }
     Ok(options)
@@ -145,6 +157,55 @@ fn counted(mut names: Vec<String>) -> String {
         _ => format!("{name} ({count} times)"),
     });
     named.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the broker refuses to write: because ottla.read.only was set, or because the directory
+/// cannot be written, which ottla_report_info tells. True if `broker` is none.
+///
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub extern "C" fn ottla_broker_is_read_only(broker: *const ottla_broker) -> bool {
+    enter_or(true, || Ok(BrokerHandle::of(broker)?.library().is_read_only()))
+}
+
+/// Does what is due: lingering batches, checkpoints, retention, the compaction of at most one
+/// partition, the expiry of producers, members of groups that are stuck. Needed only if the broker
+/// was opened with ottla.background=false. `*next_ms` is in how many milliseconds it wants to be
+/// called again.
+///
+/// Threads: any. Callbacks of deliveries run on this one.
+/// NULL: `next_ms`, if it is of no interest.
+/// Returns: the first failure; the duties that follow are still done.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_broker_tick(
+    broker: *mut ottla_broker,
+    next_ms: *mut i64,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        // SAFETY: the program promises a place, or NULL.
+        let place = unsafe { place_or_none(next_ms, "next_ms") }?;
+        let next = BrokerHandle::of(broker)?.library().tick()?;
+        if let Some(place) = place {
+            // Rounded up: a tick too early would find nothing to do.
+            let milliseconds = next.as_nanos().div_ceil(1_000_000);
+            place.write(i64::try_from(milliseconds).unwrap_or(i64::MAX));
+        }
+        Ok(())
+    })
+}
+
+/// Syncs the segments, so that a later crash has less to recover. When it returns OTTLA_OK, all that
+/// was appended before the call survives power loss, with acks=1 too.
+///
+/// Threads: any.
+/// Returns: OTTLA_E_POISONED after a sync that failed; OTTLA_E_READ_ONLY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_broker_checkpoint(
+    broker: *mut ottla_broker,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || Ok(BrokerHandle::of(broker)?.library().checkpoint()?))
 }
 
 /// Lets go of a directory without closing it, as a kill would: nothing more is written, and the next

@@ -33,6 +33,12 @@ pub mod topic;
 
 pub mod topic_list;
 
+pub mod settings;
+
+pub mod recovered;
+
+pub mod report;
+
 pub mod metrics;
 
 pub mod partitioner;
@@ -55,9 +61,16 @@ pub mod table;
 
 pub mod table_entries;
 
+pub mod progress;
 pub mod snapshot;
 
+pub mod compaction;
 mod completed;
+
+pub mod retention;
+
+pub mod verify;
+
 mod entry;
 mod event_fd;
 mod fork;

@@ -45,6 +45,14 @@ pub(crate) unsafe fn options<T: SizedStruct>(options: *const T, what: &str) -> R
     Ok(known)
 }
 
+/// Refuses a reserved field of options that is not zero: a later version may give it a meaning.
+pub(crate) fn unused(reserved: u32) -> Result<(), Failure> {
+    match reserved {
+        0 => Ok(()),
+        _ => Err(Failure::new(OTTLA_E_UNSUPPORTED, "a reserved field of the options is not zero")),
+    }
+}
+
 /// Writes as much of `value` as the program's struct has room for; its size stays.
 ///
 /// # Safety

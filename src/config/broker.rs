@@ -311,6 +311,11 @@ impl BrokerOptions {
         Ok(self)
     }
 
+    /// The names of all settings of a broker: [`get`](Self::get) has a value for each.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BROKER_KEYS.names()
+    }
+
     /// The value of what is called `name`, as text.
     pub fn get(&self, name: &str) -> Option<String> {
         BROKER_KEYS.find(name).map(|key| (key.show)(self))
@@ -405,11 +410,12 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_read_back() {
         BrokerOptions::new().validate().unwrap();
-        for key in ACCEPTED {
+        for name in BrokerOptions::names() {
             let options = BrokerOptions::new();
-            let shown = options.get(key.name).unwrap();
-            assert_eq!(options.clone().set(key.name, &shown).unwrap(), options, "{}", key.name);
+            let shown = options.get(name).unwrap();
+            assert_eq!(options.clone().set(name, &shown).unwrap(), options, "{name}");
         }
+        assert_eq!(BrokerOptions::names().count(), ACCEPTED.len());
     }
 
     #[test]

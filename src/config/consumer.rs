@@ -104,6 +104,11 @@ impl ConsumerConfig {
         Ok(self)
     }
 
+    /// The names of all settings of a consumer: [`get`](Self::get) has a value for each.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        CONSUMER_KEYS.names()
+    }
+
     /// The value of what Kafka calls `name`, as text.
     pub fn get(&self, name: &str) -> Option<String> {
         CONSUMER_KEYS.find(name).map(|key| (key.show)(self))
@@ -276,7 +281,7 @@ mod tests {
     fn defaults_read_back() {
         let config = ConsumerConfig::default();
         config.validate().unwrap();
-        for (name, value) in [
+        let known = [
             ("fetch.max.bytes", "52428800"),
             ("max.partition.fetch.bytes", "1048576"),
             ("max.poll.records", "500"),
@@ -297,7 +302,10 @@ mod tests {
             ("session.timeout.ms", "45000"),
             ("group.protocol", "classic"),
             ("exclude.internal.topics", "true"),
-        ] {
+        ];
+        assert_eq!(ConsumerConfig::names().count(), known.len());
+        assert!(ConsumerConfig::names().all(|name| known.iter().any(|(known, _)| *known == name)));
+        for (name, value) in known {
             assert_eq!(config.get(name).as_deref(), Some(value), "{name}");
             assert_eq!(config.clone().set(name, value).unwrap(), config, "{name}");
         }

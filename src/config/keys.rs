@@ -93,6 +93,11 @@ impl<C> Keys<C> {
         self.accepted.iter().find(|key| key.name == name)
     }
 
+    /// The names of the accepted ones, in the order of the table.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<C> {
+        self.accepted.iter().map(|key| key.name)
+    }
+
     /// Reads `value` into the setting of that name and returns the setting's key.
     ///
     /// # Errors

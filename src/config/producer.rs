@@ -79,6 +79,11 @@ impl ProducerConfig {
         Ok(self)
     }
 
+    /// The names of all settings of a producer: [`get`](Self::get) has a value for each.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PRODUCER_KEYS.names()
+    }
+
     /// The value of what Kafka calls `name`, as text.
     pub fn get(&self, name: &str) -> Option<String> {
         PRODUCER_KEYS.find(name).map(|key| (key.show)(self))
@@ -189,7 +194,7 @@ mod tests {
     fn defaults_are_kafkas_and_read_back() {
         let config = ProducerConfig::default();
         config.validate().unwrap();
-        for (name, value) in [
+        let known = [
             ("acks", "all"),
             ("linger.ms", "5"),
             ("batch.size", "16384"),
@@ -204,7 +209,9 @@ mod tests {
             ("partitioner.ignore.keys", "false"),
             ("enable.idempotence", "false"),
             ("transaction.timeout.ms", "60000"),
-        ] {
+        ];
+        assert!(ProducerConfig::names().eq(known.iter().map(|(name, _)| *name)));
+        for (name, value) in known {
             assert_eq!(config.get(name).as_deref(), Some(value), "{name}");
             assert_eq!(config.clone().set(name, value).unwrap(), config, "{name}");
         }

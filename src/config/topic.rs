@@ -401,6 +401,11 @@ impl TopicConfig {
         self.partition_count
     }
 
+    /// The names of all settings of a topic: [`get`](Self::get) has a value for each.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TOPIC_KEYS.names()
+    }
+
     /// The effective value of what Kafka calls `name`, as text.
     pub fn get(&self, name: &str) -> Option<String> {
         match TOPIC_KEYS.find(name) {
