@@ -62,15 +62,16 @@ pub mod table;
 pub mod table_entries;
 
 pub mod progress;
+
 pub mod snapshot;
 
 pub mod compaction;
-mod completed;
 
 pub mod retention;
 
 pub mod verify;
 
+mod completed;
 mod entry;
 mod event_fd;
 mod fork;
