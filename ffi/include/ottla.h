@@ -371,6 +371,15 @@ typedef struct ottla_topics ottla_topics;
 typedef struct ottla_transaction ottla_transaction;
 
 /**
+ * Sends records in transactions, with Kafka's verbs, under a transactional.id. A newer one with the
+ * same id fences it: its transaction is aborted, and every call says OTTLA_E_FENCED.
+ *
+ * Ownership: the program's, until ottla_transactional_producer_free.
+ * Threads: any number at the same time; they share the transaction of the moment.
+ */
+typedef struct ottla_transactional_producer ottla_transactional_producer;
+
+/**
  * What reading everything in a directory found.
  *
  * Ownership: the program's, until ottla_verification_free.
@@ -2418,6 +2427,121 @@ ottla_status ottla_transaction_abort(struct ottla_transaction *transaction,
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_transaction_free(struct ottla_transaction *transaction);
+
+/**
+ * Makes a transactional producer, and fences the one that has the id: its transaction is aborted,
+ * and nothing of it is committed after this returns. The settings are a producer's; one of them has
+ * to be transactional.id. The id is known while the directory is open.
+ *
+ * Ownership: `*producer` is the program's, until ottla_transactional_producer_free.
+ * Threads: any.
+ * NULL: `options`.
+ * Returns: OTTLA_E_INVALID_INPUT without a transactional.id, and for a setting that cannot be;
+ * OTTLA_E_READ_ONLY; OTTLA_E_CLOSED.
+ */
+ottla_status ottla_transactional_producer_new(struct ottla_broker *broker,
+                                              const struct ottla_setting *settings,
+                                              size_t setting_count,
+                                              const struct ottla_producer_options *options,
+                                              struct ottla_transactional_producer **producer,
+                                              struct ottla_error **error);
+
+/**
+ * The transactional.id; NULL if `producer` is none.
+ *
+ * Ownership: the producer's, until it is freed.
+ * Threads: any.
+ */
+const char *ottla_transactional_producer_id(const struct ottla_transactional_producer *producer);
+
+/**
+ * Begins a transaction.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_TRANSACTION_STATE if one is open; OTTLA_E_FENCED; OTTLA_E_CLOSED.
+ */
+ottla_status ottla_transactional_producer_begin_transaction(struct ottla_transactional_producer *producer,
+                                                            struct ottla_error **error);
+
+/**
+ * Stages records, as ottla_transaction_send does.
+ *
+ * Threads: any.
+ * NULL: `records`, if there are none; `taken`.
+ * Returns: as ottla_transaction_send; OTTLA_E_INVALID_TRANSACTION_STATE if no transaction was begun;
+ * OTTLA_E_FENCED.
+ */
+ottla_status ottla_transactional_producer_send(struct ottla_transactional_producer *producer,
+                                               const char *topic,
+                                               const struct ottla_record *records,
+                                               size_t count,
+                                               size_t *taken,
+                                               struct ottla_error **error);
+
+/**
+ * Adds a condition to the transaction, as ottla_transaction_expect_end does.
+ *
+ * Threads: any.
+ * Returns: as ottla_transaction_expect_end; OTTLA_E_FENCED.
+ */
+ottla_status ottla_transactional_producer_expect_end(struct ottla_transactional_producer *producer,
+                                                     const char *topic,
+                                                     int32_t partition,
+                                                     int64_t offset,
+                                                     struct ottla_error **error);
+
+/**
+ * Adds a condition to the transaction, as ottla_transaction_expect_version does.
+ *
+ * Threads: any.
+ * Returns: as ottla_transaction_expect_version; OTTLA_E_FENCED.
+ */
+ottla_status ottla_transactional_producer_expect_version(struct ottla_transactional_producer *producer,
+                                                         const char *topic,
+                                                         const uint8_t *key,
+                                                         size_t key_length,
+                                                         int64_t version,
+                                                         struct ottla_error **error);
+
+/**
+ * Commits the transaction, as ottla_transaction_commit does; where that leaves it open, this does.
+ *
+ * Threads: any.
+ * Returns: as ottla_transaction_commit; OTTLA_E_INVALID_TRANSACTION_STATE if none was begun;
+ * OTTLA_E_FENCED if a newer producer has the id.
+ */
+ottla_status ottla_transactional_producer_commit_transaction(struct ottla_transactional_producer *producer,
+                                                             struct ottla_error **error);
+
+/**
+ * As ottla_transactional_producer_commit_transaction; also says where the records went.
+ *
+ * Ownership: `*places` is the program's, until ottla_places_free.
+ * Threads: any.
+ * Returns: as ottla_transactional_producer_commit_transaction.
+ */
+ottla_status ottla_transactional_producer_commit_with_places(struct ottla_transactional_producer *producer,
+                                                             struct ottla_places **places,
+                                                             struct ottla_error **error);
+
+/**
+ * Aborts the transaction: nothing of it was ever in the log. One that ended without being
+ * committed, because its commit failed or its time was up, may be aborted once more.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_TRANSACTION_STATE if none was begun, if it is being committed, or was;
+ * OTTLA_E_FENCED.
+ */
+ottla_status ottla_transactional_producer_abort_transaction(struct ottla_transactional_producer *producer,
+                                                            struct ottla_error **error);
+
+/**
+ * Frees a transactional producer; its transaction is aborted. NULL is fine.
+ *
+ * Threads: any, once. A commit that another thread is in goes on, and that thread hears its outcome.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_transactional_producer_free(struct ottla_transactional_producer *producer);
 
 /**
  * How many partitions the records went to; 0 also if `places` is none.

@@ -51,6 +51,8 @@ pub mod records;
 
 pub mod transaction;
 
+pub mod transactional_producer;
+
 pub mod places;
 
 pub mod stream;
