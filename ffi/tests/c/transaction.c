@@ -1,5 +1,7 @@
 /* Transactions: all or nothing, what ends them, and what is refused. */
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "records.h"
@@ -235,6 +237,78 @@ static void null_and_foreign_handles_are_refused(ottla_broker *broker) {
   CHECK_OK(ottla_transaction_free(transaction), NULL);
 }
 
+/* What the threads of a test share. */
+struct shared {
+  ottla_transaction *transaction;
+  atomic_int ready;
+  atomic_int sent;
+};
+
+static void *commit_it(void *argument) {
+  struct shared *shared = argument;
+  atomic_store(&shared->ready, 1);
+  ottla_status status = ottla_transaction_commit(shared->transaction, NULL);
+  /* Too late, or to the end: freed in the middle, it goes on. */
+  CHECK(status == OTTLA_OK || status == OTTLA_E_INVALID_HANDLE);
+  return status == OTTLA_OK ? shared : NULL;
+}
+
+static void freed_under_a_commit_it_is_all_or_nothing(ottla_broker *broker) {
+  for (int turn = 0; turn < 200; turn += 1) {
+    struct shared shared = {.transaction = begin(broker)};
+    for (int index = 0; index < 2; index += 1) {
+      send_to(shared.transaction, index, "both or none");
+    }
+    int64_t first = end_of(broker, "orders", 0);
+    int64_t second = end_of(broker, "orders", 1);
+    pthread_t thread;
+    void *committed = NULL;
+    CHECK(pthread_create(&thread, NULL, commit_it, &shared) == 0);
+    while (atomic_load(&shared.ready) == 0) {
+    }
+    for (int spin = 0; spin < turn * 50; spin += 1) {
+      atomic_load(&shared.ready);
+    }
+    CHECK_OK(ottla_transaction_free(shared.transaction), NULL);
+    CHECK(pthread_join(thread, &committed) == 0);
+    int64_t more = committed == NULL ? 0 : 1;
+    CHECK(end_of(broker, "orders", 0) == first + more);
+    CHECK(end_of(broker, "orders", 1) == second + more);
+  }
+}
+
+static void *send_many(void *argument) {
+  struct shared *shared = argument;
+  for (int turn = 0; turn < 500; turn += 1) {
+    ottla_error *error = NULL;
+    ottla_record record = record_of(NULL, "x");
+    record.flags = OTTLA_RECORD_PARTITION;
+    ottla_status status =
+        ottla_transaction_send(shared->transaction, "orders", &record, 1, NULL, &error);
+    CHECK(status == OTTLA_OK || status == OTTLA_E_CONCURRENT_USE);
+    CHECK(ottla_error_free(error) == OTTLA_OK);
+    atomic_fetch_add(&shared->sent, status == OTTLA_OK);
+  }
+  return NULL;
+}
+
+static void one_thread_at_a_time_is_inside(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  struct shared shared = {.transaction = begin(broker)};
+  int64_t end = end_of(broker, "orders", 0);
+  pthread_t threads[3];
+  for (int index = 0; index < 3; index += 1) {
+    CHECK(pthread_create(&threads[index], NULL, send_many, &shared) == 0);
+  }
+  for (int index = 0; index < 3; index += 1) {
+    CHECK(pthread_join(threads[index], NULL) == 0);
+  }
+  CHECK_OK(ottla_transaction_commit(shared.transaction, &error), error);
+  CHECK(atomic_load(&shared.sent) > 0);
+  CHECK(end_of(broker, "orders", 0) == end + atomic_load(&shared.sent));
+  CHECK_OK(ottla_transaction_free(shared.transaction), NULL);
+}
+
 int main(void) {
   ottla_error *error = NULL;
   ottla_broker *broker = open_broker();
@@ -243,6 +317,8 @@ int main(void) {
   what_is_refused_leaves_the_rest(broker);
   conditions_are_asked_at_the_commit(broker);
   null_and_foreign_handles_are_refused(broker);
+  freed_under_a_commit_it_is_all_or_nothing(broker);
+  one_thread_at_a_time_is_inside(broker);
   CHECK_OK(ottla_close(broker, 0, &error), error);
   return 0;
 }
