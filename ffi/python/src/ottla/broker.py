@@ -1,14 +1,22 @@
 """The broker: an open directory. Makes topics, producers, consumers and everything else."""
 
 import weakref
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Sequence
 
 from ottla._ottla import ffi, lib
-from ottla.calls import PathLike, call, in_slices, path, text
+from ottla._records import Record
+from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
 from ottla.errors import OttlaError, StillOpen
-from ottla.handle import Handle
+from ottla.handle import H, Handle
+from ottla.producer import Producer
+from ottla.received import records_of
+from ottla.sending import Data
 from ottla.settings import Config, Settings, Value
+from ottla.snapshot import Snapshot
+from ottla.stream import Stream
+from ottla.table import Table
 from ottla.topic import TopicDescription, descriptions_of
+from ottla.transaction import Transaction
 
 
 class Broker(Handle):
@@ -120,11 +128,58 @@ class Broker(Handle):
         call(lib.ottla_topics_describe, self._open(), name_text, place)
         return descriptions_of(place[0])[0]
 
-    # What others make of the broker.
+    # What is made of the broker.
 
-    def _adopt(self, child: Handle) -> Any:
+    def producer(self, config: Optional[Config] = None, **settings: Value) -> Producer:
+        """Makes a producer. Settings are Kafka's: ``acks``, ``linger.ms``, ``compression.type`` ..."""
+        return self._adopt(Producer(self._open(), Settings(config, settings)))
+
+    def transaction(self, config: Optional[Config] = None, **settings: Value) -> Transaction:
+        """Begins a transaction: records, offsets and conditions, all or nothing. Settings are those
+        of a producer that matter to one: ``transaction.timeout.ms``, ``compression.type``."""
+        made = Settings(config, settings)
+        place = ffi.new("ottla_transaction **")
+        call(lib.ottla_transaction_begin, self._open(), made.array, made.count, place)
+        return self._adopt(Transaction(place[0]))
+
+    def stream(self, topic: str, key: Data, partition: Optional[int] = None) -> Stream:
+        """The records of one key, in the partition that a producer chooses for it, or in another
+        one. The topic needs ``ottla.key.index=true``."""
+        topic_text = text(topic, "the topic")
+        start, length = data(key, "the key")
+        place = ffi.new("ottla_stream **")
+        if partition is None:
+            call(lib.ottla_stream_new, self._open(), topic_text, start, length, place)
+        else:
+            function = lib.ottla_stream_new_in
+            call(function, self._open(), topic_text, partition, start, length, place)
+        return self._adopt(Stream(place[0]))
+
+    def latest(self, topic: str, key: Data) -> Optional[Record]:
+        """The newest record of a key; None if there is none, or if it is a tombstone."""
+        topic_text = text(topic, "the topic")
+        start, length = data(key, "the key")
+        place = ffi.new("ottla_records **")
+        call(lib.ottla_latest, self._open(), topic_text, start, length, place)
+        return next(iter(records_of(place[0])), None)
+
+    def table(self, topic: str) -> Table:
+        """The newest value of each key of a topic, read up to now."""
+        place = ffi.new("ottla_table **")
+        call(lib.ottla_table_new, self._open(), text(topic, "the topic"), place)
+        return self._adopt(Table(place[0]))
+
+    def snapshot(self, groups: Sequence[str] = ()) -> Snapshot:
+        """All partitions, and what these groups have committed, as of this moment."""
+        names = Texts(groups, "groups")
+        place = ffi.new("ottla_snapshot **")
+        call(lib.ottla_snapshot_new, self._open(), names.array, names.count, place)
+        return self._adopt(Snapshot(place[0]))
+
+    def _adopt(self, child: H) -> H:
         """Has the child closed before the broker."""
         self._children.add(child)
+        return child
 
 
 def close_quietly(pointer: Any) -> None:

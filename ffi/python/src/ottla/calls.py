@@ -7,10 +7,10 @@ Ctrl-C is answered within one of them.
 import os
 import time
 from math import ceil
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import Any, Callable, Iterable, Optional, Tuple, TypeVar, Union
 
 from ottla._ottla import ffi, lib
-from ottla.errors import CLASS_OF_KIND, InvalidInput, OttlaError
+from ottla.errors import CLASS_OF_KIND, Conflict, InvalidInput, OttlaError
 
 T = TypeVar("T")
 
@@ -54,6 +54,24 @@ def describe(raised: OttlaError, error: Any) -> None:
     raised.partition = None if partition < 0 else partition
     position = int(lib.ottla_error_position(error))
     raised.position = None if position < 0 else position
+    if isinstance(raised, Conflict):
+        describe_conflict(raised, error)
+
+
+def describe_conflict(raised: Conflict, error: Any) -> None:
+    """Copies what stood against a condition."""
+    from ottla.received import records_of  # which needs this module
+
+    found = sized("ottla_conflict")
+    records = ffi.new("ottla_records **")
+    if lib.ottla_error_conflict(error, found, records) != 0:
+        return
+    raised.topic, raised.partition = text_of(found.topic), int(found.partition)
+    if found.key != ffi.NULL:
+        raised.key = bytes(ffi.buffer(found.key, found.key_length))
+    raised.expected, raised.actual = int(found.expected), int(found.actual)
+    raised.is_complete = bool(found.is_complete)
+    raised.records = records_of(records[0])
 
 
 def invalid(message: str) -> InvalidInput:
@@ -87,12 +105,37 @@ def text(value: str, what: str) -> Any:
     return ffi.new("char[]", encoded)
 
 
+class Texts:
+    """A ``const char *[]`` of texts, and the texts that it leads to."""
+
+    __slots__ = ("array", "count", "_texts")
+
+    def __init__(self, values: Iterable[str], what: str) -> None:
+        if isinstance(values, str):
+            raise TypeError(f"{what} is one str, but must be a list of them")
+        self._texts = [text(value, f"one of {what}") for value in values]
+        self.array = ffi.new("char *[]", self._texts)
+        self.count = len(self._texts)
+
+
 def path(value: PathLike, what: str) -> Any:
     """A ``char[]`` of a path."""
     encoded = os.fsencode(value)
     if b"\0" in encoded:
         raise invalid(f"{what} has a zero byte inside: {encoded!r}")
     return ffi.new("char[]", encoded)
+
+
+def data(value: Union[bytes, bytearray, memoryview, str], what: str) -> Tuple[Any, int]:
+    """A ``const uint8_t *`` of bytes that are there, which keeps them, and their length."""
+    if isinstance(value, str):
+        value = value.encode("utf-8")
+    try:
+        start = ffi.from_buffer("uint8_t[]", value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"{what} is of type {kind}, but must be bytes or str") from None
+    return start, len(start)
 
 
 def text_of(pointer: Any) -> str:

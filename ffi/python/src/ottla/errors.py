@@ -4,7 +4,12 @@ Where Python has an exception for the same thing, the class is one of those, too
 is a ``TimeoutError``. ``ottla.OttlaError`` is the parent of all.
 """
 
-from typing import Dict, Optional, Type
+from typing import TYPE_CHECKING, Dict, Optional, Sequence, Type
+
+from ottla._records import Record
+
+if TYPE_CHECKING:
+    from ottla.delivery import Deliveries
 
 
 class OttlaError(Exception):
@@ -26,6 +31,10 @@ class OttlaError(Exception):
     file: Optional[str] = None
     #: The position in that file, in bytes.
     position: Optional[int] = None
+    #: How many records of the call were taken before the one that was refused.
+    taken: Optional[int] = None
+    #: What becomes of those.
+    deliveries: Optional["Deliveries"] = None
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -113,7 +122,19 @@ class GroupNotEmpty(OttlaError):
 
 
 class Conflict(OttlaError):
-    """A condition does not hold any more: somebody else was faster. Nothing was written."""
+    """A condition does not hold any more: somebody else was faster. Nothing was written. Whoever
+    takes ``records`` into account can try again, expecting ``actual``."""
+
+    #: The key whose version was expected; None if it was about the end of the partition.
+    key: Optional[bytes] = None
+    #: What was expected: an end, or a version.
+    expected: int = -1
+    #: What there was.
+    actual: int = -1
+    #: What was appended meanwhile, the oldest first: at most 1,000, and about a megabyte.
+    records: Sequence[Record] = ()
+    #: Whether those are all.
+    is_complete: bool = False
 
 
 class InvalidTransactionState(OttlaError, RuntimeError):

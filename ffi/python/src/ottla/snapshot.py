@@ -1,0 +1,53 @@
+"""Snapshots: all partitions as of one moment."""
+
+from typing import Any, Iterator, Optional
+
+from ottla._ottla import ffi, lib
+from ottla._records import Record
+from ottla.calls import call, text
+from ottla.handle import Handle
+from ottla.received import records_of
+
+
+class Snapshot(Handle):
+    """All partitions, and what groups had committed, as of the moment it was taken. Any number of
+    threads. It keeps segments from being deleted from the disk until it is closed."""
+
+    __slots__ = ()
+
+    _what = "the snapshot"
+
+    def __init__(self, pointer: Any) -> None:
+        super().__init__(pointer, lib.ottla_snapshot_free)
+
+    def end_offset(self, topic: str, partition: int) -> int:
+        """The offset behind the newest record that the partition had."""
+        return self._offset(lib.ottla_snapshot_end_offset, topic, partition)
+
+    def log_start_offset(self, topic: str, partition: int) -> int:
+        """The first offset that the partition had."""
+        return self._offset(lib.ottla_snapshot_log_start_offset, topic, partition)
+
+    def _offset(self, function: Any, topic: str, partition: int) -> int:
+        found = ffi.new("int64_t *")
+        call(function, self._open(), text(topic, "the topic"), partition, found)
+        return int(found[0])
+
+    def read(self, topic: str, partition: int, start: Optional[int] = None) -> Iterator[Record]:
+        """The records that the partition had, from the offset ``start`` on, or from its beginning."""
+        if start is None:
+            start = self.log_start_offset(topic, partition)
+        place = ffi.new("ottla_snapshot_reader **")
+        topic_text = text(topic, "the topic")
+        call(lib.ottla_snapshot_read, self._open(), topic_text, partition, start, place)
+        return pieces(ffi.gc(place[0], lib.ottla_snapshot_reader_free))
+
+
+def pieces(reader: Any) -> Iterator[Record]:
+    """What an ``ottla_snapshot_reader *`` reads."""
+    place = ffi.new("ottla_records **")
+    while True:
+        call(lib.ottla_snapshot_reader_next, reader, place)
+        if place[0] == ffi.NULL:
+            return
+        yield from records_of(place[0])

@@ -1,0 +1,67 @@
+"""Streams: the records of one key, found without reading its partition."""
+
+from typing import Any, Iterator, Optional
+
+from ottla._ottla import ffi, lib
+from ottla._records import Record, Records
+from ottla.calls import call
+from ottla.handle import Handle
+from ottla.received import records_of
+
+#: Above every offset.
+OFFSET_MAX = (1 << 63) - 1
+
+
+class Stream(Handle):
+    """The records of one key of a topic that has ``ottla.key.index=true``. Any number of threads."""
+
+    __slots__ = ()
+
+    _what = "the stream"
+
+    def __init__(self, pointer: Any) -> None:
+        super().__init__(pointer, lib.ottla_stream_free)
+
+    @property
+    def partition(self) -> int:
+        """The partition that it is in."""
+        found = ffi.new("int32_t *")
+        call(lib.ottla_stream_partition, self._open(), found)
+        return int(found[0])
+
+    def version(self) -> int:
+        """The offset of the newest record; ``NO_STREAM``, which is -1, if there is none."""
+        found = ffi.new("int64_t *")
+        call(lib.ottla_stream_version, self._open(), found)
+        return int(found[0])
+
+    def read(self, start: int = 0, stop: Optional[int] = None) -> Iterator[Record]:
+        """The records with offsets from ``start`` on and below ``stop``, the oldest first."""
+        stop = OFFSET_MAX if stop is None else stop
+        while start < stop:
+            records = self._piece(start, stop, False)
+            if not records:
+                return
+            yield from records
+            start = records[-1].offset + 1
+
+    def read_backwards(self, start: int = 0, stop: Optional[int] = None) -> Iterator[Record]:
+        """The same records, the newest first."""
+        stop = OFFSET_MAX if stop is None else stop
+        while start < stop:
+            records = self._piece(start, stop, True)
+            if not records:
+                return
+            yield from records
+            stop = records[-1].offset
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.read()
+
+    def __reversed__(self) -> Iterator[Record]:
+        return self.read_backwards()
+
+    def _piece(self, start: int, stop: int, backwards: bool) -> Records:
+        place = ffi.new("ottla_records **")
+        call(lib.ottla_stream_read, self._open(), start, stop, backwards, 0, place)
+        return records_of(place[0])
