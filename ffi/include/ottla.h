@@ -174,6 +174,22 @@
 #define OTTLA_FILES_REBUILT 4
 
 /**
+ * acks=0: handed over. A death of the process may lose the records.
+ */
+#define OTTLA_ACKS_NONE 0
+
+/**
+ * acks=1: in the operating system. The records survive the death of the process, not a loss of
+ * power.
+ */
+#define OTTLA_ACKS_LEADER 1
+
+/**
+ * acks=all: on the disk, synced. The records survive a loss of power.
+ */
+#define OTTLA_ACKS_ALL -1
+
+/**
  * The bits of an ottla_record_view's `header_count_and_type` that count its headers.
  */
 #define OTTLA_RECORD_VIEW_HEADER_COUNT 2147483647
@@ -235,6 +251,14 @@ typedef struct ottla_error ottla_error;
  * Threads: any number may read one at the same time.
  */
 typedef struct ottla_metrics ottla_metrics;
+
+/**
+ * One partition of a topic.
+ *
+ * Ownership: the program's, until ottla_partition_free; to be freed before its broker is closed.
+ * Threads: any number at the same time.
+ */
+typedef struct ottla_partition ottla_partition;
 
 /**
  * Where the records of a transaction went, by partition.
@@ -905,6 +929,20 @@ typedef struct ottla_record_metadata {
  * Called when all records of a delivery are decided.
  */
 typedef void (*ottla_delivery_callback)(void *user_data, struct ottla_delivery *delivery);
+
+/**
+ * Where records were appended: they follow one another.
+ */
+typedef struct ottla_appended {
+  /**
+   * The offset of the first record.
+   */
+  int64_t base_offset;
+  /**
+   * The offset of the last record.
+   */
+  int64_t last_offset;
+} ottla_appended;
 
 /**
  * A record that was read.
@@ -2262,6 +2300,190 @@ ottla_status ottla_delivery_notify(struct ottla_delivery *delivery,
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_delivery_free(struct ottla_delivery *delivery);
+
+/**
+ * Finds a partition of a topic.
+ *
+ * Ownership: `*partition` is the program's, until ottla_partition_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION.
+ */
+ottla_status ottla_partition_new(struct ottla_broker *broker,
+                                 const char *topic,
+                                 int32_t number,
+                                 struct ottla_partition **partition,
+                                 struct ottla_error **error);
+
+/**
+ * Appends the records as one batch: all of them, or none, at consecutive offsets. When it returns
+ * OTTLA_OK, what `acks` names has happened: OTTLA_ACKS_NONE, OTTLA_ACKS_LEADER or OTTLA_ACKS_ALL.
+ *
+ * Ownership: the records are copied.
+ * Threads: any number at the same time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_LIMIT if the batch exceeds max.message.bytes; OTTLA_E_INVALID_INPUT for no
+ * records, one for another partition, or one that the topic does not take; OTTLA_E_NO_SPACE,
+ * OTTLA_E_POISONED, OTTLA_E_READ_ONLY, OTTLA_E_CORRUPT for a damaged partition;
+ * OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION if the topic was deleted meanwhile.
+ */
+ottla_status ottla_partition_append(struct ottla_partition *partition,
+                                    const struct ottla_record *records,
+                                    size_t count,
+                                    int32_t acks,
+                                    struct ottla_appended *appended,
+                                    struct ottla_error **error);
+
+/**
+ * As ottla_partition_append, if the partition ends at the offset `end` then: if nobody has appended
+ * to it since somebody saw that end. Of several who expect the same end at most one succeeds,
+ * whatever their acks.
+ *
+ * Ownership: the records are copied.
+ * Threads: any number at the same time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_CONFLICT if the partition ends elsewhere: ottla_error_conflict has what was
+ * appended meanwhile; otherwise as ottla_partition_append.
+ */
+ottla_status ottla_partition_append_expecting(struct ottla_partition *partition,
+                                              int64_t end,
+                                              const struct ottla_record *records,
+                                              size_t count,
+                                              int32_t acks,
+                                              struct ottla_appended *appended,
+                                              struct ottla_error **error);
+
+/**
+ * Reads records from an offset on: those of whole batches, about `bytes_max` bytes of them, at least
+ * one batch if there is one. `*records` is set to NULL at the end of the partition. Those of
+ * transactions are read as they were written, decided or not; ottla_consumer reads as
+ * isolation.level says.
+ *
+ * Ownership: `*records` is the program's, until ottla_records_free.
+ * Threads: any number; they read one after the other.
+ * Returns: OTTLA_E_OFFSET_OUT_OF_RANGE below the log start and beyond the end; OTTLA_E_CORRUPT;
+ * OTTLA_E_INVALID_INPUT for a negative offset or bound.
+ */
+ottla_status ottla_partition_read(struct ottla_partition *partition,
+                                  int64_t from,
+                                  int32_t bytes_max,
+                                  struct ottla_records **records,
+                                  struct ottla_error **error);
+
+/**
+ * Frees a partition. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_partition_free(struct ottla_partition *partition);
+
+/**
+ * Sets `*offset` to the first offset that can be read.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_E_INVALID_HANDLE.
+ */
+ottla_status ottla_partition_log_start_offset(const struct ottla_partition *partition,
+                                              int64_t *offset,
+                                              struct ottla_error **error);
+
+/**
+ * Sets `*offset` to the offset behind the newest record that can be read: the next record gets it.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_E_INVALID_HANDLE.
+ */
+ottla_status ottla_partition_end_offset(const struct ottla_partition *partition,
+                                        int64_t *offset,
+                                        struct ottla_error **error);
+
+/**
+ * Sets `*offset` to the end for readers of committed records: the first offset of the earliest
+ * transaction that is still open.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_E_IO, OTTLA_E_CORRUPT if the state of the producers cannot be read.
+ */
+ottla_status ottla_partition_last_stable_offset(const struct ottla_partition *partition,
+                                                int64_t *offset,
+                                                struct ottla_error **error);
+
+/**
+ * Sets `*bytes` to the bytes of the partition's segments.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_E_INVALID_HANDLE.
+ */
+ottla_status ottla_partition_size_bytes(const struct ottla_partition *partition,
+                                        uint64_t *bytes,
+                                        struct ottla_error **error);
+
+/**
+ * Whether the partition can be written: OTTLA_OK, or the code of its damage, with the error that
+ * says where it is.
+ *
+ * Threads: any number at the same time.
+ * Returns: OTTLA_OK; OTTLA_E_CORRUPT or another code for a damaged one.
+ */
+ottla_status ottla_partition_damage(const struct ottla_partition *partition,
+                                    struct ottla_error **error);
+
+/**
+ * Deletes the records below `offset` (-1: all of them): moves the log start offset there, and sets
+ * `*log_start` to where it is then. When it returns OTTLA_OK the records are gone for good.
+ *
+ * Threads: any number at the same time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_OFFSET_OUT_OF_RANGE beyond the end; OTTLA_E_INVALID_INPUT if cleanup.policy does
+ * not contain delete.
+ */
+ottla_status ottla_partition_delete_records(struct ottla_partition *partition,
+                                            int64_t offset,
+                                            int64_t *log_start,
+                                            struct ottla_error **error);
+
+/**
+ * Cuts off all records from `offset` on: the next record gets that offset. Batches go whole: if it
+ * lies within one, the log ends where that one began. Sets `*end` to the new end. What groups
+ * committed behind it is set back to it before. When it returns OTTLA_OK the records do not come
+ * back.
+ *
+ * Threads: any number at the same time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_OFFSET_OUT_OF_RANGE outside of what the partition holds; OTTLA_E_INVALID_INPUT
+ * for a topic that Kafka keeps for itself.
+ */
+ottla_status ottla_partition_truncate_to(struct ottla_partition *partition,
+                                         int64_t offset,
+                                         int64_t *end,
+                                         struct ottla_error **error);
+
+/**
+ * The first record, by position in the log, whose timestamp is `timestamp` or later: sets `*offset`
+ * and `*found_timestamp` to what it has, and to -1 if there is none.
+ *
+ * Threads: any number at the same time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_CORRUPT, OTTLA_E_IO.
+ */
+ottla_status ottla_partition_offset_for_timestamp(const struct ottla_partition *partition,
+                                                  int64_t timestamp,
+                                                  int64_t *offset,
+                                                  int64_t *found_timestamp,
+                                                  struct ottla_error **error);
+
+/**
+ * The record with the greatest timestamp: sets `*offset` to its offset (that of the last record of
+ * its batch) and `*timestamp` to its timestamp, and both to -1 if there is none.
+ *
+ * Threads: any number at the same time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_CORRUPT, OTTLA_E_IO.
+ */
+ottla_status ottla_partition_offset_of_max_timestamp(const struct ottla_partition *partition,
+                                                     int64_t *offset,
+                                                     int64_t *timestamp,
+                                                     struct ottla_error **error);
 
 /**
  * Sets `*views` to the records, `*count` of them, those of one partition in the order of their

@@ -47,6 +47,10 @@ pub mod producer;
 
 pub mod delivery;
 
+pub mod append;
+
+pub mod partition;
+
 pub mod records;
 
 pub mod transaction;
