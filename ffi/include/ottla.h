@@ -211,6 +211,14 @@
 #define OTTLA_VERSION_NO_STREAM -1
 
 /**
+ * Where an assignor puts its answer: see ottla_assignment_add.
+ *
+ * Ownership: the library's, and gone when the assignor returns.
+ * Threads: the one that the assignor was called on.
+ */
+typedef struct ottla_assignment ottla_assignment;
+
+/**
  * An open directory.
  *
  * Ownership: the program's, until ottla_close or ottla_abandon.
@@ -225,6 +233,16 @@ typedef struct ottla_broker ottla_broker;
  * Threads: any number may read one at the same time.
  */
 typedef struct ottla_compaction ottla_compaction;
+
+/**
+ * Reads partitions.
+ *
+ * Ownership: the program's, until ottla_consumer_free, which has to be before the broker is
+ * closed. Records that it returned stay.
+ * Threads: one at a time: a call while another thread is inside of it returns
+ * OTTLA_E_CONCURRENT_USE and does nothing. ottla_consumer_wakeup may be called from any.
+ */
+typedef struct ottla_consumer ottla_consumer;
 
 /**
  * The records of one call of ottla_producer_send, to be asked what became of them.
@@ -245,12 +263,28 @@ typedef struct ottla_delivery ottla_delivery;
 typedef struct ottla_error ottla_error;
 
 /**
+ * Who a consumer is in its group.
+ *
+ * Ownership: the program's, until ottla_group_metadata_free. It does not need the consumer.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_group_metadata ottla_group_metadata;
+
+/**
  * A list of names with numbers, as they were when it was made.
  *
  * Ownership: the program's, until ottla_metrics_free. It needs no broker.
  * Threads: any number may read one at the same time.
  */
 typedef struct ottla_metrics ottla_metrics;
+
+/**
+ * A list of committed offsets.
+ *
+ * Ownership: the program's, until ottla_offsets_free.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_offsets ottla_offsets;
 
 /**
  * One partition of a topic.
@@ -943,6 +977,275 @@ typedef struct ottla_appended {
    */
   int64_t last_offset;
 } ottla_appended;
+
+/**
+ * Is told which partitions come or go: `partitions` are `count` of them. It runs within a poll, an
+ * unsubscribe, a close or a free of `consumer`, on the thread that called it, and may commit, seek,
+ * pause, resume and ask for positions with `consumer`. To poll, subscribe, assign, close or free it
+ * there is refused.
+ *
+ * Ownership: `partitions` are the library's, and gone when the callback returns.
+ */
+typedef void (*ottla_rebalance_callback)(void *user_data,
+                                         struct ottla_consumer *consumer,
+                                         const struct ottla_topic_partition *partitions,
+                                         size_t count);
+
+/**
+ * A member of a group that has not polled for longer than its max.poll.interval.ms.
+ *
+ * Ownership: the library's, and gone when the callback returns.
+ */
+typedef struct ottla_stalled_member {
+  /**
+   * The bytes of this struct.
+   */
+  uint32_t struct_size;
+  /**
+   * Whether it was put out of the group, so that others read its partitions.
+   */
+  bool is_evicted;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[3];
+  /**
+   * How long ago its last poll ended, in milliseconds.
+   */
+  int64_t since_poll_ms;
+  /**
+   * Its group.
+   */
+  const char *group;
+  /**
+   * Its id.
+   */
+  const char *member_id;
+  /**
+   * Its group.instance.id; NULL if it has none.
+   */
+  const char *instance_id;
+  /**
+   * Its client.id.
+   */
+  const char *client_id;
+  /**
+   * The partitions that nobody reads meanwhile; NULL if there are none.
+   */
+  const struct ottla_topic_partition *partitions;
+  /**
+   * How many there are.
+   */
+  size_t partition_count;
+} ottla_stalled_member;
+
+/**
+ * Is told that the consumer has not polled for longer than max.poll.interval.ms, once each time
+ * that happens. It runs on the thread that ticks: the broker's own, or one in ottla_broker_tick.
+ * The consumer is used by another thread then, if at all: only ottla_consumer_wakeup makes sense.
+ *
+ * Ownership: `stalled` is the library's, and gone when the callback returns.
+ */
+typedef void (*ottla_stall_callback)(void *user_data, const struct ottla_stalled_member *stalled);
+
+/**
+ * A topic, as an assignor sees it.
+ */
+typedef struct ottla_assignor_topic {
+  /**
+   * Its name.
+   */
+  const char *topic;
+  /**
+   * How many partitions it has.
+   */
+  int32_t partition_count;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+} ottla_assignor_topic;
+
+/**
+ * A member of a group, as an assignor sees it.
+ */
+typedef struct ottla_assignor_member {
+  /**
+   * Its id, unique within the group.
+   */
+  const char *member_id;
+  /**
+   * Its group.instance.id; NULL if it has none.
+   */
+  const char *instance_id;
+  /**
+   * The topics that it subscribed to, patterns resolved. A topic need not exist.
+   */
+  const char *const *topics;
+  /**
+   * How many topics these are.
+   */
+  size_t topic_count;
+  /**
+   * The partitions that it has at the moment; NULL if there are none.
+   */
+  const struct ottla_topic_partition *owned;
+  /**
+   * How many partitions these are.
+   */
+  size_t owned_count;
+  /**
+   * The generation in which it came to have them; -1 if it never had any.
+   */
+  int32_t generation;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+} ottla_assignor_member;
+
+/**
+ * Decides which member of a group reads which partition, and says so with ottla_assignment_add.
+ * Nothing but the arguments may matter. It runs on the thread of whichever member's poll noticed
+ * that members, subscriptions or topics changed, for several groups maybe at the same time, and
+ * must not use any consumer. A partition that is given to nobody is read by nobody.
+ *
+ * Ownership: what the arguments lead to is the library's, and gone when the callback returns.
+ */
+typedef void (*ottla_assign_callback)(void *user_data,
+                                      const struct ottla_assignor_topic *topics,
+                                      size_t topic_count,
+                                      const struct ottla_assignor_member *members,
+                                      size_t member_count,
+                                      struct ottla_assignment *assignment);
+
+/**
+ * An assignor of the program.
+ *
+ * Ownership: the program's; copied during the call. What `user_data` leads to has to stay until
+ * the consumer was freed.
+ */
+typedef struct ottla_assignor {
+  /**
+   * The name under which members agree on an assignor. Two of one name must decide alike.
+   */
+  const char *name;
+  /**
+   * Not NULL.
+   */
+  ottla_assign_callback assign;
+  /**
+   * Passed to `assign`.
+   */
+  void *user_data;
+} ottla_assignor;
+
+/**
+ * How a consumer is made, besides its settings. All zeros but the size is the default.
+ *
+ * Ownership: the program's; copied during the call. What `user_data` leads to, and the code of the
+ * callbacks, have to stay until ottla_consumer_free has returned.
+ */
+typedef struct ottla_consumer_options {
+  /**
+   * Set it to sizeof(ottla_consumer_options).
+   */
+  uint32_t struct_size;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+  /**
+   * Passed to the callbacks below.
+   */
+  void *user_data;
+  /**
+   * Partitions that are new; their positions are known already, and may be changed. NULL: nobody
+   * is told.
+   */
+  ottla_rebalance_callback on_assigned;
+  /**
+   * Partitions that go to another member as soon as this returns; until then the consumer may
+   * commit offsets of them. NULL: nobody is told.
+   */
+  ottla_rebalance_callback on_revoked;
+  /**
+   * Partitions that are gone without having been revoked: their topic was deleted, or the member
+   * was put out or replaced. Nothing of them can be committed any more. NULL: `on_revoked` is
+   * called.
+   */
+  ottla_rebalance_callback on_lost;
+  /**
+   * The consumer has not polled for too long. NULL: nobody is told.
+   */
+  ottla_stall_callback on_stall;
+  /**
+   * How the group may share out partitions, the favourite first, instead of what the setting
+   * partition.assignment.strategy names. NULL: as that says.
+   */
+  const struct ottla_assignor *assignors;
+  /**
+   * How many of them there are.
+   */
+  size_t assignor_count;
+} ottla_consumer_options;
+
+/**
+ * The offset of the next record to read of a partition, as a group commits it.
+ *
+ * Ownership: texts are the program's where they are handed in, and copied during the call; handed
+ * out, they belong to what they came from.
+ */
+typedef struct ottla_offset {
+  /**
+   * The topic's name.
+   */
+  const char *topic;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The leader epoch of the record before it; -1 if it is not known.
+   */
+  int32_t leader_epoch;
+  /**
+   * The offset; handed out, -1 if nothing was committed.
+   */
+  int64_t offset;
+  /**
+   * A note of the program; NULL is as "".
+   */
+  const char *metadata;
+} ottla_offset;
+
+/**
+ * Is told how a commit without waiting ended: what was committed, `status` OTTLA_OK or why it was
+ * not, with an `error` that is NULL for OTTLA_OK. It runs at the end of a call of `consumer`, on the
+ * thread that made it, in the order of the commits; the consumer may be used within.
+ *
+ * Ownership: `offsets` and `error` are the library's, and gone when the callback returns.
+ */
+typedef void (*ottla_commit_callback)(void *user_data,
+                                      struct ottla_consumer *consumer,
+                                      const struct ottla_offset *offsets,
+                                      size_t count,
+                                      ottla_status status,
+                                      const struct ottla_error *error);
+
+/**
+ * An offset, and the timestamp of the record there.
+ */
+typedef struct ottla_offset_and_timestamp {
+  /**
+   * The offset; -1 if there is no such record.
+   */
+  int64_t offset;
+  /**
+   * Milliseconds since 1970; -1 if there is no such record.
+   */
+  int64_t timestamp;
+} ottla_offset_and_timestamp;
 
 /**
  * A record that was read.
@@ -2486,6 +2789,457 @@ ottla_status ottla_partition_offset_of_max_timestamp(const struct ottla_partitio
                                                      struct ottla_error **error);
 
 /**
+ * Makes a consumer. It reads nothing before ottla_consumer_subscribe or ottla_consumer_assign. The
+ * group whose offsets it uses is the setting group.id; Kafka's assignors are chosen by
+ * partition.assignment.strategy.
+ *
+ * Ownership: `*consumer` is the program's, until ottla_consumer_free. What the options lead to
+ * has to stay as long as the consumer, but `options` itself does not.
+ * Threads: any.
+ * NULL: `settings`, if there are none; `options`.
+ * Returns: OTTLA_E_INVALID_INPUT for a setting that cannot be.
+ */
+ottla_status ottla_consumer_new(struct ottla_broker *broker,
+                                const struct ottla_setting *settings,
+                                size_t setting_count,
+                                const struct ottla_consumer_options *options,
+                                struct ottla_consumer **consumer,
+                                struct ottla_error **error);
+
+/**
+ * What the consumer has done so far: records and bytes that it returned, polls, commits,
+ * rebalances, the time that polls waited.
+ *
+ * Ownership: `*metrics` is the program's, until ottla_metrics_free.
+ * Threads: one at a time.
+ * Returns: OTTLA_E_CLOSED, OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_consumer_metrics(const struct ottla_consumer *consumer,
+                                    struct ottla_metrics **metrics,
+                                    struct ottla_error **error);
+
+/**
+ * Ends the consumer: commits its positions if that is done automatically, waits for commits under
+ * way, calls the revoked callback, and leaves the group; the place of a member with a
+ * group.instance.id is kept for session.timeout.ms. The handle stays, and answers OTTLA_E_CLOSED.
+ * A second close does nothing.
+ *
+ * Threads: one at a time; to end a poll of another thread, call ottla_consumer_wakeup.
+ * Returns: what the last commit says; the consumer was closed all the same.
+ * OTTLA_E_CONCURRENT_USE, and OTTLA_E_INVALID_INPUT within a callback: then it was not.
+ */
+ottla_status ottla_consumer_close(struct ottla_consumer *consumer, struct ottla_error **error);
+
+/**
+ * Frees a consumer, and closes it first if it was not. How the last commit went is not told: to
+ * know that, close it before. When this returns, none of its callbacks is running on another
+ * thread, and none will be called. NULL is fine.
+ *
+ * Threads: one at a time, once. Records that it returned stay.
+ * Returns: OTTLA_OK; OTTLA_E_CONCURRENT_USE while another thread is inside of the consumer, and
+ * OTTLA_E_INVALID_INPUT within one of its callbacks: nothing was freed then.
+ * OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_consumer_free(struct ottla_consumer *consumer);
+
+/**
+ * Reads these partitions and no others. Partitions that were assigned before keep their positions;
+ * with a group.id, new ones go on where the group was. None: as if nothing were assigned.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a partition that is named
+ * twice, while the consumer is subscribed to topics, and within a rebalance callback. The
+ * assignment is as before then.
+ */
+ottla_status ottla_consumer_assign(struct ottla_consumer *consumer,
+                                   const struct ottla_topic_partition *partitions,
+                                   size_t partition_count,
+                                   struct ottla_error **error);
+
+/**
+ * Becomes a member of the group and shares the partitions of these topics with its other members.
+ * The next polls bring the partitions. A member that subscribes again keeps the partitions that are
+ * still its own. No topics: as ottla_consumer_unsubscribe.
+ *
+ * Threads: one at a time.
+ * NULL: `topics`, if there are none.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION for a topic that does not exist;
+ * OTTLA_E_INVALID_INPUT without a group.id, after ottla_consumer_assign, if the members have no
+ * assignor in common, and within a rebalance callback. Nothing was changed then.
+ */
+ottla_status ottla_consumer_subscribe(struct ottla_consumer *consumer,
+                                      const char *const *topics,
+                                      size_t topic_count,
+                                      struct ottla_error **error);
+
+/**
+ * As ottla_consumer_subscribe, to all topics whose whole name matches a regular expression, those
+ * included that are made later. Topics that Kafka keeps for itself never match.
+ *
+ * Threads: one at a time.
+ * Returns: as ottla_consumer_subscribe; OTTLA_E_INVALID_INPUT for what is no regular expression.
+ */
+ottla_status ottla_consumer_subscribe_pattern(struct ottla_consumer *consumer,
+                                              const char *pattern,
+                                              struct ottla_error **error);
+
+/**
+ * Leaves the group at once, also with a group.instance.id; or lets go of the partitions that were
+ * assigned. Positions are committed first if that is done automatically, and the revoked callback
+ * is called.
+ *
+ * Threads: one at a time.
+ * Returns: what the last automatic commit says; the consumer has left all the same.
+ * OTTLA_E_INVALID_INPUT within a rebalance callback.
+ */
+ottla_status ottla_consumer_unsubscribe(struct ottla_consumer *consumer,
+                                        struct ottla_error **error);
+
+/**
+ * The partitions that are read.
+ *
+ * Ownership: `*partitions` is the program's, until ottla_topic_partitions_free.
+ * Threads: one at a time.
+ * Returns: OTTLA_E_CLOSED, OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_consumer_assignment(const struct ottla_consumer *consumer,
+                                       struct ottla_topic_partitions **partitions,
+                                       struct ottla_error **error);
+
+/**
+ * The topics that are subscribed to; of a pattern, those that match now. Each has the partition -1.
+ *
+ * Ownership: `*topics` is the program's, until ottla_topic_partitions_free.
+ * Threads: one at a time.
+ * Returns: OTTLA_E_CLOSED, OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_consumer_subscription(const struct ottla_consumer *consumer,
+                                         struct ottla_topic_partitions **topics,
+                                         struct ottla_error **error);
+
+/**
+ * Gives a partition to a member: `member` and `topic` are their places, from 0, among those that
+ * the assignor got.
+ *
+ * Threads: the one that the assignor was called on.
+ * Returns: OTTLA_E_INVALID_INPUT if there is no such member or partition.
+ */
+ottla_status ottla_assignment_add(struct ottla_assignment *assignment,
+                                  size_t member,
+                                  size_t topic,
+                                  int32_t partition,
+                                  struct ottla_error **error);
+
+/**
+ * Commits the positions of all partitions: the group goes on behind the records that polls
+ * returned so far. Earlier commits without waiting end first.
+ *
+ * When it returns OTTLA_OK the offsets, and the records below them, survive power loss.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_INVALID_INPUT without a group.id; OTTLA_E_FENCED if the group does not count
+ * this member any more; OTTLA_E_GROUP_NOT_EMPTY if partitions were assigned by hand and the group
+ * has members; what writing says.
+ */
+ottla_status ottla_consumer_commit(struct ottla_consumer *consumer, struct ottla_error **error);
+
+/**
+ * Commits given offsets, each the one of the next record to read, perhaps with a note.
+ *
+ * When it returns OTTLA_OK the offsets survive power loss.
+ *
+ * Threads: one at a time.
+ * NULL: `offsets`, if there are none.
+ * Returns: as ottla_consumer_commit; OTTLA_E_INVALID_INPUT for a partition that the member does not
+ * own and a negative offset, OTTLA_E_OFFSET_OUT_OF_RANGE for one behind the end. Nothing was
+ * committed then.
+ */
+ottla_status ottla_consumer_commit_offsets(struct ottla_consumer *consumer,
+                                           const struct ottla_offset *offsets,
+                                           size_t offset_count,
+                                           struct ottla_error **error);
+
+/**
+ * As ottla_consumer_commit, without waiting. The callback gets the outcome later, at the end of a
+ * poll, a commit, a close or a free of this consumer. If a thousand commits are under way, it waits
+ * for them.
+ *
+ * Ownership: what `user_data` leads to has to stay until the callback was called, or the consumer
+ * was freed.
+ * Threads: one at a time.
+ * NULL: `callback`, if nobody is to be told.
+ * Returns: OTTLA_E_INVALID_INPUT without a group.id. Everything else is told to the callback.
+ */
+ottla_status ottla_consumer_commit_async(struct ottla_consumer *consumer,
+                                         ottla_commit_callback callback,
+                                         void *user_data,
+                                         struct ottla_error **error);
+
+/**
+ * As ottla_consumer_commit_offsets, without waiting, and ottla_consumer_commit_async.
+ *
+ * Ownership: as for ottla_consumer_commit_async.
+ * Threads: one at a time.
+ * NULL: `offsets`, if there are none; `callback`, if nobody is to be told.
+ * Returns: OTTLA_E_INVALID_INPUT without a group.id, and for what is no name of a topic. Everything
+ * else is told to the callback.
+ */
+ottla_status ottla_consumer_commit_offsets_async(struct ottla_consumer *consumer,
+                                                 const struct ottla_offset *offsets,
+                                                 size_t offset_count,
+                                                 ottla_commit_callback callback,
+                                                 void *user_data,
+                                                 struct ottla_error **error);
+
+/**
+ * What the group committed of partitions, which need not be assigned: `*committed` has one entry
+ * for each of them, in their order, with the offset -1 where nothing was.
+ *
+ * Ownership: `*committed` is the program's, until ottla_offsets_free.
+ * Threads: one at a time.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT without a group.id; OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; what
+ * reading says.
+ */
+ottla_status ottla_consumer_committed(const struct ottla_consumer *consumer,
+                                      const struct ottla_topic_partition *partitions,
+                                      size_t partition_count,
+                                      struct ottla_offsets **committed,
+                                      struct ottla_error **error);
+
+/**
+ * Writes the offset of the oldest record of each of these partitions to `offsets`, which has as
+ * much room; where there is no record, the end.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions` and `offsets`, if there are none.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION.
+ */
+ottla_status ottla_consumer_beginning_offsets(const struct ottla_consumer *consumer,
+                                              const struct ottla_topic_partition *partitions,
+                                              size_t partition_count,
+                                              int64_t *offsets,
+                                              struct ottla_error **error);
+
+/**
+ * Writes the offset after the newest record of each of these partitions that this consumer may read
+ * to `offsets`, which has as much room. With read_committed, no open transaction lies below it.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions` and `offsets`, if there are none.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; what reading says.
+ */
+ottla_status ottla_consumer_end_offsets(const struct ottla_consumer *consumer,
+                                        const struct ottla_topic_partition *partitions,
+                                        size_t partition_count,
+                                        int64_t *offsets,
+                                        struct ottla_error **error);
+
+/**
+ * Writes for each of these partitions the first record whose timestamp is the one of the same place
+ * in `timestamps` (milliseconds since 1970) or later to `found`, which has as much room.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions`, `timestamps` and `found`, if there are none.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a time before 1970; what
+ * reading says.
+ */
+ottla_status ottla_consumer_offsets_for_times(const struct ottla_consumer *consumer,
+                                              const struct ottla_topic_partition *partitions,
+                                              const int64_t *timestamps,
+                                              size_t partition_count,
+                                              struct ottla_offset_and_timestamp *found,
+                                              struct ottla_error **error);
+
+/**
+ * Who this consumer is in its group now.
+ *
+ * Ownership: `*metadata` is the program's, until ottla_group_metadata_free.
+ * Threads: one at a time.
+ * Returns: OTTLA_E_INVALID_INPUT without a group.id.
+ */
+ottla_status ottla_consumer_group_metadata(const struct ottla_consumer *consumer,
+                                           struct ottla_group_metadata **metadata,
+                                           struct ottla_error **error);
+
+/**
+ * The group; NULL if `metadata` is none.
+ *
+ * Ownership: the metadata's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_group_metadata_group_id(const struct ottla_group_metadata *metadata);
+
+/**
+ * How many times it was decided who reads what; -1 for a consumer that is no member.
+ *
+ * Threads: any.
+ */
+int32_t ottla_group_metadata_generation(const struct ottla_group_metadata *metadata);
+
+/**
+ * The member's id; empty for a consumer that is no member, NULL if `metadata` is none.
+ *
+ * Ownership: the metadata's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_group_metadata_member_id(const struct ottla_group_metadata *metadata);
+
+/**
+ * The member's group.instance.id; NULL if it has none.
+ *
+ * Ownership: the metadata's; valid until it is freed.
+ * Threads: any.
+ */
+const char *ottla_group_metadata_instance_id(const struct ottla_group_metadata *metadata);
+
+/**
+ * Frees the metadata. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_group_metadata_free(struct ottla_group_metadata *metadata);
+
+/**
+ * Returns the next records: at once if there are any, else as soon as some are published, or none
+ * when `timeout_ms` milliseconds (0: without waiting, -1: for ever) have passed. At most
+ * max.poll.records of them. As a member of a group the consumer first comes to what the group
+ * decided, which may call the rebalance callbacks; and the callbacks of commits that have ended are
+ * called.
+ *
+ * Ownership: `*records` is the program's, until ottla_records_free; NULL if there are none.
+ * Threads: one at a time. ottla_consumer_wakeup ends it from another thread.
+ * Returns: OTTLA_OK, also without records. OTTLA_E_INVALID_INPUT without a subscription or an
+ * assignment, and within a rebalance callback; OTTLA_E_OFFSET_OUT_OF_RANGE if a position does not
+ * exist and auto.offset.reset is none; OTTLA_E_FENCED if another member took this one's
+ * group.instance.id; OTTLA_E_CORRUPT or OTTLA_E_IO for a partition that cannot be read: its
+ * position is not moved, and no record of others is lost; OTTLA_E_CLOSED when the broker is
+ * abandoned, also meanwhile.
+ */
+ottla_status ottla_consumer_poll(struct ottla_consumer *consumer,
+                                 int64_t timeout_ms,
+                                 struct ottla_records **records,
+                                 struct ottla_error **error);
+
+/**
+ * Polls return nothing of these partitions until they are resumed. Their positions stay as they
+ * are.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT if one of them is not assigned; none was paused then.
+ */
+ottla_status ottla_consumer_pause(struct ottla_consumer *consumer,
+                                  const struct ottla_topic_partition *partitions,
+                                  size_t partition_count,
+                                  struct ottla_error **error);
+
+/**
+ * Polls return records of these partitions again. Those that are not paused stay so.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT if one of them is not assigned; none was resumed then.
+ */
+ottla_status ottla_consumer_resume(struct ottla_consumer *consumer,
+                                   const struct ottla_topic_partition *partitions,
+                                   size_t partition_count,
+                                   struct ottla_error **error);
+
+/**
+ * The partitions that are paused.
+ *
+ * Ownership: `*partitions` is the program's, until ottla_topic_partitions_free.
+ * Threads: one at a time.
+ * Returns: OTTLA_E_CLOSED, OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_consumer_paused(const struct ottla_consumer *consumer,
+                                   struct ottla_topic_partitions **partitions,
+                                   struct ottla_error **error);
+
+/**
+ * Goes to an offset: the next poll continues there. One that does not exist is treated by the next
+ * poll as auto.offset.reset says.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_INVALID_INPUT if the partition is not assigned or the offset is negative.
+ */
+ottla_status ottla_consumer_seek(struct ottla_consumer *consumer,
+                                 const char *topic,
+                                 int32_t partition,
+                                 int64_t offset,
+                                 struct ottla_error **error);
+
+/**
+ * Goes to the oldest records of these partitions, or of all that are assigned if none are named.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT if one of them is not assigned; none was moved then.
+ */
+ottla_status ottla_consumer_seek_to_beginning(struct ottla_consumer *consumer,
+                                              const struct ottla_topic_partition *partitions,
+                                              size_t partition_count,
+                                              struct ottla_error **error);
+
+/**
+ * Goes to the ends of these partitions, or of all that are assigned if none are named: the next
+ * poll returns only what comes later.
+ *
+ * Threads: one at a time.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT if one of them is not assigned; none was moved then.
+ */
+ottla_status ottla_consumer_seek_to_end(struct ottla_consumer *consumer,
+                                        const struct ottla_topic_partition *partitions,
+                                        size_t partition_count,
+                                        struct ottla_error **error);
+
+/**
+ * Goes to the first record whose timestamp is `timestamp` (milliseconds since 1970) or later, or to
+ * the end if there is none. Writes the offset there to `*offset`.
+ *
+ * Threads: one at a time.
+ * NULL: `offset`, if it is of no interest.
+ * Returns: OTTLA_E_INVALID_INPUT if the partition is not assigned; what reading says.
+ */
+ottla_status ottla_consumer_seek_to_timestamp(struct ottla_consumer *consumer,
+                                              const char *topic,
+                                              int32_t partition,
+                                              int64_t timestamp,
+                                              int64_t *offset,
+                                              struct ottla_error **error);
+
+/**
+ * Writes to `*offset` the offset of the next record to return. Before the first poll of a partition
+ * in which nobody sought, it is where auto.offset.reset would begin now.
+ *
+ * Threads: one at a time.
+ * Returns: OTTLA_E_INVALID_INPUT if the partition is not assigned; OTTLA_E_OFFSET_OUT_OF_RANGE as
+ * for ottla_consumer_poll.
+ */
+ottla_status ottla_consumer_position(const struct ottla_consumer *consumer,
+                                     const char *topic,
+                                     int32_t partition,
+                                     int64_t *offset,
+                                     struct ottla_error **error);
+
+/**
+ * Writes to `*lag` how many offsets lie between the position in an assigned partition and its end:
+ * 0 for a consumer that has seen everything.
+ *
+ * Threads: one at a time.
+ * Returns: as ottla_consumer_position.
+ */
+ottla_status ottla_consumer_lag(const struct ottla_consumer *consumer,
+                                const char *topic,
+                                int32_t partition,
+                                int64_t *lag,
+                                struct ottla_error **error);
+
+/**
  * Sets `*views` to the records, `*count` of them, those of one partition in the order of their
  * offsets.
  *
@@ -2539,6 +3293,33 @@ ottla_status ottla_records_headers(const struct ottla_records *records,
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if they were freed already or are none.
  */
 ottla_status ottla_records_free(struct ottla_records *records);
+
+/**
+ * How many there are; 0 if `offsets` is no such list.
+ *
+ * Threads: any.
+ */
+size_t ottla_offsets_count(const struct ottla_offsets *offsets);
+
+/**
+ * Writes the one at `index`, from 0, to `*offset`.
+ *
+ * Ownership: the texts are the list's, valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_offsets_get(const struct ottla_offsets *offsets,
+                               size_t index,
+                               struct ottla_offset *offset,
+                               struct ottla_error **error);
+
+/**
+ * Frees a list. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_offsets_free(struct ottla_offsets *offsets);
 
 /**
  * Begins a transaction. The settings are those of a producer that matter to one:

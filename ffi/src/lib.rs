@@ -51,7 +51,11 @@ pub mod append;
 
 pub mod partition;
 
+pub mod consumer;
+
 pub mod records;
+
+pub mod offsets;
 
 pub mod transaction;
 

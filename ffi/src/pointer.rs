@@ -143,6 +143,25 @@ pub(crate) unsafe fn place<'a, T>(
     Ok(unsafe { &mut *place.cast() })
 }
 
+/// Places for `count` results, none of which is written unless the call succeeds; for a count of 0,
+/// whatever the pointer is.
+///
+/// # Safety
+/// NULL, or memory for `count` values that nobody else looks at during the call.
+pub(crate) unsafe fn room<'a, T>(
+    first: *mut T,
+    count: usize,
+    what: &str,
+) -> Result<&'a mut [std::mem::MaybeUninit<T>], Failure> {
+    // SAFETY: the caller's promise is the same; whatever is there is a value of this type.
+    unsafe { values(first.cast_const().cast::<std::mem::MaybeUninit<T>>(), count, what) }?;
+    if count == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: looked at above: not NULL, aligned, and as long as memory can be.
+    Ok(unsafe { slice::from_raw_parts_mut(first.cast(), count) })
+}
+
 /// As [`place`]; `None` for NULL, for a result that the program may not want.
 ///
 /// # Safety

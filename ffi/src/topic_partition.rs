@@ -3,12 +3,12 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
 
-use ottla::NamesPartition;
+use ottla::{NamesPartition, TopicPartition};
 
 use crate::entry::{Failure, enter, enter_or};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
-use crate::pointer::{place, text, values};
+use crate::pointer::{at, place, text, values};
 use crate::status::ottla_status;
 
 /// A partition.
@@ -59,6 +59,33 @@ impl TopicPartitionsHandle {
         TopicPartitionsHandle {
             all: topics.into_iter().map(|topic| (c_text(topic.as_ref()), -1)).collect(),
         }
+    }
+}
+
+/// Partitions as an array of the header, for callbacks.
+pub(crate) struct PartitionArray {
+    _topics: Vec<CString>,
+    all: Vec<ottla_topic_partition>,
+}
+
+impl PartitionArray {
+    pub(crate) fn of(partitions: &[TopicPartition]) -> PartitionArray {
+        let topics: Vec<_> = partitions.iter().map(|it| c_text(it.topic())).collect();
+        let named = topics.iter().zip(partitions).map(|(topic, it)| ottla_topic_partition {
+            topic: topic.as_ptr(),
+            partition: it.partition,
+            reserved: 0,
+        });
+        PartitionArray { all: named.collect(), _topics: topics }
+    }
+
+    /// NULL if there are none.
+    pub(crate) fn first(&self) -> *const ottla_topic_partition {
+        if self.all.is_empty() { ptr::null() } else { self.all.as_ptr() }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
     }
 }
 
@@ -119,10 +146,7 @@ pub unsafe extern "C" fn ottla_topic_partitions_get(
         // SAFETY: the program promises a place.
         let place = unsafe { place(partition, "partition") }?;
         let list = handle::get::<TopicPartitionsHandle, _>(partitions)?;
-        let Some((topic, partition)) = list.all.get(index) else {
-            let count = list.all.len();
-            return Err(Failure::invalid(format!("there is no partition {index} of {count}")));
-        };
+        let (topic, partition) = at(&list.all, index, "partitions")?;
         place.write(ottla_topic_partition {
             topic: topic.as_ptr(),
             partition: *partition,

@@ -13,7 +13,7 @@ use crate::bytes::ottla_header;
 use crate::entry::{Failure, enter, enter_or};
 use crate::error::ottla_error;
 use crate::handle;
-use crate::pointer::place;
+use crate::pointer::{at, place, place_or_none};
 use crate::status::ottla_status;
 use crate::topic_partition::ottla_topic_partition;
 
@@ -90,9 +90,9 @@ unsafe fn write_array<T>(
 ) -> Result<(), Failure> {
     let (first, count) = places;
     // SAFETY: the caller's promise.
-    let first = (!first.is_null()).then(|| unsafe { place(first, what) }).transpose()?;
+    let first = unsafe { place_or_none(first, what) }?;
     // SAFETY: as above.
-    let count = (!count.is_null()).then(|| unsafe { place(count, "count") }).transpose()?;
+    let count = unsafe { place_or_none(count, "count") }?;
     if let Some(first) = first {
         first.write(if array.is_empty() { ptr::null() } else { array.as_ptr() });
     }
@@ -126,11 +126,7 @@ pub unsafe extern "C" fn ottla_records_partition(
         // SAFETY: the program promises a place.
         let place = unsafe { place(partition, "partition") }?;
         let object = handle::get::<RecordsHandle, _>(records)?;
-        let Some((topic, partition)) = object.partitions.get(partition_index as usize) else {
-            let count = object.partitions.len();
-            let message = format!("there is no partition {partition_index} of {count}");
-            return Err(Failure::invalid(message));
-        };
+        let (topic, partition) = at(&object.partitions, partition_index as usize, "partitions")?;
         let topic = topic.as_ptr();
         place.write(ottla_topic_partition { topic, partition: *partition, reserved: 0 });
         Ok(())

@@ -19,6 +19,7 @@ use crate::bytes::ottla_header;
 use crate::entry::Failure;
 use crate::error::c_text;
 use crate::handle::{self, Handle};
+use crate::pointer::at;
 
 /// What the bytes belong to.
 enum Source {
@@ -115,10 +116,7 @@ impl RecordsHandle {
 
     /// The headers of one record.
     pub(super) fn headers_of(&self, index: usize) -> Result<&[ottla_header], Failure> {
-        let Some(view) = self.views.get(index) else {
-            let count = self.views.len();
-            return Err(Failure::invalid(format!("there is no record {index} of {count}")));
-        };
+        let view = at(&self.views, index, "records")?;
         if view.header_count_and_type & OTTLA_RECORD_VIEW_HEADER_COUNT == 0 {
             return Ok(&[]);
         }
