@@ -54,6 +54,6 @@ extern "C" fn begin_child() {
     }
     // SAFETY: not null, and a table is never freed. Only a number is read that never changes.
     let process = unsafe { (*parents).process() };
-    let own = Table::new((process + 1) % PROCESSES);
+    let own = Table::inheriting((process + 1) % PROCESSES, parents);
     TABLE.store(Box::into_raw(Box::new(own)), Ordering::Release);
 }

@@ -10,7 +10,9 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicPtr;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -74,6 +76,8 @@ impl Key {
 /// All handles of a process. A child begins with an empty table: see [`fork`].
 pub(crate) struct Table {
     process: u8,
+    /// The parent's table, in a child. Never looked into; it is here so that leak checkers find it.
+    _inherited: AtomicPtr<Table>,
     entries: RwLock<Entries>,
     /// Told whenever something was freed.
     freed: (Mutex<()>, Condvar),
@@ -101,7 +105,13 @@ struct Thing {
 
 impl Table {
     pub(crate) fn new(process: u8) -> Table {
-        Table { process, entries: RwLock::default(), freed: Default::default() }
+        Table::inheriting(process, ptr::null_mut())
+    }
+
+    /// The table of a child, whose parent's is `inherited`.
+    pub(crate) fn inheriting(process: u8, inherited: *mut Table) -> Table {
+        let _inherited = AtomicPtr::new(inherited);
+        Table { process, _inherited, entries: RwLock::default(), freed: Default::default() }
     }
 
     pub(crate) fn process(&self) -> u8 {

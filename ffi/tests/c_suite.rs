@@ -18,7 +18,7 @@ fn check(program: &Path, libraries: &Path, mode: Mode) -> Result<(), String> {
     let name = program.file_stem().expect("a file has a name").to_string_lossy();
     let executable = libraries.join(format!("{name}-{mode:?}"));
     compile(program, libraries, mode, &executable)?;
-    succeeded(run_in_scratch(&executable, mode))
+    succeeded(run_in_scratch(&executable, libraries, mode))
 }
 
 fn chosen() -> Vec<PathBuf> {

@@ -5,6 +5,7 @@
 //! anew.
 
 mod c_compiler;
+mod c_header;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,6 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use c_compiler::{built, compiler, package, run, succeeded};
+use c_header::Header;
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -50,31 +52,13 @@ fn exported() -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Each function of the header with the comment before it and its declaration.
-fn functions() -> Vec<(String, String, String)> {
-    let header = generated();
-    let mut functions = Vec::new();
-    for block in header.split("/**").skip(1) {
-        let (comment, code) = block.split_once("*/").expect("a comment ends");
-        let declaration = code.split(';').next().unwrap_or_default().trim();
-        let before_arguments = declaration.split('(').next().unwrap_or_default();
-        let is_function = declaration.ends_with(')')
-            && !declaration.starts_with("typedef")
-            && !declaration.starts_with('#');
-        if is_function {
-            let name = before_arguments.rsplit([' ', '*']).next().unwrap_or_default();
-            functions.push((name.to_owned(), comment.to_owned(), declaration.to_owned()));
-        }
-    }
-    functions
-}
-
 #[test]
 fn the_library_exports_what_the_header_declares() {
     let exported = exported();
     let foreign: Vec<_> = exported.iter().filter(|name| !name.starts_with("ottla_")).collect();
     assert!(foreign.is_empty(), "exported by mistake: {foreign:?}");
-    let declared: BTreeSet<String> = functions().into_iter().map(|(name, _, _)| name).collect();
+    let functions = Header::parse(&generated()).functions;
+    let declared: BTreeSet<String> = functions.into_iter().map(|each| each.name).collect();
     assert_eq!(exported, declared, "left is exported, right is declared");
     let list: Vec<String> = exported.into_iter().collect();
     check_golden(&package().join("tests/symbols.txt"), &(list.join("\n") + "\n"));

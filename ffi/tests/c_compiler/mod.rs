@@ -72,9 +72,11 @@ pub(crate) fn compile(
         command.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
         command.arg("-fno-omit-frame-pointer");
     }
-    command.arg("-I").arg(package().join("include")).arg(program).arg("-o").arg(into);
+    command.arg("-I").arg(package().join("include")).arg("-I").arg(libraries);
+    command.arg("-I").arg(program.parent().expect("a folder")).arg(program).arg("-o").arg(into);
     command.arg("-L").arg(libraries).arg(format!("-Wl,-rpath,{}", libraries.display()));
-    command.args(["-lottla", "-pthread"]);
+    // A program that does not call the library is not linked with it.
+    command.args(["-Wl,--as-needed", "-lottla", "-pthread", "-ldl"]);
     succeeded(run(&mut command, TIME_MAX))
 }
 
@@ -84,10 +86,10 @@ pub(crate) fn compiler(variable: &str, otherwise: &str) -> String {
 }
 
 /// Runs a compiled program in a scratch folder of its own.
-pub(crate) fn run_in_scratch(program: &Path, mode: Mode) -> Outcome {
+pub(crate) fn run_in_scratch(program: &Path, libraries: &Path, mode: Mode) -> Outcome {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let mut command = Command::new(program);
-    command.current_dir(scratch.path());
+    command.current_dir(scratch.path()).env("LD_LIBRARY_PATH", libraries);
     if mode == Mode::Sanitized {
         command.env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1");
         command.env("UBSAN_OPTIONS", "print_stacktrace=1");
