@@ -3357,6 +3357,36 @@ ottla_status ottla_transaction_send(struct ottla_transaction *transaction,
                                     struct ottla_error **error);
 
 /**
+ * Stages the positions of a consumer, as they are now: behind the records that its polls have
+ * returned. Its group goes on there if, and only if, the transaction commits.
+ *
+ * Threads: one at a time, in the transaction and in the consumer.
+ * Returns: OTTLA_E_INVALID_INPUT without a group.id, with enable.auto.commit, or for a consumer of
+ * another broker; OTTLA_E_FENCED for a member that its group does not count any more; OTTLA_E_LIMIT;
+ * OTTLA_E_INVALID_TRANSACTION_STATE if it is over; OTTLA_E_CONCURRENT_USE, also while another thread
+ * polls the consumer.
+ */
+ottla_status ottla_transaction_commit_offsets(struct ottla_transaction *transaction,
+                                              const struct ottla_consumer *consumer,
+                                              struct ottla_error **error);
+
+/**
+ * Stages offsets of a group that has no members: for a program that keeps no consumer, or assigns
+ * its partitions itself.
+ *
+ * Threads: one at a time.
+ * NULL: `offsets`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT for a group or an offset that cannot be;
+ * OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_LIMIT; OTTLA_E_INVALID_TRANSACTION_STATE if it is over.
+ * That the group has members is found by the commit.
+ */
+ottla_status ottla_transaction_commit_offsets_of(struct ottla_transaction *transaction,
+                                                 const char *group,
+                                                 const struct ottla_offset *offsets,
+                                                 size_t offset_count,
+                                                 struct ottla_error **error);
+
+/**
  * Lets the commit happen only if the partition still ends at `offset` then: if nobody has appended
  * to it since somebody saw that end. The records of this transaction do not count. All conditions
  * have to hold.
@@ -3480,6 +3510,30 @@ ottla_status ottla_transactional_producer_send(struct ottla_transactional_produc
                                                size_t count,
                                                size_t *taken,
                                                struct ottla_error **error);
+
+/**
+ * Stages the positions of a consumer, as ottla_transaction_commit_offsets does. Kafka's
+ * sendOffsetsToTransaction.
+ *
+ * Threads: any; one at a time in the consumer.
+ * Returns: as ottla_transaction_commit_offsets.
+ */
+ottla_status ottla_transactional_producer_commit_offsets(struct ottla_transactional_producer *producer,
+                                                         const struct ottla_consumer *consumer,
+                                                         struct ottla_error **error);
+
+/**
+ * Stages offsets of a group without members, as ottla_transaction_commit_offsets_of does.
+ *
+ * Threads: any.
+ * NULL: `offsets`, if there are none.
+ * Returns: as ottla_transaction_commit_offsets_of; OTTLA_E_FENCED.
+ */
+ottla_status ottla_transactional_producer_commit_offsets_of(struct ottla_transactional_producer *producer,
+                                                            const char *group,
+                                                            const struct ottla_offset *offsets,
+                                                            size_t offset_count,
+                                                            struct ottla_error **error);
 
 /**
  * Adds a condition to the transaction, as ottla_transaction_expect_end does.
@@ -3673,6 +3727,51 @@ ottla_status ottla_latest(struct ottla_broker *broker,
                           struct ottla_error **error);
 
 /**
+ * Appends records to a stream, as one batch: all of them, or none. Each gets the stream's key; it
+ * needs none of its own. With a `version` other than OTTLA_VERSION_ANY only if that is still the
+ * stream's version: an offset, or OTTLA_VERSION_NO_STREAM for one without a record. Of several who
+ * expect the same version at most one succeeds, whatever their acks.
+ *
+ * When it returns OTTLA_OK, what `acks` names has happened: OTTLA_ACKS_NONE, OTTLA_ACKS_LEADER or
+ * OTTLA_ACKS_ALL.
+ *
+ * Ownership: the records are copied.
+ * Threads: any number at the same time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_CONFLICT if the version is another: ottla_error_conflict has the records of the
+ * key that are newer than the expected one; OTTLA_E_INVALID_INPUT also for a record with another key;
+ * otherwise as ottla_partition_append.
+ */
+ottla_status ottla_stream_append(struct ottla_stream *stream,
+                                 const struct ottla_record *records,
+                                 size_t count,
+                                 int32_t acks,
+                                 int64_t version,
+                                 struct ottla_appended *appended,
+                                 struct ottla_error **error);
+
+/**
+ * As ottla_partition_append, if the newest record of a key in this partition is still the one with
+ * the offset `version`, or, with OTTLA_VERSION_NO_STREAM, if there is none. The records may have any
+ * keys. The topic needs ottla.key.index=true.
+ *
+ * Ownership: key and records are copied.
+ * Threads: any number at the same time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_CONFLICT if the version is another: ottla_error_conflict has the records of the
+ * key that are newer than the expected one; otherwise as ottla_partition_append.
+ */
+ottla_status ottla_partition_append_expecting_version(struct ottla_partition *partition,
+                                                      const uint8_t *key,
+                                                      size_t key_length,
+                                                      int64_t version,
+                                                      const struct ottla_record *records,
+                                                      size_t count,
+                                                      int32_t acks,
+                                                      struct ottla_appended *appended,
+                                                      struct ottla_error **error);
+
+/**
  * What stood against a condition, of an error with the status OTTLA_E_CONFLICT: what was expected,
  * what there was, and the records that were appended meanwhile, the oldest first. Whoever takes
  * them into account can try again, expecting `actual`.
@@ -3736,6 +3835,17 @@ ottla_status ottla_table_length(const struct ottla_table *table,
 ottla_status ottla_table_memory_bytes(const struct ottla_table *table,
                                       size_t *memory,
                                       struct ottla_error **error);
+
+/**
+ * Where the table stands: of each partition the offset of the next record.
+ *
+ * Ownership: `*offsets` is the program's, until ottla_offsets_free.
+ * Threads: any number, but while the table moves.
+ * Returns: OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_table_offsets(const struct ottla_table *table,
+                                 struct ottla_offsets **offsets,
+                                 struct ottla_error **error);
 
 /**
  * Goes through the table in pieces: `*entries` gets keys and values from `*position` on, in no
@@ -3820,6 +3930,32 @@ ottla_status ottla_snapshot_new(struct ottla_broker *broker,
                                 size_t group_count,
                                 struct ottla_snapshot **snapshot,
                                 struct ottla_error **error);
+
+/**
+ * All partitions, and where each ended.
+ *
+ * Ownership: `*offsets` is the program's, until ottla_offsets_free.
+ * Threads: any.
+ */
+ottla_status ottla_snapshot_end_offsets(const struct ottla_snapshot *snapshot,
+                                        struct ottla_offsets **offsets,
+                                        struct ottla_error **error);
+
+/**
+ * What a group had committed of partitions: `*committed` has one entry for each of them, in their
+ * order, with the offset -1 where nothing was.
+ *
+ * Ownership: `*committed` is the program's, until ottla_offsets_free.
+ * Threads: any.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_INVALID_INPUT for a group that the snapshot was taken without.
+ */
+ottla_status ottla_snapshot_committed(const struct ottla_snapshot *snapshot,
+                                      const char *group,
+                                      const struct ottla_topic_partition *partitions,
+                                      size_t partition_count,
+                                      struct ottla_offsets **committed,
+                                      struct ottla_error **error);
 
 /**
  * Sets `*offset` to where a partition ended: the offset behind its newest record.

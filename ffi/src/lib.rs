@@ -65,6 +65,8 @@ pub mod places;
 
 pub mod stream;
 
+pub mod conditional;
+
 pub mod conflict;
 
 pub mod table;

@@ -58,6 +58,12 @@ impl OffsetArray {
         OffsetArray::of_each(some)
     }
 
+    /// Offsets that nobody committed: where partitions end, or a reader stands.
+    pub(crate) fn of_ends(ends: Vec<(TopicPartition, i64)>) -> OffsetArray {
+        let named = ends.into_iter().map(|(at, end)| (at, OffsetAndMetadata::new(end)));
+        OffsetArray::of(&named.collect::<Vec<CommittedOffset>>())
+    }
+
     pub(crate) fn of_each<'a>(
         offsets: impl Iterator<Item = (&'a TopicPartition, Option<&'a OffsetAndMetadata>)>,
     ) -> OffsetArray {

@@ -3,17 +3,18 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use ottla::{Snapshot, SnapshotReader};
+use ottla::{Snapshot, SnapshotReader, TopicName, TopicPartition};
 use parking_lot::Mutex;
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::offsets::{OffsetArray, ottla_offsets};
 use crate::pointer::{place, text};
 use crate::records::{RecordsHandle, ottla_records};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};
-use crate::topic_partition::names;
+use crate::topic_partition::{names, ottla_topic_partition, topic_partitions};
 
 /// All partitions as of one moment, to be read at leisure. Of every transaction it has all or nothing,
 /// whatever the partitions and groups. It copies nothing and holds up nobody; what the log gives up
@@ -81,6 +82,60 @@ pub unsafe extern "C" fn ottla_snapshot_new(
         let number = handle::number(broker);
         let taken = SnapshotHandle { snapshot, broker: number };
         result.write(handle::give_child(taken, number)?);
+        Ok(())
+    })
+}
+
+/// All partitions, and where each ended.
+///
+/// Ownership: `*offsets` is the program's, until ottla_offsets_free.
+/// Threads: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_snapshot_end_offsets(
+    snapshot: *const ottla_snapshot,
+    offsets: *mut *mut ottla_offsets,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        // SAFETY: the program promises a place.
+        let result = unsafe { place(offsets, "offsets") }?;
+        let ends = handle::get::<SnapshotHandle, _>(snapshot)?.snapshot.end_offsets();
+        result.write(OffsetArray::of_ends(ends).give()?);
+        Ok(())
+    })
+}
+
+/// What a group had committed of partitions: `*committed` has one entry for each of them, in their
+/// order, with the offset -1 where nothing was.
+///
+/// Ownership: `*committed` is the program's, until ottla_offsets_free.
+/// Threads: any.
+/// NULL: `partitions`, if there are none.
+/// Returns: OTTLA_E_INVALID_INPUT for a group that the snapshot was taken without.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_snapshot_committed(
+    snapshot: *const ottla_snapshot,
+    group: *const c_char,
+    partitions: *const ottla_topic_partition,
+    partition_count: usize,
+    committed: *mut *mut ottla_offsets,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        // SAFETY: the program promises a place.
+        let result = unsafe { place(committed, "committed") }?;
+        let owner = handle::get::<SnapshotHandle, _>(snapshot)?;
+        // SAFETY: the program promises text.
+        let group = unsafe { text(group, "the group") }?;
+        // SAFETY: the program promises as many partitions.
+        let named = unsafe { topic_partitions(partitions, partition_count) }?;
+        let mut found = Vec::with_capacity(named.len());
+        for (topic, partition) in named {
+            let committed = owner.snapshot.committed(group, topic, partition)?;
+            found.push((TopicPartition::new(TopicName::new(topic)?, partition), committed));
+        }
+        let each = found.iter().map(|(at, committed)| (at, *committed));
+        result.write(OffsetArray::of_each(each).give()?);
         Ok(())
     })
 }

@@ -14,6 +14,7 @@ use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::offsets::{OffsetArray, ottla_offsets};
 use crate::pointer::{bytes, place, place_or_none, text, values};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};
 use crate::table_entries::{Entries, TableEntriesHandle, ottla_table_entries};
@@ -184,6 +185,26 @@ pub unsafe extern "C" fn ottla_table_memory_bytes(
         // SAFETY: the program promises a place.
         let result = unsafe { place(memory, "memory") }?;
         result.write(TableHandle::of(table)?.read()?.table.memory_bytes());
+        Ok(())
+    })
+}
+
+/// Where the table stands: of each partition the offset of the next record.
+///
+/// Ownership: `*offsets` is the program's, until ottla_offsets_free.
+/// Threads: any number, but while the table moves.
+/// Returns: OTTLA_E_CONCURRENT_USE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_table_offsets(
+    table: *const ottla_table,
+    offsets: *mut *mut ottla_offsets,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        // SAFETY: the program promises a place.
+        let result = unsafe { place(offsets, "offsets") }?;
+        let offsets = TableHandle::of(table)?.read()?.table.offsets();
+        result.write(OffsetArray::of_ends(offsets).give()?);
         Ok(())
     })
 }

@@ -11,9 +11,11 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::bytes::ottla_record;
+use crate::consumer::{ask, ottla_consumer};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::offsets::{offsets, ottla_offset};
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
 use crate::send_all::{SendAll, taken};
@@ -112,6 +114,54 @@ pub unsafe extern "C" fn ottla_transaction_send(
         let all = unsafe { SendAll::new(topic, records, count) }?;
         // SAFETY: as above.
         unsafe { all.each(taken, |record| inside.send(record)) }
+    })
+}
+
+/// Stages the positions of a consumer, as they are now: behind the records that its polls have
+/// returned. Its group goes on there if, and only if, the transaction commits.
+///
+/// Threads: one at a time, in the transaction and in the consumer.
+/// Returns: OTTLA_E_INVALID_INPUT without a group.id, with enable.auto.commit, or for a consumer of
+/// another broker; OTTLA_E_FENCED for a member that its group does not count any more; OTTLA_E_LIMIT;
+/// OTTLA_E_INVALID_TRANSACTION_STATE if it is over; OTTLA_E_CONCURRENT_USE, also while another thread
+/// polls the consumer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_transaction_commit_offsets(
+    transaction: *mut ottla_transaction,
+    consumer: *const ottla_consumer,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        let owner = TransactionHandle::of(transaction)?;
+        let mut inside = owner.enter()?;
+        ask(consumer, |consumer| Ok(inside.commit_offsets(consumer)?))
+    })
+}
+
+/// Stages offsets of a group that has no members: for a program that keeps no consumer, or assigns
+/// its partitions itself.
+///
+/// Threads: one at a time.
+/// NULL: `offsets`, if there are none.
+/// Returns: OTTLA_E_INVALID_INPUT for a group or an offset that cannot be;
+/// OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_LIMIT; OTTLA_E_INVALID_TRANSACTION_STATE if it is over.
+/// That the group has members is found by the commit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_transaction_commit_offsets_of(
+    transaction: *mut ottla_transaction,
+    group: *const c_char,
+    offsets: *const ottla_offset,
+    offset_count: usize,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        let owner = TransactionHandle::of(transaction)?;
+        let mut inside = owner.enter()?;
+        // SAFETY: the program promises text.
+        let group = unsafe { text(group, "the group") }?;
+        // SAFETY: the program promises as many offsets.
+        let offsets = unsafe { self::offsets(offsets, offset_count) }?;
+        Ok(inside.commit_offsets_of(group, offsets)?)
     })
 }
 

@@ -8,9 +8,11 @@ use ottla::TransactionalProducer;
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::bytes::ottla_record;
+use crate::consumer::{ask, ottla_consumer};
 use crate::entry::{Failure, enter, enter_or};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
+use crate::offsets::{offsets, ottla_offset};
 use crate::partitioner::ProgramsPartitioner;
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
@@ -160,6 +162,46 @@ pub unsafe extern "C" fn ottla_transactional_producer_send(
         let all = unsafe { SendAll::new(topic, records, count) }?;
         // SAFETY: as above.
         unsafe { all.each(taken, |record| owner.producer.send(record)) }
+    })
+}
+
+/// Stages the positions of a consumer, as ottla_transaction_commit_offsets does. Kafka's
+/// sendOffsetsToTransaction.
+///
+/// Threads: any; one at a time in the consumer.
+/// Returns: as ottla_transaction_commit_offsets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_transactional_producer_commit_offsets(
+    producer: *mut ottla_transactional_producer,
+    consumer: *const ottla_consumer,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        let owner = TransactionalProducerHandle::of(producer)?;
+        ask(consumer, |consumer| Ok(owner.producer.commit_offsets(consumer)?))
+    })
+}
+
+/// Stages offsets of a group without members, as ottla_transaction_commit_offsets_of does.
+///
+/// Threads: any.
+/// NULL: `offsets`, if there are none.
+/// Returns: as ottla_transaction_commit_offsets_of; OTTLA_E_FENCED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_transactional_producer_commit_offsets_of(
+    producer: *mut ottla_transactional_producer,
+    group: *const c_char,
+    offsets: *const ottla_offset,
+    offset_count: usize,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        let owner = TransactionalProducerHandle::of(producer)?;
+        // SAFETY: the program promises text.
+        let group = unsafe { text(group, "the group") }?;
+        // SAFETY: the program promises as many offsets.
+        let offsets = unsafe { self::offsets(offsets, offset_count) }?;
+        Ok(owner.producer.commit_offsets_of(group, offsets)?)
     })
 }
 

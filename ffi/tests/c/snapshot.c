@@ -74,6 +74,77 @@ static void it_ends_where_it_was_taken(ottla_broker *broker) {
   CHECK_OK(ottla_snapshot_reader_free(reader), NULL);
 }
 
+/* Commits the offset 1 of accounts-1 for the kitchen, with a record for accounts-0. */
+static void commit_with_offset(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_transaction *transaction = NULL;
+  ottla_record record = record_of(NULL, "cooked");
+  record.flags = OTTLA_RECORD_PARTITION;
+  ottla_offset offset = {"accounts", 1, -1, 1, "by hand"};
+  CHECK_OK(ottla_transaction_begin(broker, NULL, 0, &transaction, &error), error);
+  CHECK_OK(ottla_transaction_send(transaction, "accounts", &record, 1, NULL, &error), error);
+  CHECK_OK(ottla_transaction_commit_offsets_of(transaction, "kitchen", &offset, 1, &error), error);
+  CHECK_OK(ottla_transaction_commit(transaction, &error), error);
+  CHECK_OK(ottla_transaction_free(transaction), NULL);
+}
+
+static void it_has_ends_and_what_groups_committed(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_snapshot *before = NULL;
+  ottla_snapshot *after = NULL;
+  const char *const groups[] = {"kitchen"};
+  CHECK_OK(ottla_snapshot_new(broker, groups, 1, &before, &error), error);
+  commit_with_offset(broker);
+  CHECK_OK(ottla_snapshot_new(broker, groups, 1, &after, &error), error);
+
+  /* What a transaction committed is in it as a whole, or not at all. */
+  const ottla_topic_partition both[] = {{"accounts", 1, 0}, {"accounts", 0, 0}};
+  for (int later = 0; later < 2; later += 1) {
+    ottla_offsets *ends = NULL;
+    ottla_offsets *committed = NULL;
+    ottla_offset first;
+    ottla_offset second;
+    ottla_snapshot *snapshot = later ? after : before;
+    CHECK_OK(ottla_snapshot_end_offsets(snapshot, &ends, &error), error);
+    int64_t found = 0;
+    for (size_t index = 0; index < ottla_offsets_count(ends); index += 1) {
+      /* The topic of committed offsets is among them. */
+      ottla_offset end;
+      CHECK_OK(ottla_offsets_get(ends, index, &end, &error), error);
+      if (strcmp(end.topic, "accounts") == 0) {
+        CHECK(end.offset == (end.partition == 0 ? 2 + later : 2));
+        found += 1;
+      }
+    }
+    CHECK(found == 2);
+    CHECK_OK(ottla_snapshot_committed(snapshot, "kitchen", both, 2, &committed, &error), error);
+    CHECK(ottla_offsets_count(committed) == 2);
+    CHECK_OK(ottla_offsets_get(committed, 0, &first, &error), error);
+    CHECK_OK(ottla_offsets_get(committed, 1, &second, &error), error);
+    CHECK(first.partition == 1 && first.offset == (later ? 1 : -1));
+    CHECK(strcmp(first.metadata, later ? "by hand" : "") == 0);
+    CHECK(second.partition == 0 && second.offset == -1);
+    CHECK_OK(ottla_offsets_free(ends), NULL);
+    CHECK_OK(ottla_offsets_free(committed), NULL);
+  }
+  ottla_offsets *committed = NULL;
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_snapshot_committed(after, "guests", both, 2, &committed, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_snapshot_committed(after, NULL, both, 2, &committed, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_snapshot_committed(after, "kitchen", NULL, 2, &committed, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_snapshot_committed(after, "kitchen", both, 2, NULL, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT, ottla_snapshot_end_offsets(after, NULL, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_HANDLE,
+              ottla_snapshot_committed(NULL, "kitchen", both, 2, &committed, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_HANDLE, ottla_snapshot_end_offsets(NULL, &committed, &error), error);
+  CHECK(committed == NULL);
+  CHECK_OK(ottla_snapshot_free(before), NULL);
+  CHECK_OK(ottla_snapshot_free(after), NULL);
+}
+
 static void what_cannot_be_is_refused(ottla_broker *broker) {
   ottla_error *error = NULL;
   ottla_snapshot *snapshot = NULL;
@@ -131,6 +202,7 @@ int main(void) {
   ottla_error *error = NULL;
   ottla_broker *broker = open_broker();
   it_ends_where_it_was_taken(broker);
+  it_has_ends_and_what_groups_committed(broker);
   what_cannot_be_is_refused(broker);
   CHECK_OK(ottla_close(broker, 0, &error), error);
   return 0;

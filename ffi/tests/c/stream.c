@@ -192,6 +192,104 @@ static void the_latest_of_a_key_is_found_with_and_without_an_index(ottla_broker 
   }
 }
 
+static void an_append_may_expect_a_version(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_appended appended = {-1, -1};
+  ottla_stream *stream = stream_of(broker, WITH_ZEROS, 3);
+  ottla_record two[] = {record_of(NULL, "opened"), record_of(NULL, "+5")};
+  CHECK_OK(ottla_stream_append(stream, two, 2, OTTLA_ACKS_ALL, OTTLA_VERSION_NO_STREAM, &appended,
+                               &error),
+           error);
+  CHECK(appended.last_offset == appended.base_offset + 1);
+  CHECK(appended.last_offset == version_of(stream));
+  int64_t seen = appended.base_offset;
+  ottla_status status =
+      ottla_stream_append(stream, two, 1, OTTLA_ACKS_ALL, seen, &appended, &error);
+  CHECK(status == OTTLA_E_CONFLICT && appended.base_offset == seen);
+  ottla_conflict conflict = {.struct_size = sizeof conflict};
+  ottla_records *records = NULL;
+  CHECK_OK(ottla_error_conflict(error, &conflict, &records), NULL);
+  CHECK(conflict.expected == seen && conflict.actual == seen + 1);
+  CHECK(conflict.key_length == 3 && memcmp(conflict.key, WITH_ZEROS, 3) == 0);
+  const char *missed[] = {"+5", NULL};
+  check_values(records, missed);
+  CHECK_OK(ottla_error_free(error), NULL);
+  error = NULL;
+
+  const int32_t levels[] = {OTTLA_ACKS_NONE, OTTLA_ACKS_LEADER, OTTLA_ACKS_ALL};
+  for (size_t index = 0; index < 3; index += 1) {
+    CHECK_FAILS(OTTLA_E_CONFLICT,
+                ottla_stream_append(stream, two, 1, levels[index], OTTLA_VERSION_NO_STREAM, NULL,
+                                    &error),
+                error);
+    CHECK_OK(ottla_stream_append(stream, two, 1, levels[index], version_of(stream), NULL, &error),
+             error);
+    CHECK_OK(ottla_stream_append(stream, two, 1, levels[index], OTTLA_VERSION_ANY, NULL, &error),
+             error);
+  }
+  two[0].key = WITH_ZEROS;
+  two[0].key_length = 3;
+  CHECK_OK(ottla_stream_append(stream, two, 2, OTTLA_ACKS_ALL, OTTLA_VERSION_ANY, NULL, &error),
+           error);
+  two[0].key_length = 2;
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_stream_append(stream, two, 2, OTTLA_ACKS_ALL, OTTLA_VERSION_ANY, NULL, &error),
+              error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_stream_append(stream, &two[1], 1, OTTLA_ACKS_ALL, -3, NULL, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_stream_append(stream, &two[1], 1, 2, OTTLA_VERSION_ANY, NULL, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_stream_append(stream, NULL, 0, OTTLA_ACKS_ALL, OTTLA_VERSION_ANY, NULL, &error),
+              error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_stream_append(stream, NULL, 1, OTTLA_ACKS_ALL, OTTLA_VERSION_ANY, NULL, &error),
+              error);
+  CHECK_FAILS(OTTLA_E_INVALID_HANDLE,
+              ottla_stream_append(NULL, two, 1, OTTLA_ACKS_ALL, OTTLA_VERSION_ANY, NULL, &error),
+              error);
+  CHECK_OK(ottla_stream_free(stream), NULL);
+}
+
+static void a_partition_may_be_appended_to_on_the_version_of_a_key(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_partition *partition = NULL;
+  ottla_partition *plain = NULL;
+  ottla_appended first = {-1, -1};
+  const uint8_t *key = (const uint8_t *)"guard";
+  ottla_record record = record_of("guard", "on");
+  CHECK_OK(ottla_partition_new(broker, "accounts", 2, &partition, &error), error);
+  CHECK_OK(ottla_partition_append_expecting_version(partition, key, 5, OTTLA_VERSION_NO_STREAM,
+                                                    &record, 1, OTTLA_ACKS_ALL, &first, &error),
+           error);
+  record = record_of("other", "x");
+  for (int turn = 0; turn < 2; turn += 1) {
+    CHECK_OK(ottla_partition_append_expecting_version(partition, key, 5, first.last_offset, &record,
+                                                      1, OTTLA_ACKS_ALL, NULL, &error),
+             error);
+    CHECK_FAILS(OTTLA_E_CONFLICT,
+                ottla_partition_append_expecting_version(partition, key, 5,
+                                                         OTTLA_VERSION_NO_STREAM, &record, 1,
+                                                         OTTLA_ACKS_ALL, NULL, &error),
+                error);
+  }
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_partition_append_expecting_version(partition, NULL, 0, 0, &record, 1,
+                                                       OTTLA_ACKS_ALL, NULL, &error),
+              error);
+  CHECK_FAILS(OTTLA_E_INVALID_HANDLE,
+              ottla_partition_append_expecting_version(NULL, key, 5, 0, &record, 1, OTTLA_ACKS_ALL,
+                                                       NULL, &error),
+              error);
+  CHECK_OK(ottla_partition_new(broker, "plain", 0, &plain, &error), error);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_partition_append_expecting_version(plain, key, 5, 0, &record, 1, OTTLA_ACKS_ALL,
+                                                       NULL, &error),
+              error);
+  CHECK_OK(ottla_partition_free(plain), NULL);
+  CHECK_OK(ottla_partition_free(partition), NULL);
+}
+
 static void what_cannot_be_is_refused(ottla_broker *broker) {
   ottla_error *error = NULL;
   ottla_stream *stream = NULL;
@@ -256,6 +354,8 @@ int main(void) {
   a_piece_ends_at_about_a_megabyte(broker);
   a_stream_may_be_in_a_partition_of_ones_choice(broker);
   the_latest_of_a_key_is_found_with_and_without_an_index(broker);
+  an_append_may_expect_a_version(broker);
+  a_partition_may_be_appended_to_on_the_version_of_a_key(broker);
   what_cannot_be_is_refused(broker);
   CHECK_OK(ottla_close(broker, 0, &error), error);
   return 0;

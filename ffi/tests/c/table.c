@@ -54,6 +54,18 @@ static void a_table_moves_only_when_told(ottla_broker *broker) {
   check_value(table, "", 0, "");
   CHECK_OK(ottla_table_poll(table, 10, &count, &error), error);
   CHECK(count == 0);
+  ottla_offsets *offsets = NULL;
+  int64_t total = 0;
+  CHECK_OK(ottla_table_offsets(table, &offsets, &error), error);
+  CHECK(ottla_offsets_count(offsets) == 2);
+  for (size_t index = 0; index < 2; index += 1) {
+    ottla_offset offset;
+    CHECK_OK(ottla_offsets_get(offsets, index, &offset, &error), error);
+    CHECK(strcmp(offset.topic, "prices") == 0 && offset.partition == (int32_t)index);
+    total += offset.offset;
+  }
+  CHECK(total == 6);
+  CHECK_OK(ottla_offsets_free(offsets), NULL);
   size_t memory = 0;
   CHECK_OK(ottla_table_memory_bytes(table, &memory, &error), error);
   CHECK(memory > 0);
