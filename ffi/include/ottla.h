@@ -211,12 +211,30 @@
 #define OTTLA_VERSION_NO_STREAM -1
 
 /**
+ * Appends to one partition as an idempotent producer, and counts the sequence numbers.
+ *
+ * Ownership: the program's, until ottla_appender_free; to be freed before its broker is closed. It
+ * may outlive its ottla_partition.
+ * Threads: one at a time; a second one gets OTTLA_E_CONCURRENT_USE.
+ */
+typedef struct ottla_appender ottla_appender;
+
+/**
  * Where an assignor puts its answer: see ottla_assignment_add.
  *
  * Ownership: the library's, and gone when the assignor returns.
  * Threads: the one that the assignor was called on.
  */
 typedef struct ottla_assignment ottla_assignment;
+
+/**
+ * Batches for several partitions that become durable and visible together, or not at all, with one
+ * sync.
+ *
+ * Ownership: the program's, until ottla_atomic_append_free; to be freed before its broker is closed.
+ * Threads: one at a time; a second one gets OTTLA_E_CONCURRENT_USE.
+ */
+typedef struct ottla_atomic_append ottla_atomic_append;
 
 /**
  * An open directory.
@@ -309,6 +327,14 @@ typedef struct ottla_places ottla_places;
  * Threads: any number at the same time.
  */
 typedef struct ottla_producer ottla_producer;
+
+/**
+ * A list of what a partition knows of idempotent producers.
+ *
+ * Ownership: the program's, until ottla_producer_states_free. It needs no broker.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_producer_states ottla_producer_states;
 
 /**
  * Records that were read together: what a poll returns, or a read of a partition, a stream, a
@@ -965,6 +991,28 @@ typedef struct ottla_record_metadata {
 typedef void (*ottla_delivery_callback)(void *user_data, struct ottla_delivery *delivery);
 
 /**
+ * Who an idempotent producer is: by its id and epoch, and by the sequence numbers of its records, a
+ * partition knows a batch that is sent again, and stores it once.
+ *
+ * Ownership: the program's; a program that wants to send something again after its own death keeps
+ * it where it keeps its other notes.
+ */
+typedef struct ottla_producer_identity {
+  /**
+   * The id, handed out once per directory.
+   */
+  int64_t id;
+  /**
+   * Which of those that used this id one after the other: a later one fences the earlier ones.
+   */
+  int16_t epoch;
+  /**
+   * Nobody looks at it.
+   */
+  uint16_t reserved[3];
+} ottla_producer_identity;
+
+/**
  * Where records were appended: they follow one another.
  */
 typedef struct ottla_appended {
@@ -977,6 +1025,40 @@ typedef struct ottla_appended {
    */
   int64_t last_offset;
 } ottla_appended;
+
+/**
+ * What a partition knows of an idempotent producer.
+ */
+typedef struct ottla_producer_state {
+  /**
+   * sizeof(ottla_producer_state), set by the program.
+   */
+  uint32_t struct_size;
+  /**
+   * The sequence number of its last record; -1 if it has none in this epoch.
+   */
+  int32_t last_sequence;
+  /**
+   * Its id.
+   */
+  int64_t id;
+  /**
+   * The offset of its last record; -1 if it has none in this epoch.
+   */
+  int64_t last_offset;
+  /**
+   * The largest timestamp of its last batch, in milliseconds since 1970.
+   */
+  int64_t last_timestamp;
+  /**
+   * Its newest epoch.
+   */
+  int16_t epoch;
+  /**
+   * Nobody looks at it.
+   */
+  uint16_t reserved[3];
+} ottla_producer_state;
 
 /**
  * Is told which partitions come or go: `partitions` are `count` of them. It runs within a poll, an
@@ -2605,6 +2687,44 @@ ottla_status ottla_delivery_notify(struct ottla_delivery *delivery,
 ottla_status ottla_delivery_free(struct ottla_delivery *delivery);
 
 /**
+ * Sets `*identity` to one that nobody ever had in this directory, for an idempotent producer. That
+ * the id is taken survives power loss.
+ *
+ * Threads: any number at the same time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_LIMIT when all ids are taken; OTTLA_E_READ_ONLY; those of a commit: one call in
+ * a thousand is one.
+ */
+ottla_status ottla_producer_identity_new(struct ottla_broker *broker,
+                                         struct ottla_producer_identity *identity,
+                                         struct ottla_error **error);
+
+/**
+ * Declares an identity over, and sets `*successor` to the one that takes its place: the same id in
+ * the next epoch (or, after the last one, a new id), whose records are numbered from 0 again. For
+ * whoever takes over from a program that may still be at work: from now on, while the directory is
+ * open, what comes with the old one gets OTTLA_E_FENCED. Nothing is written: note the successor
+ * down before using it.
+ *
+ * Threads: any number at the same time.
+ * NULL: nothing. `identity` and `successor` may be the same.
+ * Returns: OTTLA_E_FENCED if somebody else has fenced it already; OTTLA_E_INVALID_INPUT for an
+ * identity that is not from this directory.
+ */
+ottla_status ottla_producer_identity_fence(struct ottla_broker *broker,
+                                           const struct ottla_producer_identity *identity,
+                                           struct ottla_producer_identity *successor,
+                                           struct ottla_error **error);
+
+/**
+ * The sequence number that follows `count` records of which the first has `base_sequence`: behind
+ * the largest, 2147483647, comes 0.
+ *
+ * Threads: any.
+ */
+int32_t ottla_sequence_after(int32_t base_sequence, size_t count);
+
+/**
  * Finds a partition of a topic.
  *
  * Ownership: `*partition` is the program's, until ottla_partition_free.
@@ -2679,6 +2799,77 @@ ottla_status ottla_partition_read(struct ottla_partition *partition,
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_partition_free(struct ottla_partition *partition);
+
+/**
+ * Makes an appender for a partition: what is appended first begins at the sequence number
+ * `next_sequence`, which is 0 for a new identity.
+ *
+ * Ownership: `*appender` is the program's, until ottla_appender_free. The identity is copied.
+ * Threads: any.
+ * NULL: nothing.
+ * Returns: OTTLA_E_INVALID_INPUT for acks that are none.
+ */
+ottla_status ottla_appender_new(struct ottla_partition *partition,
+                                int32_t acks,
+                                const struct ottla_producer_identity *identity,
+                                int32_t next_sequence,
+                                struct ottla_appender **appender,
+                                struct ottla_error **error);
+
+/**
+ * Appends the records as one batch, once: if the identity has appended the batch of these sequence
+ * numbers before, nothing is appended, and the offsets are those of the first time. A failed append
+ * leaves the number as it was, so the same records can be appended again.
+ *
+ * Ownership: the records are copied.
+ * Threads: one at a time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_OUT_OF_ORDER_SEQUENCE if an earlier batch is missing, or this is one that the
+ * partition does not remember any more; OTTLA_E_FENCED if a newer epoch took over;
+ * OTTLA_E_INVALID_INPUT for an identity that is not from this directory; otherwise as
+ * ottla_partition_append.
+ */
+ottla_status ottla_appender_append(struct ottla_appender *appender,
+                                   const struct ottla_record *records,
+                                   size_t count,
+                                   struct ottla_appended *appended,
+                                   struct ottla_error **error);
+
+/**
+ * As ottla_appender_append, if the partition ends at the offset `end` then. A batch that was
+ * appended before is not asked again: its condition held then.
+ *
+ * Ownership: the records are copied.
+ * Threads: one at a time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_CONFLICT if the partition ends elsewhere: ottla_error_conflict has what was
+ * appended meanwhile; otherwise as ottla_appender_append.
+ */
+ottla_status ottla_appender_append_expecting(struct ottla_appender *appender,
+                                             int64_t end,
+                                             const struct ottla_record *records,
+                                             size_t count,
+                                             struct ottla_appended *appended,
+                                             struct ottla_error **error);
+
+/**
+ * Sets `*next_sequence` to the sequence number of what is appended next: for the program's notes.
+ *
+ * Threads: one at a time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_CONCURRENT_USE.
+ */
+ottla_status ottla_appender_next_sequence(const struct ottla_appender *appender,
+                                          int32_t *next_sequence,
+                                          struct ottla_error **error);
+
+/**
+ * Frees an appender. NULL is fine.
+ *
+ * Threads: any; once. A call that another thread is in goes on.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_appender_free(struct ottla_appender *appender);
 
 /**
  * Sets `*offset` to the first offset that can be read.
@@ -2787,6 +2978,125 @@ ottla_status ottla_partition_offset_of_max_timestamp(const struct ottla_partitio
                                                      int64_t *offset,
                                                      int64_t *timestamp,
                                                      struct ottla_error **error);
+
+/**
+ * Sets `*states` to what the partition knows of idempotent producers, by their ids.
+ *
+ * Ownership: `*states` is the program's, until ottla_producer_states_free.
+ * Threads: any number at the same time.
+ * Returns: OTTLA_E_IO, OTTLA_E_CORRUPT if it cannot be read.
+ */
+ottla_status ottla_partition_producers(const struct ottla_partition *partition,
+                                       struct ottla_producer_states **states,
+                                       struct ottla_error **error);
+
+/**
+ * How many there are; 0 also if `states` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_producer_states_count(const struct ottla_producer_states *states);
+
+/**
+ * The one with a number, from 0 on.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT if there are not as many.
+ */
+ottla_status ottla_producer_states_get(const struct ottla_producer_states *states,
+                                       size_t index,
+                                       struct ottla_producer_state *state,
+                                       struct ottla_error **error);
+
+/**
+ * Frees such a list. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_producer_states_free(struct ottla_producer_states *states);
+
+/**
+ * Begins an append to several partitions.
+ *
+ * Ownership: `*append` is the program's, until ottla_atomic_append_free.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_HANDLE.
+ */
+ottla_status ottla_atomic_append_new(struct ottla_broker *broker,
+                                     struct ottla_atomic_append **append,
+                                     struct ottla_error **error);
+
+/**
+ * Adds a batch for one partition. Several for the same one are written in this order.
+ *
+ * Ownership: the records are copied.
+ * Threads: one at a time.
+ * NULL: nothing.
+ * Returns: as ottla_partition_append; what was added before stays. OTTLA_E_CLOSED after the commit.
+ */
+ottla_status ottla_atomic_append_add(struct ottla_atomic_append *append,
+                                     const char *topic,
+                                     int32_t partition,
+                                     const struct ottla_record *records,
+                                     size_t count,
+                                     struct ottla_error **error);
+
+/**
+ * Lets the commit happen only if the partition still ends at `end` then, whether or not a batch is
+ * added for it. All conditions have to hold; the batches of this append do not count.
+ *
+ * Threads: one at a time.
+ * NULL: nothing.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a negative offset.
+ */
+ottla_status ottla_atomic_append_expect_end(struct ottla_atomic_append *append,
+                                            const char *topic,
+                                            int32_t partition,
+                                            int64_t end,
+                                            struct ottla_error **error);
+
+/**
+ * Lets the commit happen only if the stream of `key` still has this version then: an offset,
+ * OTTLA_VERSION_NO_STREAM, or OTTLA_VERSION_ANY. All conditions have to hold.
+ *
+ * Threads: one at a time.
+ * NULL: nothing; an empty key is a pointer to anything and a length of 0.
+ * Returns: OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT if the topic has no key index.
+ */
+ottla_status ottla_atomic_append_expect_version(struct ottla_atomic_append *append,
+                                                const char *topic,
+                                                const uint8_t *key,
+                                                size_t key_length,
+                                                int64_t version,
+                                                struct ottla_error **error);
+
+/**
+ * Commits everything, and writes where the batches are to `appended`, one place for each in the
+ * order in which they were added. When it returns OTTLA_OK, all of them survive power loss.
+ *
+ * Whatever it returns, the append is over then, and has only to be freed. Only a capacity that is too
+ * small, and OTTLA_E_CONCURRENT_USE, leave it as it was.
+ *
+ * Threads: one at a time.
+ * NULL: `appended`, with a capacity of 0, if nobody wants to know where.
+ * Returns: OTTLA_E_CONFLICT if a condition does not hold: ottla_error_conflict has what was missed;
+ * OTTLA_E_INVALID_INPUT if `capacity` is neither 0 nor enough for all batches; OTTLA_E_POISONED if
+ * the outcome is unknown until the directory is opened anew, but still all or nothing;
+ * OTTLA_E_CLOSED if it was committed before.
+ */
+ottla_status ottla_atomic_append_commit(struct ottla_atomic_append *append,
+                                        struct ottla_appended *appended,
+                                        size_t capacity,
+                                        struct ottla_error **error);
+
+/**
+ * Frees an atomic append; one that was not committed is forgotten. NULL is fine.
+ *
+ * Threads: any; once. A call that another thread is in goes on.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_atomic_append_free(struct ottla_atomic_append *append);
 
 /**
  * Makes a consumer. It reads nothing before ottla_consumer_subscribe or ottla_consumer_assign. The

@@ -49,7 +49,11 @@ pub mod delivery;
 
 pub mod append;
 
+pub mod identity;
+
 pub mod partition;
+
+pub mod atomic_append;
 
 pub mod consumer;
 

@@ -1,9 +1,11 @@
 //! One partition, for programs that know which one they want: append to it, read it, cut it.
 //!
-//! Not here: what the partition says of itself (`offsets.rs`), appending under numbers of one's own
-//! (`appender.rs`).
+//! Not here: what the partition says of itself (`offsets.rs`, `producers.rs`), appending under
+//! numbers of one's own (`appender.rs`).
 
+pub mod appender;
 pub mod offsets;
+pub mod producers;
 
 use std::ffi::c_char;
 use std::ptr;
@@ -32,6 +34,8 @@ pub struct ottla_partition {
 
 pub(crate) struct PartitionObject {
     broker: Broker,
+    /// The number of the broker's handle.
+    parent: u64,
     partition: PartitionHandle,
     /// Appenders with warm buffers that nobody uses now, by their acks.
     spare: [Mutex<Vec<Appender>>; 3],
@@ -116,6 +120,7 @@ pub unsafe extern "C" fn ottla_partition_new(
         let object = PartitionObject {
             partition: parent.library().partition(topic, number)?,
             broker: parent.library().clone(),
+            parent: handle::number(broker),
             spare: Default::default(),
             reader: Mutex::default(),
         };
