@@ -309,6 +309,31 @@ static void one_thread_at_a_time_is_inside(ottla_broker *broker) {
   CHECK_OK(ottla_transaction_free(shared.transaction), NULL);
 }
 
+static void *send_for_long(void *argument) {
+  struct shared *shared = argument;
+  static ottla_record records[1000];
+  while (atomic_load(&shared->ready) == 0) {
+    /* Once the transaction is full they are refused, one after the other call. */
+    ottla_transaction_send(shared->transaction, "orders", records, 1000, NULL, NULL);
+  }
+  return NULL;
+}
+
+static void the_second_thread_is_told_so(ottla_broker *broker) {
+  struct shared shared = {.transaction = begin(broker)};
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, send_for_long, &shared) == 0);
+  ottla_status status = OTTLA_OK;
+  time_t begun = time(NULL);
+  while (status != OTTLA_E_CONCURRENT_USE) {
+    CHECK(status == OTTLA_OK && time(NULL) < begun + 30);
+    status = ottla_transaction_expect_end(shared.transaction, "orders", 0, 0, NULL);
+  }
+  atomic_store(&shared.ready, 1);
+  CHECK(pthread_join(thread, NULL) == 0);
+  CHECK_OK(ottla_transaction_free(shared.transaction), NULL);
+}
+
 int main(void) {
   ottla_error *error = NULL;
   ottla_broker *broker = open_broker();
@@ -319,6 +344,7 @@ int main(void) {
   null_and_foreign_handles_are_refused(broker);
   freed_under_a_commit_it_is_all_or_nothing(broker);
   one_thread_at_a_time_is_inside(broker);
+  the_second_thread_is_told_so(broker);
   CHECK_OK(ottla_close(broker, 0, &error), error);
   return 0;
 }
