@@ -202,3 +202,57 @@ impl ClampedOffset {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use ottla::{Error, ErrorKind, TopicName};
+
+    use super::*;
+
+    fn text<'a>(pointer: *const c_char) -> &'a str {
+        assert!(!pointer.is_null());
+        // SAFETY: the rows of these tests outlive the texts that are looked at.
+        unsafe { CStr::from_ptr(pointer) }.to_str().unwrap()
+    }
+
+    fn orders(partition: i32) -> TopicPartition {
+        TopicPartition::new(TopicName::new("orders").unwrap(), partition)
+    }
+
+    #[test]
+    fn each_number_of_a_partition_has_its_place() {
+        let report = PartitionReport {
+            scanned_bytes: 1,
+            kept_batches: 2,
+            replayed_batches: 3,
+            skipped_batches: 4,
+            cut_bytes: 5,
+            quarantined: vec!["q".into(); 6],
+            lost_bytes: 7,
+            rebuilt: vec!["b".into(); 8],
+            removed: vec!["r".into(); 9],
+            unknown: vec!["u".into(); 10],
+            damage: Some(Error::new(ErrorKind::Corrupt, "a hole")),
+        };
+        let row = RecoveredPartition::of(&(orders(3), report));
+        let info = row.info();
+        assert_eq!((info.partition, text(info.topic)), (3, "orders"));
+        let found = [info.scanned_bytes, info.kept_batches, info.replayed_batches];
+        assert_eq!((found, info.skipped_batches), ([1, 2, 3], 4));
+        assert_eq!((info.cut_bytes, info.quarantined_count, info.lost_bytes), (5, 6, 7));
+        assert_eq!((info.rebuilt_count, info.removed_count, info.unknown_count), (8, 9, 10));
+        assert!(text(info.damage).contains("a hole"));
+        assert_eq!(row.files().rebuilt[7].to_str(), Ok("b"));
+    }
+
+    #[test]
+    fn transactions_and_clamped_offsets_are_shown_as_they_are() {
+        let row = FinishedTransaction::of(&(orders(2), 77, true));
+        let info = row.info();
+        assert_eq!((info.partition, text(info.topic)), (2, "orders"));
+        assert_eq!((info.producer_id, info.is_committed), (77, true));
+        assert!(!FinishedTransaction::of(&(orders(2), 77, false)).info().is_committed);
+    }
+}

@@ -163,6 +163,34 @@ static void damage_keeps_a_partition_from_being_written(void) {
   closed(broker);
 }
 
+static void offsets_behind_lost_records_are_told(void) {
+  ottla_error *error = NULL;
+  ottla_report_info info;
+  ottla_broker *broker = opened("lost");
+  CHECK_OK(ottla_topic_create(broker, "orders", 1, NULL, 0, &error), error);
+  filled(broker, "orders", 10, 3);
+  ottla_consumer *consumer = NULL;
+  ottla_setting group = {"group.id", "kitchen"};
+  CHECK_OK(ottla_consumer_new(broker, &group, 1, NULL, &consumer, &error), error);
+  ottla_offset offset = {.topic = "orders", .leader_epoch = -1, .offset = 9};
+  CHECK_OK(ottla_consumer_commit_offsets(consumer, &offset, 1, &error), error);
+  CHECK_OK(ottla_consumer_free(consumer), NULL);
+  closed(broker);
+  const char *log = "lost/orders-0/00000000000000000000.log";
+  CHECK(truncate(log, length_of(log) / 10 * 6) == 0);
+  CHECK(unlink("lost/.kafka_cleanshutdown") == 0 && unlink("lost/ottla.control") == 0);
+  CHECK(unlink("lost/recovery-point-offset-checkpoint") == 0);
+  broker = opened("lost");
+  ottla_report *report = report_of(broker, &info);
+  CHECK(info.clamped_count == 1);
+  ottla_clamped_offset clamped = {.struct_size = sizeof clamped};
+  CHECK_OK(ottla_report_clamped(report, 0, &clamped, &error), error);
+  CHECK(strcmp(clamped.topic, "orders") == 0 && clamped.partition == 0);
+  CHECK(strcmp(clamped.group, "kitchen") == 0 && clamped.committed == 9 && clamped.end == 6);
+  CHECK_OK(ottla_report_free(report), NULL);
+  closed(broker);
+}
+
 static void reading_only_changes_nothing(void) {
   ottla_error *error = NULL;
   ottla_report_info info;
@@ -242,6 +270,7 @@ int main(void) {
   what_does_not_belong_is_named();
   what_was_cut_is_kept_aside();
   damage_keeps_a_partition_from_being_written();
+  offsets_behind_lost_records_are_told();
   reading_only_changes_nothing();
   null_is_refused();
   return 0;
