@@ -34,10 +34,21 @@ def declarations(header: str) -> str:
     return "\n".join(lines)
 
 
+#: What C calls in Python, always on a thread that is inside of a call from Python.
+CALLBACKS = """
+extern "Python" void ottla_python_on_assigned(void *, struct ottla_consumer *,
+    const struct ottla_topic_partition *, size_t);
+extern "Python" void ottla_python_on_revoked(void *, struct ottla_consumer *,
+    const struct ottla_topic_partition *, size_t);
+extern "Python" void ottla_python_on_lost(void *, struct ottla_consumer *,
+    const struct ottla_topic_partition *, size_t);
+extern "Python" void ottla_python_progress(void *, uint64_t, uint64_t);
+"""
+
 folder = header_folder()
 builder = FFI()
 builder.cdef(declarations((Path(folder) / "ottla.h").read_text(encoding="ascii")))
-
+builder.cdef(CALLBACKS)
 builder.set_source(
     "ottla._ottla",
     '#include "ottla.h"\n',

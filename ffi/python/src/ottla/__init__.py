@@ -10,8 +10,11 @@ from ottla import errors
 from ottla._ottla import ffi as _ffi
 from ottla._ottla import lib as _lib
 from ottla.broker import Broker, open
+from ottla.consumer import Consumer
 from ottla.delivery import Deliveries, Delivery, RecordMetadata
 from ottla.errors import *  # noqa: F403  (every kind of error)
+from ottla.offsets import OffsetAndMetadata, OffsetAndTimestamp
+from ottla.partition import Appended, Partition
 from ottla.producer import Producer
 from ottla.received import Record, Records, TopicPartition
 from ottla.sending import ProducerRecord
@@ -25,9 +28,14 @@ __version__: str = _ffi.string(_lib.ottla_version()).decode("ascii")
 
 __all__ = [
     "NO_STREAM",
+    "Appended",
     "Broker",
+    "Consumer",
     "Deliveries",
     "Delivery",
+    "OffsetAndMetadata",
+    "OffsetAndTimestamp",
+    "Partition",
     "PartitionDescription",
     "Place",
     "Producer",

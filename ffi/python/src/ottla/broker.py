@@ -1,14 +1,18 @@
 """The broker: an open directory. Makes topics, producers, consumers and everything else."""
 
 import weakref
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
 from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
+from ottla.consumer import Consumer
 from ottla.errors import OttlaError, StillOpen
 from ottla.handle import H, Handle
+from ottla.offsets import PartitionLike
+from ottla.partition import Partition
 from ottla.producer import Producer
+from ottla.rebalance import Rebalance, RebalanceCallback
 from ottla.received import records_of
 from ottla.sending import Data
 from ottla.settings import Config, Settings, Value
@@ -133,6 +137,41 @@ class Broker(Handle):
     def producer(self, config: Optional[Config] = None, **settings: Value) -> Producer:
         """Makes a producer. Settings are Kafka's: ``acks``, ``linger.ms``, ``compression.type`` ..."""
         return self._adopt(Producer(self._open(), Settings(config, settings)))
+
+    def consumer(
+        self,
+        topics: Union[str, Iterable[str]] = (),
+        config: Optional[Config] = None,
+        *,
+        group: Optional[str] = None,
+        assign: Iterable[PartitionLike] = (),
+        on_assigned: Optional[RebalanceCallback] = None,
+        on_revoked: Optional[RebalanceCallback] = None,
+        on_lost: Optional[RebalanceCallback] = None,
+        **settings: Value,
+    ) -> Consumer:
+        """Makes a consumer: a member of a group that shares these topics, or one that reads the
+        partitions of ``assign``. Without either it waits for ``subscribe`` or ``assign``.
+
+        The callbacks get the consumer and a list of partitions, within its own calls. ``on_lost``
+        stands in for ``on_revoked`` where nothing can be committed any more; without it that is
+        called. Settings are Kafka's: ``auto.offset.reset``, ``enable.auto.commit``,
+        ``max.poll.records`` ...
+        """
+        if group is not None:
+            settings["group_id"] = group
+        rebalance = Rebalance(on_assigned, on_revoked, on_lost)
+        made = Consumer(self._open(), Settings(config, settings), rebalance)
+        assigned = list(assign)
+        if topics:
+            made.subscribe(topics)
+        if assigned:
+            made.assign(assigned)
+        return self._adopt(made)
+
+    def partition(self, topic: str, number: int) -> Partition:
+        """One partition, to append to and to ask directly."""
+        return self._adopt(Partition(self._open(), topic, number))
 
     def transaction(self, config: Optional[Config] = None, **settings: Value) -> Transaction:
         """Begins a transaction: records, offsets and conditions, all or nothing. Settings are those

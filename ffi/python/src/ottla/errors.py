@@ -141,8 +141,8 @@ class InvalidTransactionState(OttlaError, RuntimeError):
     """The call does not fit the state of the transaction."""
 
 
-class InvalidHandle(OttlaError, RuntimeError):
-    """What the call was about was freed by another thread."""
+class InvalidHandle(Closed):
+    """What the call was about was closed by another thread meanwhile."""
 
 
 class Forked(OttlaError, RuntimeError):

@@ -1,0 +1,302 @@
+"""Consumers: read partitions, alone or as a member of a group."""
+
+import time
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+
+from ottla._ottla import ffi, lib
+from ottla._records import Record, Records
+from ottla.calls import Texts, call, error_of, in_slices, text
+from ottla.handle import Handle
+from ottla.metrics import metrics_of
+from ottla.offsets import (
+    OffsetAndMetadata,
+    OffsetAndTimestamp,
+    Offsets,
+    OffsetsLike,
+    PartitionLike,
+    Partitions,
+    by_partition,
+    named,
+    offsets_of,
+    partitions_of,
+)
+from ottla.rebalance import Rebalance
+from ottla.received import NO_RECORDS, TopicPartition, records_of
+from ottla.settings import Settings
+
+#: How long a close waits for another thread to come out of the consumer, in seconds.
+PATIENCE = 10.0
+
+
+class Consumer(Handle):
+    """Reads partitions from any offset, and follows their ends; as a member of a group it shares
+    them with others. One thread at a time: ``ConcurrentUse``.
+
+    ``for record in consumer`` goes on for ever; ``records`` can be told when to end.
+    """
+
+    __slots__ = ("_rebalance", "_left")
+
+    _what = "the consumer"
+
+    def __init__(self, broker: Any, settings: Settings, rebalance: Rebalance) -> None:
+        place = ffi.new("ottla_consumer **")
+        options = rebalance.options()
+        call(lib.ottla_consumer_new, broker, settings.array, settings.count, options, place)
+
+        def free(pointer: Any, _needed_until_then: Rebalance = rebalance) -> None:
+            lib.ottla_consumer_free(pointer)
+
+        super().__init__(place[0], free)
+        rebalance.belong_to(self)
+        self._rebalance = rebalance
+        self._left: Records = NO_RECORDS
+
+    # Reading.
+
+    def poll(self, timeout: Optional[float] = 0.0) -> Records:
+        """The next records: at once if there are any, else as soon as some are published, or none
+        when ``timeout`` seconds (None: for ever) have passed. At most ``max.poll.records`` of them.
+        Another thread ends it with ``wakeup``."""
+        if self._left:
+            left, self._left = self._left, NO_RECORDS
+            return left
+        place = ffi.new("ottla_records **")
+
+        def step(slice_ms: int) -> Optional[Records]:
+            place[0] = ffi.NULL
+            call(lib.ottla_consumer_poll, self._open(), slice_ms, place)
+            records = records_of(place[0])
+            raised = self._rebalance.raised()
+            if raised is not None:
+                # They come with the next poll.
+                self._left = records
+                raise raised
+            return records or None
+
+        return in_slices(timeout, step) or NO_RECORDS
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.records()
+
+    def records(self, idle: Optional[float] = None, until_end: bool = False) -> Iterator[Record]:
+        """One record after the other. It ends when none came for ``idle`` seconds; with
+        ``until_end``, when all that there was is read; otherwise never."""
+        while True:
+            found = self.poll(0.0 if until_end else idle)
+            yield from found
+            if not found and (not until_end or self._is_at_end()):
+                return
+
+    def _is_at_end(self) -> bool:
+        return all(self.lag(*partition) == 0 for partition in self.assignment())
+
+    def wakeup(self) -> None:
+        """Ends the poll of another thread, or the next one."""
+        lib.ottla_consumer_wakeup(self._open(), ffi.NULL)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when a poll has something to return or to do. Only wait on
+        it, and take it out of the event loop before the consumer is closed."""
+        place = ffi.new("int32_t *")
+        call(lib.ottla_consumer_fd, self._open(), place)
+        return int(place[0])
+
+    # What is read.
+
+    def subscribe(self, topics: Union[str, Iterable[str]]) -> None:
+        """Becomes a member of the group and shares the partitions of these topics with its other
+        members. The next polls bring the partitions."""
+        names = Texts([topics] if isinstance(topics, str) else topics, "topics")
+        self._call(lib.ottla_consumer_subscribe, names.array, names.count)
+
+    def subscribe_pattern(self, pattern: str) -> None:
+        """As ``subscribe``, to all topics whose whole name matches a regular expression, those
+        included that are made later."""
+        self._call(lib.ottla_consumer_subscribe_pattern, text(pattern, "the pattern"))
+
+    def unsubscribe(self) -> None:
+        """Leaves the group at once, or lets go of the partitions that were assigned."""
+        self._call(lib.ottla_consumer_unsubscribe)
+
+    def assign(self, partitions: Iterable[PartitionLike]) -> None:
+        """Reads these partitions and no others."""
+        self._with_partitions(lib.ottla_consumer_assign, partitions)
+
+    def assignment(self) -> List[TopicPartition]:
+        """The partitions that are read."""
+        return self._list(lib.ottla_consumer_assignment)
+
+    def subscription(self) -> List[str]:
+        """The topics that are subscribed to; of a pattern, those that match now."""
+        return [partition.topic for partition in self._list(lib.ottla_consumer_subscription)]
+
+    def pause(self, partitions: Iterable[PartitionLike]) -> None:
+        """Polls return nothing of these partitions until they are resumed."""
+        self._with_partitions(lib.ottla_consumer_pause, partitions)
+
+    def resume(self, partitions: Iterable[PartitionLike]) -> None:
+        """Polls return records of these partitions again."""
+        self._with_partitions(lib.ottla_consumer_resume, partitions)
+
+    def paused(self) -> List[TopicPartition]:
+        """The partitions that are paused."""
+        return self._list(lib.ottla_consumer_paused)
+
+    # Where it reads.
+
+    def position(self, topic: str, partition: int) -> int:
+        """The offset of the next record to return."""
+        return self._number(lib.ottla_consumer_position, topic, partition)
+
+    def lag(self, topic: str, partition: int) -> int:
+        """How many offsets lie between the position and the end of the partition."""
+        return self._number(lib.ottla_consumer_lag, topic, partition)
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Goes to an offset: the next poll continues there."""
+        self._call(lib.ottla_consumer_seek, text(topic, "the topic"), partition, offset)
+
+    def seek_to_beginning(self, partitions: Iterable[PartitionLike] = ()) -> None:
+        """Goes to the oldest records of these partitions, or of all that are assigned."""
+        self._with_partitions(lib.ottla_consumer_seek_to_beginning, partitions)
+
+    def seek_to_end(self, partitions: Iterable[PartitionLike] = ()) -> None:
+        """Goes to the ends of these partitions, or of all that are assigned."""
+        self._with_partitions(lib.ottla_consumer_seek_to_end, partitions)
+
+    def seek_to_timestamp(self, topic: str, partition: int, timestamp: int) -> int:
+        """Goes to the first record of that time (milliseconds since 1970) or later, or to the end.
+        Says which offset that is."""
+        found = ffi.new("int64_t *")
+        function = lib.ottla_consumer_seek_to_timestamp
+        self._call(function, text(topic, "the topic"), partition, timestamp, found)
+        return int(found[0])
+
+    def beginning_offsets(self, partitions: Iterable[PartitionLike]) -> Dict[TopicPartition, int]:
+        """The offset of the oldest record of each of these partitions."""
+        return self._numbers(lib.ottla_consumer_beginning_offsets, partitions)
+
+    def end_offsets(self, partitions: Iterable[PartitionLike]) -> Dict[TopicPartition, int]:
+        """The offset after the newest record of each of these partitions that this consumer may
+        read."""
+        return self._numbers(lib.ottla_consumer_end_offsets, partitions)
+
+    def offsets_for_times(
+        self, times: Mapping[PartitionLike, int]
+    ) -> Dict[TopicPartition, Optional[OffsetAndTimestamp]]:
+        """For each partition the first record of a time (milliseconds since 1970) or later."""
+        asked = Partitions(times)
+        timestamps = ffi.new("int64_t[]", list(times.values()))
+        found = ffi.new("ottla_offset_and_timestamp[]", asked.count)
+        function = lib.ottla_consumer_offsets_for_times
+        self._call(function, asked.array, timestamps, asked.count, found)
+        return {
+            partition: OffsetAndTimestamp(int(one.offset), int(one.timestamp))
+            if one.offset >= 0
+            else None
+            for partition, one in zip(asked.named, found)
+        }
+
+    # What the group remembers.
+
+    def commit(self, offsets: Optional[OffsetsLike] = None) -> None:
+        """Commits the positions of all partitions, or given offsets, each that of the next record to
+        read. It survives power loss."""
+        if offsets is None:
+            self._call(lib.ottla_consumer_commit)
+        else:
+            made = Offsets(offsets)
+            self._call(lib.ottla_consumer_commit_offsets, made.array, made.count)
+
+    def commit_async(self, offsets: Optional[OffsetsLike] = None) -> None:
+        """Commits without waiting, and without telling how it went. A later ``commit`` or ``close``
+        waits for it."""
+        nobody = (ffi.NULL, ffi.NULL)
+        if offsets is None:
+            self._call(lib.ottla_consumer_commit_async, *nobody)
+        else:
+            made = Offsets(offsets)
+            function = lib.ottla_consumer_commit_offsets_async
+            self._call(function, made.array, made.count, *nobody)
+
+    def committed(
+        self, partitions: Iterable[PartitionLike]
+    ) -> Dict[TopicPartition, Optional[OffsetAndMetadata]]:
+        """What the group committed of partitions, which need not be assigned."""
+        asked = Partitions(partitions)
+        place = ffi.new("ottla_offsets **")
+        self._call(lib.ottla_consumer_committed, asked.array, asked.count, place)
+        return offsets_of(place[0])
+
+    def metrics(self) -> Dict[str, float]:
+        """What it has done so far, by name."""
+        place = ffi.new("ottla_metrics **")
+        self._call(lib.ottla_consumer_metrics, place)
+        return metrics_of(place[0])
+
+    def close(self) -> None:
+        """Commits its positions if that is done automatically, and leaves the group. A poll of
+        another thread is ended first. Once more does nothing."""
+        if self.closed:
+            return
+        pointer = self._open()
+        error = ffi.new("ottla_error **")
+
+        def step() -> int:
+            lib.ottla_error_free(error[0])
+            error[0] = ffi.NULL
+            return int(lib.ottla_consumer_close(pointer, error))
+
+        status = self._patiently(step)
+        if status in (lib.OTTLA_E_CONCURRENT_USE, lib.OTTLA_E_INVALID_INPUT):
+            raise error_of(status, error[0])
+        self._forget()
+        self._patiently(lambda: int(lib.ottla_consumer_free(pointer)))
+        raised = self._rebalance.raised()
+        if status != 0:
+            raise error_of(status, error[0])
+        if raised is not None:
+            raise raised
+
+    def _patiently(self, step: Callable[[], int]) -> int:
+        """Waits until no other thread is inside of the consumer."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            status = step()
+            if status != lib.OTTLA_E_CONCURRENT_USE or time.monotonic() > end:
+                return status
+            time.sleep(0.002)
+
+    # How calls are made.
+
+    def _call(self, function: Callable[..., int], *arguments: Any) -> None:
+        call(function, self._open(), *arguments)
+        raised = self._rebalance.raised()
+        if raised is not None:
+            raise raised
+
+    def _with_partitions(
+        self, function: Callable[..., int], partitions: Iterable[PartitionLike]
+    ) -> None:
+        made = Partitions(partitions)
+        self._call(function, made.array, made.count)
+
+    def _list(self, function: Callable[..., int]) -> List[TopicPartition]:
+        place = ffi.new("ottla_topic_partitions **")
+        self._call(function, place)
+        return partitions_of(place[0])
+
+    def _number(self, function: Callable[..., int], topic: str, partition: int) -> int:
+        found = ffi.new("int64_t *")
+        where = named((topic, partition))
+        self._call(function, text(where.topic, "the topic"), where.partition, found)
+        return int(found[0])
+
+    def _numbers(
+        self, function: Callable[..., int], partitions: Iterable[PartitionLike]
+    ) -> Dict[TopicPartition, int]:
+        made = Partitions(partitions)
+        found = ffi.new("int64_t[]", made.count)
+        self._call(function, made.array, made.count, found)
+        return by_partition(made, list(found))

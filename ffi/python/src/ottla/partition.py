@@ -1,0 +1,138 @@
+"""One partition, to append to and to ask directly."""
+
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Union
+
+from ottla._ottla import ffi, lib
+from ottla._records import Batch, Record, Records
+from ottla.calls import call, invalid, text
+from ottla.handle import Handle
+from ottla.offsets import OffsetAndTimestamp
+from ottla.received import records_of
+from ottla.sending import Sendable, array_of
+
+#: Kafka's names for how safe a record has to be: "all" (synced), 1 (the system has it), 0.
+Acks = Union[int, str]
+
+#: About how much one read takes.
+READ_BYTES = 1 << 20
+
+
+class Appended(NamedTuple):
+    """Where records went."""
+
+    base_offset: int
+    last_offset: int
+
+
+class Partition(Handle):
+    """One partition of a topic. Any number of threads."""
+
+    __slots__ = ("topic", "number")
+
+    _what = "the partition"
+
+    def __init__(self, broker: Any, topic: str, number: int) -> None:
+        place = ffi.new("ottla_partition **")
+        call(lib.ottla_partition_new, broker, text(topic, "the topic"), number, place)
+        super().__init__(place[0], lib.ottla_partition_free)
+        self.topic = topic
+        self.number = number
+
+    def append(
+        self, records: Iterable[Sendable], acks: Acks = "all", expected_end: Optional[int] = None
+    ) -> Appended:
+        """Appends records as one batch: all of them or none, at consecutive offsets. When it returns
+        they are as safe as ``acks`` says.
+
+        ``expected_end``: only if the partition ends there; ``Conflict`` has what was appended
+        meanwhile.
+        """
+        batch = Batch(records)
+        appended = ffi.new("ottla_appended *")
+        what = (array_of(batch), len(batch), acks_number(acks), appended)
+        if expected_end is None:
+            call(lib.ottla_partition_append, self._open(), *what)
+        else:
+            call(lib.ottla_partition_append_expecting, self._open(), expected_end, *what)
+        return Appended(int(appended.base_offset), int(appended.last_offset))
+
+    def read(self, start: Optional[int] = None, stop: Optional[int] = None) -> Iterator[Record]:
+        """The records from an offset on, or from the beginning, up to the end as it is then, or
+        below ``stop``. Those of transactions are read as they were written, decided or not."""
+        start = self.log_start_offset() if start is None else start
+        while stop is None or start < stop:
+            records = self.read_batch(start)
+            if not records:
+                return
+            for record in records:
+                if stop is not None and record.offset >= stop:
+                    return
+                yield record
+            start = records[-1].offset + 1
+
+    def read_batch(self, start: int, bytes_max: int = READ_BYTES) -> Records:
+        """Whole batches from an offset on: about so many bytes, at least one batch if there is one.
+        Nothing at the end."""
+        place = ffi.new("ottla_records **")
+        call(lib.ottla_partition_read, self._open(), start, bytes_max, place)
+        return records_of(place[0])
+
+    def log_start_offset(self) -> int:
+        """The first offset that can be read."""
+        return self._number(lib.ottla_partition_log_start_offset, "int64_t *")
+
+    def end_offset(self) -> int:
+        """The offset behind the newest record: the next record gets it."""
+        return self._number(lib.ottla_partition_end_offset, "int64_t *")
+
+    def last_stable_offset(self) -> int:
+        """The end for readers of committed records."""
+        return self._number(lib.ottla_partition_last_stable_offset, "int64_t *")
+
+    def size_bytes(self) -> int:
+        """The bytes of its segments."""
+        return self._number(lib.ottla_partition_size_bytes, "uint64_t *")
+
+    def delete_records(self, offset: int = -1) -> int:
+        """Deletes the records below an offset (-1: all of them), for good. Says where the log begins
+        then."""
+        return self._number(lib.ottla_partition_delete_records, "int64_t *", offset)
+
+    def truncate_to(self, offset: int) -> int:
+        """Cuts off all records from an offset on; batches go whole. Says where the log ends then."""
+        return self._number(lib.ottla_partition_truncate_to, "int64_t *", offset)
+
+    def offset_for_timestamp(self, timestamp: int) -> Optional[OffsetAndTimestamp]:
+        """The first record of that time (milliseconds since 1970) or later."""
+        return self._found(lib.ottla_partition_offset_for_timestamp, timestamp)
+
+    def offset_of_max_timestamp(self) -> Optional[OffsetAndTimestamp]:
+        """The record with the greatest timestamp, by the last offset of its batch."""
+        return self._found(lib.ottla_partition_offset_of_max_timestamp)
+
+    def check(self) -> None:
+        """Raises why the partition cannot be written, if it is damaged."""
+        call(lib.ottla_partition_damage, self._open())
+
+    def _number(self, function: Any, place: str, *arguments: Any) -> int:
+        found = ffi.new(place)
+        call(function, self._open(), *arguments, found)
+        return int(found[0])
+
+    def _found(self, function: Any, *arguments: Any) -> Optional[OffsetAndTimestamp]:
+        offset = ffi.new("int64_t *")
+        timestamp = ffi.new("int64_t *")
+        call(function, self._open(), *arguments, offset, timestamp)
+        if offset[0] < 0:
+            return None
+        return OffsetAndTimestamp(int(offset[0]), int(timestamp[0]))
+
+
+def acks_number(acks: Acks) -> int:
+    """What ``acks`` is in C."""
+    known = {"all": lib.OTTLA_ACKS_ALL, "-1": lib.OTTLA_ACKS_ALL}
+    known.update({"1": lib.OTTLA_ACKS_LEADER, "0": lib.OTTLA_ACKS_NONE})
+    number = known.get(str(acks))
+    if number is None:
+        raise invalid(f'acks is {acks!r}, but must be "all", 1 or 0')
+    return int(number)

@@ -1,0 +1,87 @@
+"""What a consumer calls back while partitions come and go.
+
+It is called within a call of the consumer, on its thread. What it raises waits until that call
+returns: C has no exceptions.
+"""
+
+import weakref
+from typing import TYPE_CHECKING, Any, Callable, List, Optional
+
+from ottla._ottla import ffi, lib
+from ottla.calls import sized
+from ottla.offsets import partitions_at
+from ottla.received import TopicPartition
+
+if TYPE_CHECKING:
+    from ottla.consumer import Consumer
+
+#: Is told which partitions come or go. It may commit, seek, pause and ask for positions.
+RebalanceCallback = Callable[["Consumer", List[TopicPartition]], Any]
+
+
+class Rebalance:
+    """The callbacks of one consumer."""
+
+    def __init__(
+        self,
+        on_assigned: Optional[RebalanceCallback],
+        on_revoked: Optional[RebalanceCallback],
+        on_lost: Optional[RebalanceCallback],
+    ) -> None:
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._on_lost = on_lost
+        self._consumer: Callable[[], Optional["Consumer"]] = lambda: None
+        self._raised: Optional[BaseException] = None
+        # The library hands it through. It is not a reference: the consumer keeps this object.
+        self._me = ffi.new_handle(self)
+
+    def belong_to(self, consumer: "Consumer") -> None:
+        """Says which consumer the callbacks are told about."""
+        self._consumer = weakref.ref(consumer)
+
+    def options(self) -> Any:
+        """The struct for ottla_consumer_new."""
+        options = sized("ottla_consumer_options")
+        options.user_data = self._me
+        if self._on_assigned is not None:
+            options.on_assigned = lib.ottla_python_on_assigned
+        if self._on_revoked is not None:
+            options.on_revoked = lib.ottla_python_on_revoked
+        if self._on_lost is not None:
+            options.on_lost = lib.ottla_python_on_lost
+        return options
+
+    def call(self, callback: Optional[RebalanceCallback], first: Any, count: int) -> None:
+        """Calls one of them, and keeps what it raises."""
+        consumer = self._consumer()
+        # There is none any more if the garbage collector frees it.
+        if callback is None or consumer is None:
+            return
+        try:
+            callback(consumer, partitions_at(first, count))
+        except BaseException as raised:
+            self._raised = self._raised or raised
+
+    def raised(self) -> Optional[BaseException]:
+        """What a callback raised since somebody asked."""
+        raised, self._raised = self._raised, None
+        return raised
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def ottla_python_on_assigned(me: Any, _consumer: Any, first: Any, count: int) -> None:
+    rebalance: Rebalance = ffi.from_handle(me)
+    rebalance.call(rebalance._on_assigned, first, count)
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def ottla_python_on_revoked(me: Any, _consumer: Any, first: Any, count: int) -> None:
+    rebalance: Rebalance = ffi.from_handle(me)
+    rebalance.call(rebalance._on_revoked, first, count)
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def ottla_python_on_lost(me: Any, _consumer: Any, first: Any, count: int) -> None:
+    rebalance: Rebalance = ffi.from_handle(me)
+    rebalance.call(rebalance._on_lost, first, count)

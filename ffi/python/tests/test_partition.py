@@ -1,0 +1,49 @@
+"""One partition."""
+
+import pytest
+
+import ottla
+
+
+def test_append_and_read(broker: ottla.Broker) -> None:
+    with broker.partition("orders", 1) as partition:
+        assert (partition.topic, partition.number) == ("orders", 1)
+        for acks in ("all", 1, 0, -1):
+            partition.append([b"a", ("k", "b")], acks)
+        assert partition.append([b"last"]) == ottla.Appended(8, 8)
+        assert (partition.log_start_offset(), partition.end_offset()) == (0, 9)
+        assert partition.last_stable_offset() == 9
+        assert partition.size_bytes() > 0
+        partition.check()
+        assert [bytes(record) for record in partition.read(6)] == [b"a", b"b", b"last"]
+        assert [record.offset for record in partition.read(stop=3)] == [0, 1, 2]
+        assert not partition.read_batch(9)
+        with pytest.raises(ottla.OffsetOutOfRange):
+            partition.read_batch(10)
+        with pytest.raises(ottla.InvalidInput, match="acks is 5"):
+            partition.append([b""], 5)
+    with pytest.raises(ottla.UnknownTopicOrPartition):
+        broker.partition("orders", 9)
+
+
+def test_only_if_nobody_was_faster(broker: ottla.Broker) -> None:
+    partition = broker.partition("orders", 0)
+    partition.append([b"one"], expected_end=0)
+    with pytest.raises(ottla.Conflict) as refused:
+        partition.append([b"two"], expected_end=0)
+    assert (refused.value.expected, refused.value.actual) == (0, 1)
+    assert [bytes(record) for record in refused.value.records] == [b"one"]
+
+
+def test_cutting_and_times(broker: ottla.Broker) -> None:
+    partition = broker.partition("orders", 0)
+    assert partition.offset_for_timestamp(0) is None
+    assert partition.offset_of_max_timestamp() is None
+    for time in (10, 30, 20):
+        partition.append([ottla.ProducerRecord(b"", timestamp=time)])
+    assert partition.offset_for_timestamp(15) == ottla.OffsetAndTimestamp(1, 30)
+    assert partition.offset_of_max_timestamp() == ottla.OffsetAndTimestamp(1, 30)
+    assert partition.truncate_to(2) == 2
+    assert partition.delete_records(1) == 1
+    assert (partition.log_start_offset(), partition.end_offset()) == (1, 2)
+    assert partition.delete_records() == 2
