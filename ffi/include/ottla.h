@@ -2853,6 +2853,27 @@ ottla_status ottla_appender_append_expecting(struct ottla_appender *appender,
                                              struct ottla_error **error);
 
 /**
+ * As ottla_appender_append, if the newest record of a key in this partition is still the one with
+ * the offset `version`, or, with OTTLA_VERSION_NO_STREAM, if there is none. The topic needs
+ * ottla.key.index=true. A batch that was appended before is not asked again: its condition held
+ * then.
+ *
+ * Ownership: key and records are copied.
+ * Threads: one at a time.
+ * NULL: `appended`, if nobody wants to know where.
+ * Returns: OTTLA_E_CONFLICT if the version is another: ottla_error_conflict has the records of the
+ * key that are newer than the expected one; otherwise as ottla_appender_append.
+ */
+ottla_status ottla_appender_append_expecting_version(struct ottla_appender *appender,
+                                                     const uint8_t *key,
+                                                     size_t key_length,
+                                                     int64_t version,
+                                                     const struct ottla_record *records,
+                                                     size_t count,
+                                                     struct ottla_appended *appended,
+                                                     struct ottla_error **error);
+
+/**
  * Sets `*next_sequence` to the sequence number of what is appended next: for the program's notes.
  *
  * Threads: one at a time.

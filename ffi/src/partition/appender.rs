@@ -13,8 +13,9 @@ use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::identity::{identity, ottla_producer_identity};
-use crate::pointer::place;
+use crate::pointer::{bytes, place};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};
+use crate::stream::expected_version;
 
 /// Appends to one partition as an idempotent producer, and counts the sequence numbers.
 ///
@@ -108,7 +109,7 @@ pub unsafe extern "C" fn ottla_appender_append(
     error: *mut *mut ottla_error,
 ) -> ottla_status {
     // SAFETY: the program promises a place, or NULL, and as many records.
-    enter(error, || unsafe { append(appender, (records, count), None, appended) })
+    enter(error, || unsafe { append(appender, (records, count), |_| {}, appended) })
 }
 
 /// As ottla_appender_append, if the partition ends at the offset `end` then. A batch that was
@@ -128,8 +129,44 @@ pub unsafe extern "C" fn ottla_appender_append_expecting(
     appended: *mut ottla_appended,
     error: *mut *mut ottla_error,
 ) -> ottla_status {
+    let expect = |inside: &mut Appender| {
+        inside.expect_end(end);
+    };
     // SAFETY: the program promises a place, or NULL, and as many records.
-    enter(error, || unsafe { append(appender, (records, count), Some(end), appended) })
+    enter(error, || unsafe { append(appender, (records, count), expect, appended) })
+}
+
+/// As ottla_appender_append, if the newest record of a key in this partition is still the one with
+/// the offset `version`, or, with OTTLA_VERSION_NO_STREAM, if there is none. The topic needs
+/// ottla.key.index=true. A batch that was appended before is not asked again: its condition held
+/// then.
+///
+/// Ownership: key and records are copied.
+/// Threads: one at a time.
+/// NULL: `appended`, if nobody wants to know where.
+/// Returns: OTTLA_E_CONFLICT if the version is another: ottla_error_conflict has the records of the
+/// key that are newer than the expected one; otherwise as ottla_appender_append.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_appender_append_expecting_version(
+    appender: *mut ottla_appender,
+    key: *const u8,
+    key_length: usize,
+    version: i64,
+    records: *const ottla_record,
+    count: usize,
+    appended: *mut ottla_appended,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        // SAFETY: the program promises as many bytes.
+        let key = unsafe { bytes(key, key_length, "the key") }?;
+        let version = expected_version(version)?;
+        let expect = |inside: &mut Appender| {
+            inside.expect_version(key, version);
+        };
+        // SAFETY: the program promises a place, or NULL, and as many records.
+        unsafe { append(appender, (records, count), expect, appended) }
+    })
 }
 
 /// # Safety
@@ -137,7 +174,7 @@ pub unsafe extern "C" fn ottla_appender_append_expecting(
 unsafe fn append(
     appender: *const ottla_appender,
     (first, count): (*const ottla_record, usize),
-    expected_end: Option<i64>,
+    expect: impl FnOnce(&mut Appender),
     appended: *mut ottla_appended,
 ) -> Result<(), Failure> {
     // SAFETY: the caller's promise is the same.
@@ -146,10 +183,9 @@ unsafe fn append(
             let owner = AppenderHandle::of(appender)?;
             let mut inside = owner.enter()?;
             let messages = messages(first, count, owner.number)?;
-            Ok(match expected_end {
-                Some(end) => inside.expect_end(end).append(&messages)?,
-                None => inside.append(&messages)?,
-            })
+            // Counts for the next append only.
+            expect(&mut inside);
+            Ok(inside.append(&messages)?)
         })
     }
 }

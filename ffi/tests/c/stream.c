@@ -290,6 +290,46 @@ static void a_partition_may_be_appended_to_on_the_version_of_a_key(ottla_broker 
   CHECK_OK(ottla_partition_free(partition), NULL);
 }
 
+static void an_append_under_numbers_may_expect_a_version(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_partition *partition = NULL;
+  ottla_appender *appender = NULL;
+  ottla_producer_identity identity = {0};
+  ottla_appended first = {-1, -1};
+  ottla_appended again = {-1, -1};
+  const uint8_t *key = (const uint8_t *)"counted";
+  ottla_record record = record_of("counted", "one");
+  CHECK_OK(ottla_producer_identity_new(broker, &identity, &error), error);
+  CHECK_OK(ottla_partition_new(broker, "accounts", 3, &partition, &error), error);
+  CHECK_OK(ottla_appender_new(partition, OTTLA_ACKS_ALL, &identity, 0, &appender, &error), error);
+  CHECK_OK(ottla_appender_append_expecting_version(appender, key, 7, OTTLA_VERSION_NO_STREAM,
+                                                   &record, 1, &first, &error),
+           error);
+  CHECK_FAILS(OTTLA_E_CONFLICT,
+              ottla_appender_append_expecting_version(appender, key, 7, OTTLA_VERSION_NO_STREAM,
+                                                      &record, 1, NULL, &error),
+              error);
+  /* The condition was for that one append only. */
+  CHECK_OK(ottla_appender_append(appender, &record, 1, NULL, &error), error);
+  CHECK_OK(ottla_appender_free(appender), NULL);
+
+  /* What was appended before is not asked again. */
+  CHECK_OK(ottla_appender_new(partition, OTTLA_ACKS_ALL, &identity, 0, &appender, &error), error);
+  CHECK_OK(ottla_appender_append_expecting_version(appender, key, 7, OTTLA_VERSION_NO_STREAM,
+                                                   &record, 1, &again, &error),
+           error);
+  CHECK(again.base_offset == first.base_offset);
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_appender_append_expecting_version(appender, NULL, 0, 0, &record, 1, NULL,
+                                                      &error),
+              error);
+  CHECK_FAILS(OTTLA_E_INVALID_HANDLE,
+              ottla_appender_append_expecting_version(NULL, key, 7, 0, &record, 1, NULL, &error),
+              error);
+  CHECK_OK(ottla_appender_free(appender), NULL);
+  CHECK_OK(ottla_partition_free(partition), NULL);
+}
+
 static void what_cannot_be_is_refused(ottla_broker *broker) {
   ottla_error *error = NULL;
   ottla_stream *stream = NULL;
@@ -356,6 +396,7 @@ int main(void) {
   the_latest_of_a_key_is_found_with_and_without_an_index(broker);
   an_append_may_expect_a_version(broker);
   a_partition_may_be_appended_to_on_the_version_of_a_key(broker);
+  an_append_under_numbers_may_expect_a_version(broker);
   what_cannot_be_is_refused(broker);
   CHECK_OK(ottla_close(broker, 0, &error), error);
   return 0;
