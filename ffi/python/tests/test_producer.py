@@ -96,21 +96,16 @@ def test_a_broker_closes_what_was_made_of_it() -> None:
 
 
 def test_other_threads_go_on_while_one_waits(broker: ottla.Broker) -> None:
-    with broker.producer(linger_ms=60_000, buffer_memory=1 << 20, batch_size=1 << 20) as producer:
-        counted = 0
-        done = threading.Event()
-
-        def wait() -> None:
-            producer.send("orders", b"").result()
-            done.set()
-
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        while not done.is_set():
-            counted += 1
-            time.sleep(0)
-        waiting.join()
-        assert counted > 0
+    consumer = broker.consumer(assign=[("orders", 0)])
+    waiting = threading.Thread(target=consumer.poll, args=(1.0,))
+    begun = time.monotonic()
+    waiting.start()
+    counted = 0
+    while time.monotonic() - begun < 0.5:
+        counted += 1
+    # With the lock held this thread would have come to itself a few times, between slices.
+    assert counted > 10_000 and waiting.is_alive()
+    waiting.join()
 
 
 def test_completions_come_through_a_descriptor(broker: ottla.Broker) -> None:

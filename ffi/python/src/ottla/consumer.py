@@ -248,8 +248,11 @@ class Consumer(Handle):
             error[0] = ffi.NULL
             return int(lib.ottla_consumer_close(pointer, error))
 
+        # A poll of another thread finds that there is no consumer when its slice is over.
+        self._pointer = ffi.NULL
         status = self._patiently(step)
         if status in (lib.OTTLA_E_CONCURRENT_USE, lib.OTTLA_E_INVALID_INPUT):
+            self._pointer = pointer
             raise error_of(status, error[0])
         self._forget()
         self._patiently(lambda: int(lib.ottla_consumer_free(pointer)))
