@@ -3669,6 +3669,22 @@ ottla_status ottla_transaction_begin(struct ottla_broker *broker,
                                      struct ottla_error **error);
 
 /**
+ * As ottla_transaction_begin, with a partitioner of the program's. While it is asked, the
+ * transaction is inside of a send: what it asks of it is OTTLA_E_CONCURRENT_USE.
+ *
+ * Ownership: `*transaction` is the program's, until ottla_transaction_free.
+ * Threads: any.
+ * NULL: `settings`, if there are none; `options`.
+ * Returns: as ottla_transaction_begin.
+ */
+ottla_status ottla_transaction_begin_with_options(struct ottla_broker *broker,
+                                                  const struct ottla_setting *settings,
+                                                  size_t setting_count,
+                                                  const struct ottla_producer_options *options,
+                                                  struct ottla_transaction **transaction,
+                                                  struct ottla_error **error);
+
+/**
  * Stages records: they are copied, and nowhere to be seen before the commit. Partitions are chosen
  * as a producer chooses. If a record is refused, those before it are staged and those behind it
  * are not; the transaction goes on.

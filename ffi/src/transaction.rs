@@ -16,12 +16,15 @@ use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::offsets::{offsets, ottla_offset};
+use crate::partitioner::ProgramsPartitioner;
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
+use crate::producer::ottla_producer_options;
 use crate::send_all::{SendAll, taken};
 use crate::setting::{ottla_setting, settings};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};
 use crate::stream::expected_version;
+use crate::structs::options;
 
 /// Records for any number of partitions and offsets of groups, that become durable and visible
 /// together, or not at all. Nothing is in the log before the commit, so a transaction that is open
@@ -71,19 +74,55 @@ pub unsafe extern "C" fn ottla_transaction_begin(
     transaction: *mut *mut ottla_transaction,
     error: *mut *mut ottla_error,
 ) -> ottla_status {
-    enter(error, || {
-        // SAFETY: the program promises a place.
-        let result = unsafe { place(transaction, "transaction") }?;
-        let parent = BrokerHandle::of(broker)?;
-        let mut builder = parent.library().transaction_with();
-        // SAFETY: the program promises as many settings.
-        for (name, value) in unsafe { self::settings(settings, setting_count) }? {
-            builder = builder.set(name, value);
-        }
-        let begun = TransactionHandle { transaction: Mutex::new(builder.begin()?) };
-        result.write(handle::give_child(begun, handle::number(broker))?);
-        Ok(())
-    })
+    // SAFETY: the program promises a place, and as many settings.
+    enter(error, || unsafe { begin(broker, (settings, setting_count), ptr::null(), transaction) })
+}
+
+/// As ottla_transaction_begin, with a partitioner of the program's. While it is asked, the
+/// transaction is inside of a send: what it asks of it is OTTLA_E_CONCURRENT_USE.
+///
+/// Ownership: `*transaction` is the program's, until ottla_transaction_free.
+/// Threads: any.
+/// NULL: `settings`, if there are none; `options`.
+/// Returns: as ottla_transaction_begin.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ottla_transaction_begin_with_options(
+    broker: *mut ottla_broker,
+    settings: *const ottla_setting,
+    setting_count: usize,
+    options: *const ottla_producer_options,
+    transaction: *mut *mut ottla_transaction,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    // SAFETY: the program promises a place, as many settings, and options of their size.
+    enter(error, || unsafe { begin(broker, (settings, setting_count), options, transaction) })
+}
+
+/// # Safety
+/// As [`place`], [`settings`] and [`options`].
+unsafe fn begin(
+    broker: *mut ottla_broker,
+    (first, count): (*const ottla_setting, usize),
+    given: *const ottla_producer_options,
+    transaction: *mut *mut ottla_transaction,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's promise is the same.
+    let result = unsafe { place(transaction, "transaction") }?;
+    let parent = BrokerHandle::of(broker)?;
+    let mut builder = parent.library().transaction_with();
+    // SAFETY: as above.
+    for (name, value) in unsafe { settings(first, count) }? {
+        builder = builder.set(name, value);
+    }
+    // SAFETY: as above.
+    let options = unsafe { options(given, "the options of a transaction") }?;
+    let ottla_producer_options { partitioner, partitioner_data, .. } = options;
+    if let Some(partitioner) = ProgramsPartitioner::new(partitioner, partitioner_data) {
+        builder = builder.partitioner(partitioner);
+    }
+    let begun = TransactionHandle { transaction: Mutex::new(builder.begin()?) };
+    result.write(handle::give_child(begun, handle::number(broker))?);
+    Ok(())
 }
 
 /// Stages records: they are copied, and nowhere to be seen before the commit. Partitions are chosen

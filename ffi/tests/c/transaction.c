@@ -237,6 +237,37 @@ static void null_and_foreign_handles_are_refused(ottla_broker *broker) {
   CHECK_OK(ottla_transaction_free(transaction), NULL);
 }
 
+/* Puts all records into partition 1; inside of the transaction is who asks it. */
+static int32_t partition_one(void *user_data, const char *topic, const ottla_record *record,
+                             int32_t partition_count) {
+  ottla_transaction **transaction = user_data;
+  CHECK(strcmp(topic, "orders") == 0 && partition_count == 2);
+  CHECK(ottla_transaction_send(*transaction, topic, record, 1, NULL, NULL) ==
+        OTTLA_E_CONCURRENT_USE);
+  CHECK(ottla_transaction_abort(*transaction, NULL) == OTTLA_E_CONCURRENT_USE);
+  return 1;
+}
+
+static void a_partitioner_may_choose(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_transaction *transaction = NULL;
+  ottla_producer_options options = {.struct_size = sizeof options,
+                                    .partitioner = partition_one,
+                                    .partitioner_data = &transaction};
+  ottla_record records[] = {record_of("a", "x"), record_of("b", "y")};
+  int64_t end = end_of(broker, "orders", 1);
+  CHECK_OK(ottla_transaction_begin_with_options(broker, NULL, 0, &options, &transaction, &error),
+           error);
+  CHECK_OK(ottla_transaction_send(transaction, "orders", records, 2, NULL, &error), error);
+  CHECK_OK(ottla_transaction_commit(transaction, &error), error);
+  CHECK_OK(ottla_transaction_free(transaction), NULL);
+  CHECK(end_of(broker, "orders", 1) == end + 2);
+  options.struct_size = 0;
+  CHECK_FAILS(OTTLA_E_INVALID_INPUT,
+              ottla_transaction_begin_with_options(broker, NULL, 0, &options, &transaction, &error),
+              error);
+}
+
 /* What the threads of a test share. */
 struct shared {
   ottla_transaction *transaction;
@@ -342,6 +373,7 @@ int main(void) {
   what_is_refused_leaves_the_rest(broker);
   conditions_are_asked_at_the_commit(broker);
   null_and_foreign_handles_are_refused(broker);
+  a_partitioner_may_choose(broker);
   freed_under_a_commit_it_is_all_or_nothing(broker);
   one_thread_at_a_time_is_inside(broker);
   the_second_thread_is_told_so(broker);
