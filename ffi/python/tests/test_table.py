@@ -37,3 +37,17 @@ def test_a_snapshot_is_of_one_moment(broker: ottla.Broker) -> None:
             assert list(snapshot.read("orders", 0)) == []
             with pytest.raises(ottla.OffsetOutOfRange):
                 snapshot.read("orders", 1, 6)
+
+
+def test_a_snapshot_knows_groups(broker: ottla.Broker) -> None:
+    partition = ottla.TopicPartition("orders", 1)
+    with broker.producer() as producer:
+        producer.send_many("orders", [ottla.ProducerRecord(b"", partition=1)] * 5).result()
+    with broker.consumer(group="kitchen", assign=[partition]) as consumer:
+        consumer.commit({partition: 3})
+        with broker.snapshot(["kitchen"]) as snapshot:
+            consumer.commit({partition: 4})
+            assert snapshot.committed("kitchen", [partition]) == {partition: ottla.OffsetAndMetadata(3)}
+            assert snapshot.end_offsets()[partition] == 5
+            with pytest.raises(ottla.InvalidInput):
+                snapshot.committed("bar", [partition])

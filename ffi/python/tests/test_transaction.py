@@ -103,3 +103,71 @@ def test_the_newest_of_a_key(accounts: ottla.Broker) -> None:
     latest = accounts.latest("accounts", b"john")
     assert latest is not None and latest.value == b"2"
     assert accounts.latest("accounts", "mary") is None
+
+
+def test_appending_to_a_stream(accounts: ottla.Broker) -> None:
+    john = accounts.stream("accounts", "john")
+    assert john.append([b"1"], version=ottla.NO_STREAM) == ottla.Appended(0, 0)
+    john.append([b"2", ("john", b"3")], version=0, acks=1)
+    with pytest.raises(ottla.Conflict) as refused:
+        john.append([b"4"], version=0)
+    assert [bytes(record) for record in refused.value.records] == [b"2", b"3"]
+    john.append([b"4"])
+    assert [record.key for record in john] == [b"john"] * 4
+    assert john.version() == 3
+
+
+def test_offsets_are_part_of_it(broker: ottla.Broker) -> None:
+    broker.create_topic("deliveries")
+    with broker.producer() as producer:
+        producer.send_many("orders", ["one", "two"]).result()
+    partitions = [("orders", number) for number in range(3)]
+    with broker.consumer("orders", group="kitchen", enable_auto_commit=False) as consumer:
+        for _ in range(2):
+            records = list(consumer.records(until_end=True))
+            with pytest.raises(KeyError), broker.transaction() as transaction:
+                transaction.send_many("deliveries", records)
+                transaction.commit_offsets(consumer)
+                raise KeyError
+        with broker.transaction() as transaction:
+            transaction.send_many("deliveries", ["one", "two"])
+            transaction.commit_offsets(consumer)
+        committed = [offset.offset for offset in consumer.committed(partitions).values() if offset]
+        assert sum(committed) == 2 and ends(broker, "deliveries") == 2
+    with broker.transaction() as transaction:
+        transaction.commit_offsets_of("bar", {("orders", 0): 0})
+    with broker.consumer(group="bar") as consumer:
+        assert consumer.committed([("orders", 0)])[ottla.TopicPartition("orders", 0)] is not None
+
+
+def test_a_producer_with_an_id(broker: ottla.Broker) -> None:
+    producer = broker.transactional_producer("till-1", transaction_timeout_ms=5000)
+    assert producer.transactional_id == "till-1"
+    with producer.transaction():
+        producer.send("orders", "one")
+    with pytest.raises(KeyError), producer.transaction():
+        producer.send("orders", "two")
+        raise KeyError
+    producer.begin_transaction()
+    producer.send_many("orders", ["three", "four"])
+    with pytest.raises(ottla.InvalidTransactionState):
+        producer.begin_transaction()
+    assert sum(place.last_offset - place.base_offset + 1 for place in producer.commit_transaction()) == 2
+    assert ends(broker, "orders") == 3
+    with broker.transactional_producer("till-1"), pytest.raises(ottla.Fenced):
+        producer.begin_transaction()
+
+
+def test_an_atomic_append(broker: ottla.Broker) -> None:
+    with broker.atomic_append() as append:
+        append.add("orders", 0, [b"one", b"two"])
+        append.add("orders", 1, [b"three"])
+        append.expect_end("orders", 2, 0)
+        assert append.commit() == [ottla.Appended(0, 1), ottla.Appended(0, 0)]
+    with pytest.raises(ottla.Conflict), broker.atomic_append() as append:
+        append.add("orders", 0, [b"four"])
+        append.expect_end("orders", 1, 0)
+    with pytest.raises(KeyError), broker.atomic_append() as append:
+        append.add("orders", 0, [b"four"])
+        raise KeyError
+    assert ends(broker, "orders") == 3

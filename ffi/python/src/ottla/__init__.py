@@ -9,30 +9,52 @@
 from ottla import errors
 from ottla._ottla import ffi as _ffi
 from ottla._ottla import lib as _lib
+from ottla.atomic_append import AtomicAppend
 from ottla.broker import Broker, open
 from ottla.consumer import Consumer
 from ottla.delivery import Deliveries, Delivery, RecordMetadata
 from ottla.errors import *  # noqa: F403  (every kind of error)
+from ottla.maintenance import (
+    CompactionOutcome,
+    RetentionHold,
+    RetentionOutcome,
+    SettingDescription,
+    default_settings,
+)
 from ottla.offsets import OffsetAndMetadata, OffsetAndTimestamp
 from ottla.partition import Appended, Partition
 from ottla.producer import Producer
 from ottla.received import Record, Records, TopicPartition
+from ottla.report import (
+    ClampedOffset,
+    FinishedTransaction,
+    RecoveredPartition,
+    RecoveryReport,
+)
 from ottla.sending import ProducerRecord
 from ottla.snapshot import Snapshot
-from ottla.stream import Stream
+from ottla.staging import Place
+from ottla.stream import ANY_VERSION, NO_STREAM, Stream
 from ottla.table import Table
 from ottla.topic import PartitionDescription, TopicDescription
-from ottla.transaction import NO_STREAM, Place, Transaction
+from ottla.transaction import Transaction
+from ottla.transactional_producer import TransactionalProducer
+from ottla.verify import Verification, VerifiedPartition, verify
 
 __version__: str = _ffi.string(_lib.ottla_version()).decode("ascii")
 
 __all__ = [
-    "NO_STREAM",
+    "ANY_VERSION",
     "Appended",
+    "AtomicAppend",
     "Broker",
+    "ClampedOffset",
+    "CompactionOutcome",
     "Consumer",
     "Deliveries",
     "Delivery",
+    "FinishedTransaction",
+    "NO_STREAM",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
     "Partition",
@@ -43,13 +65,23 @@ __all__ = [
     "Record",
     "RecordMetadata",
     "Records",
+    "RecoveredPartition",
+    "RecoveryReport",
+    "RetentionHold",
+    "RetentionOutcome",
+    "SettingDescription",
     "Snapshot",
     "Stream",
     "Table",
     "TopicDescription",
     "TopicPartition",
     "Transaction",
+    "TransactionalProducer",
+    "Verification",
+    "VerifiedPartition",
+    "default_settings",
     "errors",
     "open",
+    "verify",
 ]
 __all__ += errors.__all__

@@ -5,10 +5,12 @@ from typing import Any, Callable, Iterable, List, Optional, Sequence, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
+from ottla.atomic_append import AtomicAppend
 from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
 from ottla.consumer import Consumer
 from ottla.errors import OttlaError, StillOpen
 from ottla.handle import H, Handle
+from ottla.maintenance import Maintenance
 from ottla.offsets import PartitionLike
 from ottla.partition import Partition
 from ottla.producer import Producer
@@ -21,9 +23,10 @@ from ottla.stream import Stream
 from ottla.table import Table
 from ottla.topic import TopicDescription, descriptions_of
 from ottla.transaction import Transaction
+from ottla.transactional_producer import TransactionalProducer
 
 
-class Broker(Handle):
+class Broker(Maintenance):
     """An open directory. Any number of threads may use it at the same time."""
 
     __slots__ = ("_children",)
@@ -173,13 +176,22 @@ class Broker(Handle):
         """One partition, to append to and to ask directly."""
         return self._adopt(Partition(self._open(), topic, number))
 
+    def transactional_producer(
+        self, transactional_id: str, config: Optional[Config] = None, **settings: Value
+    ) -> TransactionalProducer:
+        """Makes a producer of transactions under an id, and fences the one that has it: its
+        transaction is aborted, and nothing of it is committed any more."""
+        settings["transactional_id"] = transactional_id
+        return self._adopt(TransactionalProducer(self._open(), Settings(config, settings)))
+
+    def atomic_append(self) -> AtomicAppend:
+        """Begins an append to several partitions: all of it or nothing."""
+        return self._adopt(AtomicAppend(self._open()))
+
     def transaction(self, config: Optional[Config] = None, **settings: Value) -> Transaction:
         """Begins a transaction: records, offsets and conditions, all or nothing. Settings are those
         of a producer that matter to one: ``transaction.timeout.ms``, ``compression.type``."""
-        made = Settings(config, settings)
-        place = ffi.new("ottla_transaction **")
-        call(lib.ottla_transaction_begin, self._open(), made.array, made.count, place)
-        return self._adopt(Transaction(place[0]))
+        return self._adopt(Transaction(self._open(), Settings(config, settings)))
 
     def stream(self, topic: str, key: Data, partition: Optional[int] = None) -> Stream:
         """The records of one key, in the partition that a producer chooses for it, or in another

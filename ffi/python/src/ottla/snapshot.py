@@ -1,12 +1,13 @@
 """Snapshots: all partitions as of one moment."""
 
-from typing import Any, Iterator, Optional
+from typing import Any, Dict, Iterable, Iterator, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
 from ottla.calls import call, text
 from ottla.handle import Handle
-from ottla.received import records_of
+from ottla.offsets import OffsetAndMetadata, PartitionLike, Partitions, offsets_of
+from ottla.received import TopicPartition, records_of
 
 
 class Snapshot(Handle):
@@ -27,6 +28,23 @@ class Snapshot(Handle):
     def log_start_offset(self, topic: str, partition: int) -> int:
         """The first offset that the partition had."""
         return self._offset(lib.ottla_snapshot_log_start_offset, topic, partition)
+
+    def end_offsets(self) -> Dict[TopicPartition, int]:
+        """All partitions, and where each ended."""
+        place = ffi.new("ottla_offsets **")
+        call(lib.ottla_snapshot_end_offsets, self._open(), place)
+        return {partition: offset.offset for partition, offset in offsets_of(place[0]).items() if offset}
+
+    def committed(
+        self, group: str, partitions: Iterable[PartitionLike]
+    ) -> Dict[TopicPartition, Optional[OffsetAndMetadata]]:
+        """What one of the groups had committed of partitions."""
+        asked = Partitions(partitions)
+        place = ffi.new("ottla_offsets **")
+        group_text = text(group, "the group")
+        function = lib.ottla_snapshot_committed
+        call(function, self._open(), group_text, asked.array, asked.count, place)
+        return offsets_of(place[0])
 
     def _offset(self, function: Any, topic: str, partition: int) -> int:
         found = ffi.new("int64_t *")

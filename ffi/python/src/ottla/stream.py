@@ -1,12 +1,20 @@
 """Streams: the records of one key, found without reading its partition."""
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterable, Iterator, Optional
 
 from ottla._ottla import ffi, lib
-from ottla._records import Record, Records
+from ottla._records import Batch, Record, Records
 from ottla.calls import call
 from ottla.handle import Handle
+from ottla.partition import Acks, Appended, acks_number
 from ottla.received import records_of
+from ottla.sending import Sendable, array_of
+
+#: In place of a version: whatever it is.
+ANY_VERSION: int = lib.OTTLA_VERSION_ANY
+
+#: In place of a version: the key must have no record.
+NO_STREAM: int = lib.OTTLA_VERSION_NO_STREAM
 
 #: Above every offset.
 OFFSET_MAX = (1 << 63) - 1
@@ -34,6 +42,20 @@ class Stream(Handle):
         found = ffi.new("int64_t *")
         call(lib.ottla_stream_version, self._open(), found)
         return int(found[0])
+
+    def append(
+        self, records: Iterable[Sendable], version: int = ANY_VERSION, acks: Acks = "all"
+    ) -> Appended:
+        """Appends records as one batch: all of them, or none. Each gets the stream's key.
+
+        ``version``: only if that is still the stream's version; ``Conflict`` has what was appended
+        meanwhile, and of several who expect the same one at most one succeeds.
+        """
+        batch = Batch(records)
+        appended = ffi.new("ottla_appended *")
+        how = (array_of(batch), len(batch), acks_number(acks), version)
+        call(lib.ottla_stream_append, self._open(), *how, appended)
+        return Appended(int(appended.base_offset), int(appended.last_offset))
 
     def read(self, start: int = 0, stop: Optional[int] = None) -> Iterator[Record]:
         """The records with offsets from ``start`` on and below ``stop``, the oldest first."""

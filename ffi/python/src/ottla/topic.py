@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
 from ottla._ottla import ffi, lib
-from ottla.calls import call, sized, text_of, text_or_none
+from ottla.calls import call, sized, text_of
+from ottla.rows import rows
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,14 @@ def description(topics: Any, index: int) -> TopicDescription:
     return TopicDescription(
         name=text_of(info.name),
         id=text_of(info.id),
-        partitions=[partition(topics, index, at) for at in range(info.partition_count)],
+        partitions=rows(
+            PartitionDescription,
+            "ottla_partition_info",
+            info.partition_count,
+            lib.ottla_topics_partition,
+            topics,
+            index,
+        ),
         settings=dict(setting(topics, index, at) for at in range(info.setting_count)),
         is_internal=bool(info.is_internal),
     )
@@ -70,18 +78,3 @@ def setting(topics: Any, index: int, at: int) -> List[str]:
     value = ffi.new("char **")
     call(lib.ottla_topics_setting, topics, index, at, name, value)
     return [text_of(name[0]), text_of(value[0])]
-
-
-def partition(topics: Any, index: int, at: int) -> PartitionDescription:
-    """One partition of one topic."""
-    info = sized("ottla_partition_info")
-    call(lib.ottla_topics_partition, topics, index, at, info)
-    return PartitionDescription(
-        partition=int(info.partition),
-        log_start_offset=int(info.log_start_offset),
-        end_offset=int(info.end_offset),
-        size_bytes=int(info.size_bytes),
-        cleaned_to_offset=int(info.cleaned_to_offset),
-        compaction_error=text_or_none(info.compaction_error),
-        damage=text_or_none(info.damage),
-    )
