@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicPtr;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex};
 
 use crate::entry::Failure;
 use crate::fork;
+use crate::slots::{SLOTS_MAX, Slots};
 use crate::status::{OTTLA_E_FORKED, OTTLA_E_INVALID_HANDLE, OTTLA_E_LIMIT};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -45,7 +46,8 @@ const PROCESS_BITS: u32 = 4;
 const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 
 /// More handles at a time are a leak.
-const HANDLES_MAX: usize = 1 << 24;
+const HANDLES_MAX: u32 = 1 << 24;
+const _: () = assert!(HANDLES_MAX <= SLOTS_MAX);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
@@ -78,18 +80,22 @@ pub(crate) struct Table {
     process: u8,
     /// The parent's table, in a child. Never looked into; it is here so that leak checkers find it.
     _inherited: AtomicPtr<Table>,
-    entries: RwLock<Entries>,
+    entries: Slots<Entry>,
+    free: Mutex<Free>,
     /// Told whenever something was freed.
     freed: (Mutex<()>, Condvar),
 }
 
+/// Which entries can be given away.
 #[derive(Default)]
-struct Entries {
-    all: Vec<Entry>,
+struct Free {
+    /// All entries below this were used before.
+    used: u32,
     /// Oldest first: an entry rests as long as it can before it is used again.
-    free: VecDeque<u32>,
+    rested: VecDeque<u32>,
 }
 
+#[derive(Default)]
 struct Entry {
     kind: u8,
     generation: u32,
@@ -103,6 +109,26 @@ struct Thing {
     describe: fn(&(dyn Any + Send + Sync)) -> String,
 }
 
+impl Entry {
+    fn is_of(&self, key: &Key) -> bool {
+        self.kind == key.kind && self.generation == key.generation
+    }
+
+    /// Takes out what `key` stands for, which stands for nothing from now on; and whether the entry
+    /// is used up: its generations are never given out twice.
+    fn take(&mut self, key: &Key) -> Option<(Thing, bool)> {
+        if !self.is_of(key) {
+            return None;
+        }
+        let thing = self.thing.take()?;
+        let is_used_up = self.generation >= GENERATION_MAX;
+        if !is_used_up {
+            self.generation += 1;
+        }
+        Some((thing, is_used_up))
+    }
+}
+
 impl Table {
     pub(crate) fn new(process: u8) -> Table {
         Table::inheriting(process, ptr::null_mut())
@@ -111,7 +137,13 @@ impl Table {
     /// The table of a child, whose parent's is `inherited`.
     pub(crate) fn inheriting(process: u8, inherited: *mut Table) -> Table {
         let _inherited = AtomicPtr::new(inherited);
-        Table { process, _inherited, entries: RwLock::default(), freed: Default::default() }
+        Table {
+            process,
+            _inherited,
+            entries: Slots::new(),
+            free: Mutex::default(),
+            freed: Default::default(),
+        }
     }
 
     pub(crate) fn process(&self) -> u8 {
@@ -124,34 +156,37 @@ impl Table {
             None => T::NAME.to_owned(),
         };
         let thing = Some(Thing { value, parent, describe });
-        let mut entries = self.entries.write();
-        let (index, generation) = match entries.free.pop_front() {
-            Some(index) => {
-                let entry = &mut entries.all[index as usize];
-                *entry = Entry { kind: T::KIND, thing, generation: entry.generation };
-                (index, entry.generation)
-            }
-            None if entries.all.len() >= HANDLES_MAX => {
-                let message = format!("{HANDLES_MAX} handles are open: free those not needed");
-                return Err(Failure::new(OTTLA_E_LIMIT, message));
-            }
-            None => {
-                let index = entries.all.len() as u32;
-                entries.all.push(Entry { kind: T::KIND, generation: 0, thing });
-                (index, 0)
-            }
-        };
+        let index = self.free_index()?;
+        // Nobody else has the index, so that nobody but a guesser wants this lock.
+        let Some(slot) = self.entries.make(index) else { return Err(too_many()) };
+        let mut entry = slot.write();
+        entry.kind = T::KIND;
+        entry.thing = thing;
+        let generation = entry.generation;
         Ok(Key { kind: T::KIND, process: self.process, generation, index }.bits())
+    }
+
+    /// The index of an entry that nobody has.
+    fn free_index(&self) -> Result<u32, Failure> {
+        let mut free = self.free.lock();
+        if let Some(rested) = free.rested.pop_front() {
+            return Ok(rested);
+        }
+        if free.used >= HANDLES_MAX {
+            return Err(too_many());
+        }
+        free.used += 1;
+        Ok(free.used - 1)
     }
 
     fn get<T: Handle>(&self, bits: u64) -> Result<Arc<T>, Failure> {
         let key = self.key_of::<T>(bits)?;
-        let entries = self.entries.read();
-        let entry = entries.all.get(key.index as usize);
-        let thing =
-            entry.filter(|entry| entry.kind == key.kind && entry.generation == key.generation);
-        let value = thing.and_then(|entry| entry.thing.as_ref()).map(|thing| &thing.value);
-        match value.and_then(|value| Arc::clone(value).downcast::<T>().ok()) {
+        let value = self.entries.get(key.index).and_then(|slot| {
+            let entry = slot.read();
+            let thing = entry.thing.as_ref().filter(|_| entry.is_of(&key))?;
+            Some(Arc::clone(&thing.value))
+        });
+        match value.and_then(|value| value.downcast::<T>().ok()) {
             Some(value) => Ok(value),
             None => Err(not_a::<T>("was freed already, or never made")),
         }
@@ -161,21 +196,13 @@ impl Table {
         // What is dropped runs the program's callbacks and waits: under no lock.
         let value = self.get::<T>(bits)?;
         let key = Key::of_bits(bits);
-        let mut entries = self.entries.write();
-        let entry = entries.all.get_mut(key.index as usize);
-        let Some(entry) = entry.filter(|entry| entry.generation == key.generation) else {
+        let taken = self.entries.get(key.index).and_then(|slot| slot.write().take(&key));
+        let Some((thing, is_used_up)) = taken else {
             return Err(not_a::<T>("is being freed by another thread"));
         };
-        let thing = entry.thing.take();
-        if thing.is_none() {
-            return Err(not_a::<T>("is being freed by another thread"));
+        if !is_used_up {
+            self.free.lock().rested.push_back(key.index);
         }
-        // An entry whose generations are used up is never used again.
-        if entry.generation < GENERATION_MAX {
-            entry.generation += 1;
-            entries.free.push_back(key.index);
-        }
-        drop(entries);
         drop(thing);
         let _told = self.freed.0.lock();
         self.freed.1.notify_all();
@@ -197,25 +224,33 @@ impl Table {
         Ok(key)
     }
 
+    /// What `look` finds in the entries that are given away.
+    fn of_each<F>(&self, look: impl Fn(&Thing) -> Option<F>) -> Vec<F> {
+        let used = self.free.lock().used;
+        let slots = (0..used).filter_map(|index| self.entries.get(index));
+        slots.filter_map(|slot| slot.read().thing.as_ref().and_then(&look)).collect()
+    }
+
     fn children(&self, parent: u64) -> Vec<String> {
-        let entries = self.entries.read();
-        let things = entries.all.iter().filter_map(|entry| entry.thing.as_ref());
-        let of_parent: Vec<_> = things
-            .filter(|thing| thing.parent == parent)
-            .map(|thing| (Arc::clone(&thing.value), thing.describe))
-            .collect();
-        drop(entries);
+        let of_parent = self.of_each(|thing| {
+            (thing.parent == parent).then(|| (Arc::clone(&thing.value), thing.describe))
+        });
         of_parent.into_iter().map(|(value, describe)| describe(&*value)).collect()
     }
 
     fn count(&self) -> usize {
-        self.entries.read().all.iter().filter(|entry| entry.thing.is_some()).count()
+        self.of_each(|_| Some(())).len()
     }
 
     fn wait_until_freed(&self, at_most: Duration) {
         let mut guard = self.freed.0.lock();
         self.freed.1.wait_for(&mut guard, at_most);
     }
+}
+
+fn too_many() -> Failure {
+    let message = format!("{HANDLES_MAX} handles are open: free those not needed");
+    Failure::new(OTTLA_E_LIMIT, message)
 }
 
 fn not_a<T: Handle>(why: &str) -> Failure {
@@ -314,7 +349,7 @@ mod tests {
     fn entries_whose_generations_are_used_up_rest_for_ever() {
         let table = Table::new(0);
         let first = table.insert(Arc::new(Apple), 0).unwrap();
-        table.entries.write().all[0].generation = GENERATION_MAX;
+        table.entries.get(0).unwrap().write().generation = GENERATION_MAX;
         let last = Key { generation: GENERATION_MAX, ..Key::of_bits(first) }.bits();
         assert!(table.remove::<Apple>(last).is_ok());
         let next = Key::of_bits(table.insert(Arc::new(Apple), 0).unwrap());

@@ -94,5 +94,6 @@ mod fork;
 mod handle;
 mod pointer;
 mod send_all;
+mod slots;
 mod structs;
 mod timeout;

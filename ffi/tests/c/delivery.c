@@ -168,6 +168,37 @@ static void callbacks_are_called_once_and_may_do_anything(void) {
   }
 }
 
+struct Last {
+  ottla_broker *broker;
+  ottla_producer *producer;
+  atomic_int is_over;
+};
+
+/* Ends everything from inside of a callback. */
+static void ends_all(void *user_data, ottla_delivery *delivery) {
+  struct Last *last = user_data;
+  ottla_error *error = NULL;
+  CHECK(ottla_delivery_free(delivery) == OTTLA_OK);
+  CHECK_FAILS(OTTLA_E_STILL_OPEN, ottla_close(last->broker, 0, &error), error);
+  CHECK(ottla_producer_free(last->producer) == OTTLA_OK);
+  CHECK_OK(ottla_close(last->broker, 1000, &error), error);
+  last->is_over = 1;
+}
+
+static void a_callback_may_close_the_broker(void) {
+  ottla_error *error = NULL;
+  for (int i = 0; i < 4; i++) {
+    struct Last last = {opened(i % 2 == 0 ? "false" : "true"), NULL, 0};
+    last.producer = producer_of(last.broker, i < 2 ? "1" : "all");
+    ottla_delivery *delivery = sent(last.producer, COUNT);
+    CHECK_OK(ottla_delivery_on_completion(delivery, ends_all, &last, &error), error);
+    (void)ottla_producer_flush(last.producer, NULL);
+    while (!last.is_over) {
+      CHECK(poll(NULL, 0, 1) == 0);
+    }
+  }
+}
+
 static void counts(void *user_data, ottla_delivery *delivery) {
   *(atomic_int *)user_data += ottla_delivery_count(delivery) == 0;
 }
@@ -326,6 +357,7 @@ int main(void) {
   what_is_not_decided_is_pending();
   what_a_close_leaves_undecided_fails();
   callbacks_are_called_once_and_may_do_anything();
+  a_callback_may_close_the_broker();
   a_callback_comes_though_the_delivery_was_freed();
   an_event_loop_takes_tags();
   tags_wait_for_the_descriptor();
