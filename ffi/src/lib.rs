@@ -11,7 +11,6 @@
     clippy::missing_safety_doc,
     reason = "what a caller owes is said for C programs, in the words of the header"
 )]
-#![allow(dead_code, reason = "the nouns are being added one by one")]
 
 pub mod version;
 

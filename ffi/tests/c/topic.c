@@ -1,5 +1,6 @@
 /* Makes, changes, lists and deletes topics, and asks for settings. */
 
+#include <pthread.h>
 #include <string.h>
 
 #include "check.h"
@@ -134,34 +135,50 @@ static void a_list_outlives_what_it_lists(void) {
   ottla_error *error = NULL;
   ottla_broker *broker = in_memory();
   char name[32];
-  for (int i = 0; i < 2000; i++) {
+  for (int i = 0; i < 600; i++) {
     snprintf(name, sizeof name, "topic-%04d", i);
     CHECK_OK(ottla_topic_create(broker, name, 1, NULL, 0, &error), error);
   }
   ottla_topics *topics = NULL;
   CHECK_OK(ottla_topics_list(broker, &topics, &error), error);
-  CHECK(ottla_topics_count(topics) == 2000);
-  CHECK_OK(ottla_topic_delete(broker, "topic-1234", &error), error);
+  CHECK(ottla_topics_count(topics) == 600);
+  CHECK_OK(ottla_topic_delete(broker, "topic-0123", &error), error);
   CHECK_FAILS(OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION,
-              ottla_topic_delete(broker, "topic-1234", &error), error);
+              ottla_topic_delete(broker, "topic-0123", &error), error);
   ottla_topics *fewer = NULL;
   CHECK_OK(ottla_topics_list(broker, &fewer, &error), error);
-  CHECK(ottla_topics_count(fewer) == 1999);
+  CHECK(ottla_topics_count(fewer) == 599);
   closed(broker);
-  for (size_t i = 0; i < 2000; i++) {
+  for (size_t i = 0; i < 600; i++) {
     ottla_topic_info info = {.struct_size = sizeof info};
     CHECK_OK(ottla_topics_get(topics, i, &info, &error), error);
     snprintf(name, sizeof name, "topic-%04zu", i);
     CHECK(strcmp(info.name, name) == 0);
   }
   CHECK_FAILS(OTTLA_E_INVALID_INPUT,
-              ottla_topics_get(topics, 2000, &(ottla_topic_info){.struct_size = 8}, &error), error);
+              ottla_topics_get(topics, 600, &(ottla_topic_info){.struct_size = 8}, &error), error);
   CHECK_FAILS(OTTLA_E_INVALID_INPUT,
               ottla_topics_get(topics, SIZE_MAX, &(ottla_topic_info){.struct_size = 8}, &error),
               error);
   CHECK_OK(ottla_topics_free(topics), NULL);
   CHECK_OK(ottla_topics_free(fewer), NULL);
   CHECK(ottla_topics_free(topics) == OTTLA_E_INVALID_HANDLE);
+}
+
+static void thousands_of_partitions_are_described(void) {
+  ottla_error *error = NULL;
+  ottla_broker *broker = in_memory();
+  CHECK_OK(ottla_topic_create(broker, "orders", 3000, NULL, 0, &error), error);
+  ottla_topic_info info;
+  ottla_topics *topics = described(broker, "orders", &info);
+  CHECK(info.partition_count == 3000);
+  for (size_t i = 0; i < 3000; i++) {
+    ottla_partition_info partition = {.struct_size = sizeof partition};
+    CHECK_OK(ottla_topics_partition(topics, 0, i, &partition, &error), error);
+    CHECK(partition.partition == (int32_t)i);
+  }
+  CHECK_OK(ottla_topics_free(topics), NULL);
+  closed(broker);
 }
 
 static void wrong_names_are_refused(void) {
@@ -232,6 +249,55 @@ static void null_is_refused(void) {
   CHECK_FAILS(OTTLA_E_INVALID_HANDLE, ottla_topic_create(broker, "b", 1, NULL, 0, &error), error);
 }
 
+typedef struct {
+  ottla_broker *broker;
+  int number;
+} worker;
+
+/* Makes, lists and deletes topics of its own until the broker is closed under it. */
+static void *at_work(void *argument) {
+  worker *own = argument;
+  char name[32];
+  for (int i = 0;; i++) {
+    snprintf(name, sizeof name, "topic-%d-%d", own->number, i % 3);
+    ottla_status status = ottla_topic_ensure(own->broker, name, 2, NULL, 0, NULL);
+    ottla_topics *topics = NULL;
+    ottla_status listed = ottla_topics_list(own->broker, &topics, NULL);
+    ottla_status deleted = ottla_topic_delete(own->broker, name, NULL);
+    size_t count = ottla_topics_count(topics);
+    for (size_t k = 0; k < count; k++) {
+      ottla_topic_info info = {.struct_size = sizeof info};
+      ottla_partition_info partition = {.struct_size = sizeof partition};
+      CHECK_OK(ottla_topics_get(topics, k, &info, NULL), NULL);
+      CHECK(strncmp(info.name, "topic-", 6) == 0 && info.partition_count == 2);
+      CHECK_OK(ottla_topics_partition(topics, k, 1, &partition, NULL), NULL);
+    }
+    CHECK_OK(ottla_topics_free(topics), NULL);
+    ottla_status all[] = {status, listed, deleted};
+    for (int k = 0; k < 3; k++) {
+      if (all[k] == OTTLA_E_INVALID_HANDLE || all[k] == OTTLA_E_CLOSED) {
+        return NULL;
+      }
+      CHECK_OK(all[k], NULL);
+    }
+  }
+}
+
+static void threads_make_topics_until_the_broker_is_closed(void) {
+  ottla_broker *broker = in_memory();
+  pthread_t threads[4];
+  worker workers[4];
+  for (int i = 0; i < 4; i++) {
+    workers[i] = (worker){broker, i};
+    CHECK(pthread_create(&threads[i], NULL, at_work, &workers[i]) == 0);
+  }
+  CHECK(usleep(300000) == 0);
+  closed(broker);
+  for (int i = 0; i < 4; i++) {
+    CHECK(pthread_join(threads[i], NULL) == 0);
+  }
+}
+
 /* The value of a setting in a list, which has to have it. */
 static ottla_setting_info setting_of(ottla_settings *settings, const char *name) {
   ottla_error *error = NULL;
@@ -294,8 +360,10 @@ int main(void) {
   settings_are_changed_and_taken_back();
   partitions_are_added();
   a_list_outlives_what_it_lists();
+  thousands_of_partitions_are_described();
   wrong_names_are_refused();
   null_is_refused();
   settings_are_told_with_their_defaults();
+  threads_make_topics_until_the_broker_is_closed();
   return 0;
 }
