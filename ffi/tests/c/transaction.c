@@ -285,7 +285,7 @@ static void *commit_it(void *argument) {
 }
 
 static void freed_under_a_commit_it_is_all_or_nothing(ottla_broker *broker) {
-  for (int turn = 0; turn < 200; turn += 1) {
+  for (int turn = 0; turn < 100; turn += 1) {
     struct shared shared = {.transaction = begin(broker)};
     for (int index = 0; index < 2; index += 1) {
       send_to(shared.transaction, index, "both or none");
@@ -297,7 +297,7 @@ static void freed_under_a_commit_it_is_all_or_nothing(ottla_broker *broker) {
     CHECK(pthread_create(&thread, NULL, commit_it, &shared) == 0);
     while (atomic_load(&shared.ready) == 0) {
     }
-    for (int spin = 0; spin < turn * 50; spin += 1) {
+    for (int spin = 0; spin < turn * 100; spin += 1) {
       atomic_load(&shared.ready);
     }
     CHECK_OK(ottla_transaction_free(shared.transaction), NULL);

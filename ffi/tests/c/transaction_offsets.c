@@ -171,7 +171,14 @@ static void what_cannot_be_is_refused(ottla_broker *broker) {
 static void *poll_for_ever(void *consumer) {
   ottla_error *error = NULL;
   ottla_records *records = NULL;
-  CHECK_OK(ottla_consumer_poll(consumer, -1, &records, &error), error);
+  ottla_status status = OTTLA_E_CONCURRENT_USE;
+  while (status == OTTLA_E_CONCURRENT_USE) {
+    /* The other thread may be inside at this moment. */
+    CHECK_OK(ottla_error_free(error), NULL);
+    error = NULL;
+    status = ottla_consumer_poll(consumer, -1, &records, &error);
+  }
+  CHECK_OK(status, error);
   CHECK_OK(ottla_records_free(records), NULL);
   return NULL;
 }
