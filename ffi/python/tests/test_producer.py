@@ -1,7 +1,9 @@
 """Producers and deliveries."""
 
+import gc
 import threading
 import time
+from typing import Optional
 
 import pytest
 
@@ -120,3 +122,54 @@ def test_completions_come_through_a_descriptor(broker: ottla.Broker) -> None:
         assert select.select([producer], [], [], 10)[0] == [producer]
         assert producer._completed() == [7, 8, 1 << 63]
         assert select.select([producer], [], [], 0)[0] == []
+
+
+def test_a_partitioner_of_the_program(broker: ottla.Broker) -> None:
+    def choose(topic: str, key: Optional[bytes], value: Optional[bytes], count: int) -> Optional[int]:
+        assert (topic, count) == ("orders", 3)
+        if value == b"fail":
+            raise KeyError("on purpose")
+        return None if key is None else int(key)
+
+    with broker.producer(partitioner=choose) as producer:
+        records = [("2", "a"), ("0", None), (None, "b"), ("1", "c")]
+        written = producer.send_many("orders", records).result()
+        assert [metadata.partition for metadata in (written[0], written[1], written[3])] == [2, 0, 1]
+        for key in ("7", "-1", str(1 << 40)):
+            with pytest.raises(ottla.OttlaError) as refused:
+                producer.send("orders", "value", key=key)
+        with pytest.raises(ottla.OttlaError) as refused:
+            producer.send("orders", "fail")
+        assert isinstance(refused.value.__cause__, KeyError)
+        assert producer.send("orders", "value", key="9", partition=1).result().partition == 1
+
+
+def test_handles_and_descriptors_come_to_an_end() -> None:
+    import os
+
+    from ottla._ottla import lib
+
+    def once() -> None:
+        broker = ottla.open(":memory:")
+        broker.create_topic("orders")
+        producer = broker.producer(linger_ms=0)
+        producer.send("orders", "one").result()
+        consumer = broker.consumer("orders", group="kitchen", on_assigned=lambda *_: None)
+        (record,) = consumer.poll(1)
+        with pytest.raises(ottla.OttlaError):
+            broker.create_topic("orders")
+        if record.offset == 0:
+            producer.fileno()
+        broker.close()
+
+    once()
+    gc.collect()
+    handles = lib.ottla_handle_count()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    threads = threading.active_count()
+    for _ in range(50):
+        once()
+    gc.collect()
+    assert lib.ottla_handle_count() == handles
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert threading.active_count() == threads

@@ -13,6 +13,7 @@ from ottla.handle import H, Handle
 from ottla.maintenance import Maintenance
 from ottla.offsets import PartitionLike
 from ottla.partition import Partition
+from ottla.partitioner import PartitionerCallback
 from ottla.producer import Producer
 from ottla.rebalance import Rebalance, RebalanceCallback
 from ottla.received import records_of
@@ -137,9 +138,20 @@ class Broker(Maintenance):
 
     # What is made of the broker.
 
-    def producer(self, config: Optional[Config] = None, **settings: Value) -> Producer:
-        """Makes a producer. Settings are Kafka's: ``acks``, ``linger.ms``, ``compression.type`` ..."""
-        return self._adopt(Producer(self._open(), Settings(config, settings)))
+    def producer(
+        self,
+        config: Optional[Config] = None,
+        *,
+        partitioner: Optional[PartitionerCallback] = None,
+        **settings: Value,
+    ) -> Producer:
+        """Makes a producer. Settings are Kafka's: ``acks``, ``linger.ms``, ``compression.type`` ...
+
+        ``partitioner`` gets topic, key, value and the number of partitions, and chooses one; None
+        leaves it to the producer. It is called within ``send``, on its thread.
+        """
+        made = Settings(config, settings)
+        return self._adopt(Producer(self._open(), made, partitioner))
 
     def consumer(
         self,

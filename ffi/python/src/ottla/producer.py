@@ -8,6 +8,7 @@ from ottla.calls import call, error_of, milliseconds, text
 from ottla.delivery import Deliveries, Delivery
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
+from ottla.partitioner import Partitioner, PartitionerCallback, take_raised
 from ottla.sending import Data, Headers, Sendable, array_of, one
 from ottla.settings import Settings
 
@@ -22,10 +23,18 @@ class Producer(Handle):
 
     _what = "the producer"
 
-    def __init__(self, broker: Any, settings: Settings) -> None:
+    def __init__(
+        self, broker: Any, settings: Settings, partitioner: Optional[PartitionerCallback] = None
+    ) -> None:
         place = ffi.new("ottla_producer **")
-        call(lib.ottla_producer_new, broker, settings.array, settings.count, ffi.NULL, place)
-        super().__init__(place[0], lib.ottla_producer_free)
+        made = Partitioner(partitioner)
+        options = made.options()
+        call(lib.ottla_producer_new, broker, settings.array, settings.count, options, place)
+
+        def free(pointer: Any, _needed_until_then: Partitioner = made) -> None:
+            lib.ottla_producer_free(pointer)
+
+        super().__init__(place[0], free)
 
     def send(
         self,
@@ -66,10 +75,12 @@ class Producer(Handle):
         if status == 0:
             return delivery[0]
         raised = error_of(status, error[0])
+        # Of the program's partitioner.
+        cause = take_raised()
         raised.taken = int(taken[0])
         if delivery[0] != ffi.NULL:
             raised.deliveries = Deliveries(delivery[0])
-        raise raised
+        raise raised from cause
 
     def flush(self) -> None:
         """Sends what is gathered, and returns when all that was sent before is decided. Raises what
