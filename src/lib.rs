@@ -105,6 +105,7 @@ pub use consumer::snapshot::{Snapshot, SnapshotReader};
 #[cfg(feature = "async")]
 pub use consumer::stream::{ConsumerStream, PollFuture};
 pub use consumer::table::Table;
+pub use consumer::wakeup::ConsumerWakeup;
 pub use error::conflict::{Conflict, Expected, ExpectedVersion, MissedRecord};
 pub use error::{Error, ErrorKind, Result};
 pub use group::assign::{

@@ -3455,6 +3455,17 @@ ottla_status ottla_consumer_poll(struct ottla_consumer *consumer,
                                  struct ottla_error **error);
 
 /**
+ * Lets the poll that waits in another thread return at once: with OTTLA_OK and without records; if
+ * none waits, the next one that would. No record is lost with it. Several calls before that are as
+ * one.
+ *
+ * Threads: any.
+ * Returns: OTTLA_OK, also if the consumer was closed; OTTLA_E_INVALID_HANDLE if it was freed.
+ */
+ottla_status ottla_consumer_wakeup(const struct ottla_consumer *consumer,
+                                   struct ottla_error **error);
+
+/**
  * Polls return nothing of these partitions until they are resumed. Their positions stay as they
  * are.
  *
@@ -3489,6 +3500,26 @@ ottla_status ottla_consumer_resume(struct ottla_consumer *consumer,
 ottla_status ottla_consumer_paused(const struct ottla_consumer *consumer,
                                    struct ottla_topic_partitions **partitions,
                                    struct ottla_error **error);
+
+/**
+ * Sets `*fd` to a descriptor for select, poll, epoll and the loops built on them. It is readable
+ * while ottla_consumer_poll has something to do: records to return, a rebalance to come to, the
+ * outcome of a commit to tell, an error, a wakeup, the end of the broker or of the consumer. Poll
+ * then with a timeout of 0, as often as it stays readable. What needs a timer is done by polls
+ * only: automatic commits; and from now on nothing waits for fetch.min.bytes. A member of a group
+ * counts as polling while it is not readable.
+ *
+ * Do not read, write or close it. To ask again gives the same descriptor.
+ *
+ * Ownership: `*fd` is the consumer's, and closed by ottla_consumer_free: take it out of the loop
+ * before.
+ * Threads: one at a time; others may wait for the descriptor meanwhile.
+ * Returns: OTTLA_E_IO if there are no descriptors left; OTTLA_E_CLOSED; OTTLA_E_INVALID_INPUT within
+ * a rebalance callback.
+ */
+ottla_status ottla_consumer_fd(struct ottla_consumer *consumer,
+                               int32_t *fd,
+                               struct ottla_error **error);
 
 /**
  * Goes to an offset: the next poll continues there. One that does not exist is treated by the next

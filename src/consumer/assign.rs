@@ -35,6 +35,7 @@ impl Consumer {
                            partitions: unsubscribe first";
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
+        self.stop_waking();
         let committed = self.auto_commit_all();
         for new in &mut assigned {
             let is_same = |old: &Assigned| {

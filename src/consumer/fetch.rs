@@ -86,6 +86,9 @@ impl Fetcher {
     #[cfg(feature = "async")]
     pub(super) fn may_hold(&mut self, may_hold: bool) {
         self.may_hold = may_hold;
+        if !may_hold {
+            self.held_since = None;
+        }
     }
 
     /// Whether partitions that were deleted are no error.
@@ -212,8 +215,11 @@ impl Fetcher {
         Ok(sum)
     }
 
-    /// Whether a round would find something: to be asked after a round that found nothing.
+    /// Whether a round would find something.
     pub(super) fn has_news(&self) -> bool {
+        if self.error.is_some() {
+            return true;
+        }
         if self.held_since.is_some() {
             return !self.waiting_bytes().is_ok_and(|bytes| bytes < self.fetch_bytes_min);
         }

@@ -36,6 +36,9 @@ mod subscribe;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wakeup;
+#[cfg(feature = "async")]
+mod watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +50,7 @@ use listener::{ListenerCell, RebalanceListener};
 use metrics::ConsumerMetrics;
 use poll::Glance;
 use source::Source;
+use wakeup::ConsumerWakeup;
 
 use crate::config::consumer::ConsumerConfig;
 use crate::env::Env;
@@ -66,8 +70,12 @@ pub struct Consumer {
     group: Option<Group>,
     /// Also what a consumer is known by.
     listener: Arc<ListenerCell>,
+    /// Lets a poll return early.
+    wakeup: ConsumerWakeup,
     /// Between the begin and the end of a poll.
     is_polling: bool,
+    /// Registered without being in a poll.
+    is_watched: bool,
     is_closed: bool,
     counters: ConsumerMetrics,
 }
@@ -89,7 +97,9 @@ impl Consumer {
             fetcher: Fetcher::new(parts.source, &parts.env, config),
             group: groups.and_then(|groups| Group::of(config, groups, parts.extras, &wake)),
             listener: ListenerCell::of(parts.listener),
+            wakeup: ConsumerWakeup::of(&wake),
             is_polling: false,
+            is_watched: false,
             is_closed: false,
             clock: Arc::clone(&parts.env.clock),
             records_max: usize::try_from(config.max_poll_records).unwrap_or(usize::MAX),

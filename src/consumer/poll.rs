@@ -88,7 +88,7 @@ impl Consumer {
         let mut give_up_at = None;
         loop {
             let records = self.round(records_max)?;
-            if !records.is_empty() || timeout.is_zero() {
+            if !records.is_empty() || self.wakeup.take() || timeout.is_zero() {
                 return Ok(records);
             }
             let now = self.clock.monotonic();
@@ -131,6 +131,7 @@ impl Consumer {
         self.check_not_in_listener("poll")?;
         self.check_reads_something()?;
         self.counters.polls += 1;
+        self.stop_waking();
         self.is_polling = true;
         self.resume_poll();
         Ok(())
@@ -180,10 +181,10 @@ impl Consumer {
         let sooner = [self.fetcher.held_until(), self.auto_commit_at()];
         let wake_at = sooner.into_iter().flatten().fold(give_up_at, Duration::min);
         if !self.glance() && !self.spin(now, wake_at) {
-            let looked_first = planted!("looked_before_registering").then(|| self.has_news());
+            let looked_first = planted!("looked_before_registering").then(|| self.may_return());
             self.register();
             // Looked at after registering: whatever happens from now on wakes.
-            if !looked_first.unwrap_or_else(|| self.has_news()) && self.begin_wait() {
+            if !looked_first.unwrap_or_else(|| self.may_return()) && self.begin_wait() {
                 self.wake.wait(wake_at.saturating_sub(self.clock.monotonic()));
                 self.end_wait();
             }
@@ -196,7 +197,7 @@ impl Consumer {
     fn glance(&mut self) -> bool {
         let mut glance = std::mem::take(&mut self.glance);
         let looks = GLANCE_LOOKS / self.fetcher.assigned.len().max(1);
-        let found = glance.look(looks, || self.has_news());
+        let found = glance.look(looks, || self.may_return());
         self.glance = glance;
         found
     }
@@ -209,13 +210,18 @@ impl Consumer {
         let until = now.saturating_add(self.spin).min(wake_at);
         while self.clock.monotonic() < until {
             for _ in 0..LOOKS_PER_CLOCK {
-                if self.has_news() {
+                if self.may_return() {
                     return true;
                 }
                 spin_loop();
             }
         }
         until >= wake_at
+    }
+
+    /// Whether a poll would not go on waiting.
+    pub(super) fn may_return(&self) -> bool {
+        self.has_news() || self.wakeup.is_called()
     }
 
     /// Whether a round may find something that the last one did not.
@@ -241,6 +247,17 @@ impl Consumer {
         self.fetcher.source().closing().register(&self.wake);
         for assigned in self.fetcher.assigned.iter().filter(|assigned| !assigned.is_paused()) {
             assigned.partition().waiters().register(&self.wake);
+        }
+    }
+
+    /// Takes back what [`wake_when_ready`](Consumer::wake_when_ready) registered.
+    pub(super) fn stop_waking(&mut self) {
+        if std::mem::take(&mut self.is_watched) {
+            self.end_wait();
+            self.deregister();
+            if let Some(member) = self.member() {
+                member.presence().end_watch(self.clock.monotonic());
+            }
         }
     }
 

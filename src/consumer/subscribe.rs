@@ -104,6 +104,7 @@ impl Consumer {
     /// Commits what is to be committed automatically, waits for commits under way, tells the
     /// listener, and reads nothing any more. The member is still there.
     pub(super) fn let_go(&mut self) -> (Told, Result<()>) {
+        self.stop_waking();
         let committed = self.auto_commit_all();
         self.settle_commits();
         let member = self.group.as_ref().and_then(|group| group.member.as_ref());

@@ -224,6 +224,11 @@ impl GroupMember {
         self.instance_id.as_deref()
     }
 
+    /// What it and its group tell each other without a lock.
+    pub(crate) fn presence(&self) -> &Arc<Presence> {
+        &self.presence
+    }
+
     /// Whether the handle still stands for a member.
     pub(crate) fn standing(&self) -> Standing {
         self.presence.standing()

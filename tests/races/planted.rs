@@ -12,7 +12,7 @@ use crate::{checkpoints, closing, commits, groups, offsets, readers, transaction
 const SCHEDULES_MAX: usize = 20_000;
 
 /// The bugs, and the scenario that each breaks.
-const BUGS: [(&str, fn()); 23] = [
+const BUGS: [(&str, fn()); 24] = [
     ("woken_before_the_end", readers::tailing),
     ("mark_cleared_before_waiting", readers::tailing),
     ("ends_one_by_one", commits::seen_together),
@@ -22,6 +22,7 @@ const BUGS: [(&str, fn()); 23] = [
     ("position_noted_late", checkpoints::full_journal),
     ("appends_not_waited_for", closing::abandoned),
     ("looked_before_registering", readers::tailing),
+    ("looked_before_watching", readers::watching),
     ("looked_before_saying_so", groups::shared_out),
     ("nobody_called", groups::shared_out),
     ("taken_from_its_owner", groups::read_once),

@@ -1,7 +1,13 @@
 //! Readers beside writers: no wake-up is lost, and nothing is read that is not there.
 
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
 use ottla::{Acks, TopicConfig};
 use shuttle::future::block_on;
+use shuttle::sync::atomic::{AtomicBool, Ordering};
+use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread::scope;
 
 use crate::schedules::check;
@@ -164,4 +170,88 @@ pub(crate) fn few_descriptors() {
     broker.checkpoint().unwrap();
     acked.is_in(&broker);
     acked.is_in(&world.power_loss().open(options()));
+}
+
+#[test]
+fn a_loop_around_consumers_misses_no_ring() {
+    check(watching);
+}
+
+/// A loop that waits for a bell polls a member of a group while a writer appends, another member
+/// comes and goes, and somebody calls at the end.
+pub(crate) fn watching() {
+    let world = World::new();
+    let broker = world.broker();
+    let member = || broker.consumer().group("kitchen").subscribe([TOPIC]).build().unwrap();
+    let mut consumer = member();
+    let wakeup = consumer.wakeup();
+    let bell = Arc::new(Bell::default());
+    scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 0..2 {
+                let partition = broker.partition(TOPIC, number).unwrap();
+                Acked::default().append(&partition, "x", Acks::Leader);
+            }
+        });
+        let guest = scope.spawn(|| {
+            let mut guest = member();
+            let seen = guest.poll(Duration::ZERO).unwrap().len();
+            guest.commit().unwrap();
+            guest.close().unwrap();
+            seen
+        });
+        let looper = scope.spawn(|| {
+            let (waker, mut seen) = (Waker::from(Arc::clone(&bell)), 0);
+            loop {
+                if !consumer.wake_when_ready(&waker) {
+                    // A ring that was missed would be a deadlock here.
+                    bell.wait();
+                    continue;
+                }
+                seen += consumer.poll(Duration::ZERO).unwrap().len();
+                consumer.commit().unwrap();
+                if bell.is_over() && !consumer.wake_when_ready(&waker) {
+                    return seen;
+                }
+            }
+        });
+        writer.join().unwrap();
+        let taken = guest.join().unwrap();
+        bell.end();
+        wakeup.wakeup();
+        assert_eq!(looper.join().unwrap() + taken, 2);
+    });
+}
+
+/// What a loop waits for. A ring before the wait is not lost.
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    ring: Condvar,
+    over: AtomicBool,
+}
+
+impl Bell {
+    fn wait(&self) {
+        let mut rung = self.rung.lock().unwrap();
+        while !*rung {
+            rung = self.ring.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        *self.rung.lock().unwrap() = true;
+        self.ring.notify_all();
+    }
 }

@@ -13,17 +13,19 @@ pub mod commit;
 pub mod lookup;
 pub mod options;
 pub mod poll;
+pub mod ready;
 pub mod seek;
 mod within;
 
 use std::ptr;
 use std::sync::Arc;
 
-use ottla::{Consumer, ConsumerBuilder};
+use ottla::{Consumer, ConsumerBuilder, ConsumerWakeup};
 use parking_lot::{Mutex, MutexGuard};
 
 use self::callbacks::Callbacks;
 use self::options::{Options, ottla_consumer_options};
+use self::ready::Ready;
 use self::within::Within;
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};
@@ -49,12 +51,24 @@ pub(crate) struct ConsumerHandle {
     used: Mutex<Used>,
     group: Option<String>,
     callbacks: Arc<Callbacks>,
+    wakeup: ConsumerWakeup,
 }
 
 /// What one thread at a time uses.
 struct Used {
     /// None after a close.
     consumer: Option<Consumer>,
+    /// If the program asked for a descriptor.
+    ready: Option<Arc<Ready>>,
+}
+
+impl Used {
+    /// Lets the descriptor say what is so now.
+    fn follow(&mut self) {
+        if let (Some(consumer), Some(ready)) = (&mut self.consumer, &self.ready) {
+            ready.follow(consumer);
+        }
+    }
 }
 
 impl Handle for ConsumerHandle {
@@ -77,10 +91,30 @@ pub(crate) fn with<T>(
     let object = handle::get::<ConsumerHandle, _>(consumer)?;
     let outcome = match object.enter()? {
         Within::Callback(mut nested) => return nested.with(body),
-        Within::Call(mut used) => body(used.consumer.as_mut().ok_or_else(closed)?),
+        Within::Call(mut used) => {
+            let outcome = body(used.consumer.as_mut().ok_or_else(closed)?);
+            used.follow();
+            outcome
+        }
     };
     // Nobody is inside any more: these may do what they like.
     object.callbacks.tell_of_commits();
+    outcome
+}
+
+/// Uses a consumer and what belongs to it, not within a callback.
+fn with_used<T>(
+    consumer: *const ottla_consumer,
+    what: &str,
+    body: impl FnOnce(&mut Used) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let object = handle::get::<ConsumerHandle, _>(consumer)?;
+    let mut used = object.enter_alone(what)?;
+    if used.consumer.is_none() {
+        return Err(closed());
+    }
+    let outcome = body(&mut used);
+    used.follow();
     outcome
 }
 
@@ -124,6 +158,9 @@ impl ConsumerHandle {
     fn close(&self, what: &str) -> Result<(), Failure> {
         let mut used = self.enter_alone(what)?;
         let outcome = used.consumer.take().map_or(Ok(()), Consumer::close);
+        if let Some(ready) = &used.ready {
+            ready.set();
+        }
         drop(used);
         self.callbacks.tell_of_commits();
         Ok(outcome?)
@@ -161,8 +198,9 @@ pub unsafe extern "C" fn ottla_consumer_new(
         let options = unsafe { Options::of(&options) }?;
         let callbacks = Arc::new(Callbacks::of(&options));
         let consumer = options.put_into(builder, &callbacks).build()?;
-        let used = Mutex::new(Used { consumer: Some(consumer) });
-        let new = ConsumerHandle { used, group, callbacks: Arc::clone(&callbacks) };
+        let wakeup = consumer.wakeup();
+        let used = Mutex::new(Used { consumer: Some(consumer), ready: None });
+        let new = ConsumerHandle { used, group, callbacks: Arc::clone(&callbacks), wakeup };
         let given = handle::give_child(new, handle::number(broker))?;
         callbacks.set_consumer(given);
         place.write(given);

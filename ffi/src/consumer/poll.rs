@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use super::{ask, ottla_consumer, with};
+use super::{ConsumerHandle, ask, ottla_consumer, with};
 use crate::entry::enter;
 use crate::error::ottla_error;
 use crate::handle;
@@ -43,6 +43,23 @@ pub unsafe extern "C" fn ottla_consumer_poll(
             true => ptr::null_mut(),
             false => RecordsHandle::of_poll(polled).give()?,
         });
+        Ok(())
+    })
+}
+
+/// Lets the poll that waits in another thread return at once: with OTTLA_OK and without records; if
+/// none waits, the next one that would. No record is lost with it. Several calls before that are as
+/// one.
+///
+/// Threads: any.
+/// Returns: OTTLA_OK, also if the consumer was closed; OTTLA_E_INVALID_HANDLE if it was freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn ottla_consumer_wakeup(
+    consumer: *const ottla_consumer,
+    error: *mut *mut ottla_error,
+) -> ottla_status {
+    enter(error, || {
+        handle::get::<ConsumerHandle, _>(consumer)?.wakeup.wakeup();
         Ok(())
     })
 }

@@ -7,6 +7,8 @@ mod model;
 mod offsets;
 mod slots;
 mod waiting;
+#[cfg(feature = "async")]
+mod watching;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -16,6 +16,9 @@ use crate::partition::waiters::Wake;
 /// Stands for "it is in a poll now".
 const POLLING: u64 = u64::MAX;
 
+/// Stands for "it will poll when it is woken".
+const WATCHING: u64 = u64::MAX - 1;
+
 /// Whether a handle still stands for a member of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -37,7 +40,7 @@ pub(crate) struct Presence {
     pending: AtomicBool,
     /// It is about to wait, or waits.
     waiting: AtomicBool,
-    /// When its last poll ended, in nanoseconds, or [`POLLING`].
+    /// When its last poll ended, in nanoseconds, or [`POLLING`], or [`WATCHING`].
     polled: AtomicU64,
     standing: AtomicU8,
 }
@@ -94,10 +97,22 @@ impl Presence {
         self.polled.store(nanos(now), Ordering::Relaxed);
     }
 
-    /// When its last poll ended; `None` if it is in one.
+    /// It polls again when it is woken: until then no time runs.
+    #[cfg(feature = "async")]
+    pub(crate) fn begin_watch(&self) {
+        self.polled.store(WATCHING, Ordering::Relaxed);
+    }
+
+    /// From `now` on it is up to the member to poll, unless it does already.
+    pub(crate) fn end_watch(&self, now: Duration) {
+        let order = Ordering::Relaxed;
+        let _ = self.polled.compare_exchange(WATCHING, nanos(now), order, order);
+    }
+
+    /// When its last poll ended; `None` if it is in one, or is not to poll before it is woken.
     pub(crate) fn last_poll(&self) -> Option<Duration> {
         match self.polled.load(Ordering::Relaxed) {
-            POLLING => None,
+            POLLING | WATCHING => None,
             polled => Some(Duration::from_nanos(polled)),
         }
     }
@@ -142,5 +157,5 @@ impl Presence {
 }
 
 fn nanos(of: Duration) -> u64 {
-    u64::try_from(of.as_nanos()).unwrap_or(POLLING - 1).min(POLLING - 1)
+    u64::try_from(of.as_nanos()).unwrap_or(WATCHING - 1).min(WATCHING - 1)
 }
