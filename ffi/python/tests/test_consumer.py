@@ -115,6 +115,20 @@ def test_what_a_callback_raises(broker: ottla.Broker) -> None:
     assert consumer.closed
 
 
+def test_the_last_commit_is_made_while_closing(broker: ottla.Broker) -> None:
+    fill(broker)
+
+    def commit(consumer: ottla.Consumer, partitions: List[TopicPartition]) -> None:
+        consumer.commit({partition: 4 for partition in partitions})
+
+    settings = {"enable.auto.commit": False}
+    consumer = broker.consumer("orders", settings, group="kitchen", on_revoked=commit)
+    consumer.poll(1)
+    consumer.close()
+    with broker.consumer(group="kitchen") as other:
+        assert set(other.committed(ALL).values()) == {ottla.OffsetAndMetadata(4)}
+
+
 def test_seeking(broker: ottla.Broker) -> None:
     fill(broker)
     with broker.consumer(assign=ALL) as consumer:

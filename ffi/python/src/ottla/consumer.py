@@ -1,11 +1,12 @@
 """Consumers: read partitions, alone or as a member of a group."""
 
+import threading
 import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record, Records
-from ottla.calls import Texts, call, error_of, in_slices, text
+from ottla.calls import Texts, call, closed, error_of, in_slices, text
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
 from ottla.offsets import (
@@ -35,7 +36,7 @@ class Consumer(Handle):
     ``for record in consumer`` goes on for ever; ``records`` can be told when to end.
     """
 
-    __slots__ = ("_rebalance", "_left")
+    __slots__ = ("_rebalance", "_left", "_closer")
 
     _what = "the consumer"
 
@@ -48,6 +49,7 @@ class Consumer(Handle):
             lib.ottla_consumer_free(pointer)
 
         super().__init__(place[0], free)
+        self._closer: Optional[int] = None
         rebalance.belong_to(self)
         self._rebalance = rebalance
         self._left: Records = NO_RECORDS
@@ -248,11 +250,12 @@ class Consumer(Handle):
             error[0] = ffi.NULL
             return int(lib.ottla_consumer_close(pointer, error))
 
-        # A poll of another thread finds that there is no consumer when its slice is over.
-        self._pointer = ffi.NULL
+        # A poll of another thread finds that there is no consumer when its slice is over; callbacks
+        # of this one may still commit.
+        self._closer = threading.get_ident()
         status = self._patiently(step)
         if status in (lib.OTTLA_E_CONCURRENT_USE, lib.OTTLA_E_INVALID_INPUT):
-            self._pointer = pointer
+            self._closer = None
             raise error_of(status, error[0])
         self._forget()
         self._patiently(lambda: int(lib.ottla_consumer_free(pointer)))
@@ -272,6 +275,12 @@ class Consumer(Handle):
             time.sleep(0.002)
 
     # How calls are made.
+
+    def _open(self) -> Any:
+        pointer = super()._open()
+        if self._closer is not None and self._closer != threading.get_ident():
+            raise closed(self._what)
+        return pointer
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> None:
         call(function, self._open(), *arguments)
