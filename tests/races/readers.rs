@@ -173,13 +173,49 @@ pub(crate) fn few_descriptors() {
 }
 
 #[test]
-fn a_loop_around_consumers_misses_no_ring() {
+fn a_loop_around_a_consumer_misses_no_ring() {
     check(watching);
+}
+
+/// A loop waits for a bell, and polls a consumer of two partitions, each of which has a writer.
+pub(crate) fn watching() {
+    let world = World::new();
+    let broker = world.broker();
+    let bell = Arc::new(Bell::default());
+    scope(|scope| {
+        for number in 0..2 {
+            let broker = &broker;
+            scope.spawn(move || {
+                let partition = broker.partition(TOPIC, number).unwrap();
+                for round in 0..2 {
+                    Acked::default().append(&partition, &round.to_string(), Acks::Leader);
+                }
+            });
+        }
+        scope.spawn(|| {
+            let assignment = [(TOPIC, 0), (TOPIC, 1)];
+            let mut consumer = broker.consumer().assign(assignment).build().unwrap();
+            let (waker, mut seen) = (Waker::from(Arc::clone(&bell)), 0);
+            while seen < 4 {
+                if consumer.wake_when_ready(&waker) {
+                    seen += consumer.poll(Duration::ZERO).unwrap().len();
+                } else {
+                    // A ring that was missed would be a deadlock here.
+                    bell.wait();
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn a_loop_around_a_member_ends_when_it_is_called() {
+    check(called);
 }
 
 /// A loop that waits for a bell polls a member of a group while a writer appends, another member
 /// comes and goes, and somebody calls at the end.
-pub(crate) fn watching() {
+pub(crate) fn called() {
     let world = World::new();
     let broker = world.broker();
     let member = || broker.consumer().group("kitchen").subscribe([TOPIC]).build().unwrap();
@@ -204,7 +240,7 @@ pub(crate) fn watching() {
             let (waker, mut seen) = (Waker::from(Arc::clone(&bell)), 0);
             loop {
                 if !consumer.wake_when_ready(&waker) {
-                    // A ring that was missed would be a deadlock here.
+                    // Nor is the call missed.
                     bell.wait();
                     continue;
                 }

@@ -11,6 +11,8 @@ mod offsets;
 mod retention_groups;
 mod spills;
 mod tables;
+#[cfg(feature = "async")]
+mod watching;
 
 use std::sync::Arc;
 

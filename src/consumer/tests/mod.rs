@@ -7,8 +7,6 @@ mod model;
 mod offsets;
 mod slots;
 mod waiting;
-#[cfg(feature = "async")]
-mod watching;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::config::acks::Acks;
 use crate::config::topic::TopicConfig;
 use crate::consumer::Consumer;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
 
 const NOW: Duration = Duration::ZERO;
 
@@ -158,7 +158,7 @@ fn members_hear_of_rebalances_and_of_their_commits() {
     assert_eq!((first.rings(), first.drain()), (1, 1));
     let told = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&told);
-    let count = move |_: &_, outcome: crate::Result<()>| {
+    let count = move |_: &_, outcome: Result<()>| {
         outcome.unwrap();
         counted.fetch_add(1, Ordering::SeqCst);
     };
