@@ -19,6 +19,7 @@ SHOWN: List[Tuple[Any, str, List[str]]] = [
     (ottla.CompactionOutcome, "ottla_compaction_outcome", []),
     (ottla.RetentionOutcome, "ottla_retention_outcome", []),
     (ottla.RetentionHold, "ottla_retention_hold", []),
+    (ottla.ProducerState, "ottla_producer_state", []),
     (ottla.SettingDescription, "ottla_setting_info", []),
 ]
 

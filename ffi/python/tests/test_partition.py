@@ -47,3 +47,27 @@ def test_cutting_and_times(broker: ottla.Broker) -> None:
     assert partition.delete_records(1) == 1
     assert (partition.log_start_offset(), partition.end_offset()) == (1, 2)
     assert partition.delete_records() == 2
+
+
+def test_a_batch_is_appended_once(broker: ottla.Broker) -> None:
+    partition = broker.partition("orders", 0)
+    identity = broker.new_identity()
+    with broker.appender(partition, identity) as appender:
+        assert appender.append([b"one", b"two"]) == ottla.Appended(0, 1)
+        assert appender.next_sequence == 2
+        assert appender.append([b"three"], expected_end=2) == ottla.Appended(2, 2)
+        with pytest.raises(ottla.Conflict):
+            appender.append([b"four"], expected_end=2)
+        with pytest.raises(ottla.InvalidInput, match="expect"):
+            appender.append([b"four"], key="k")
+    again = broker.appender(partition, identity, next_sequence=2)
+    assert again.append([b"three"]) == ottla.Appended(2, 2)
+    with pytest.raises(ottla.OutOfOrderSequence):
+        broker.appender(partition, identity, next_sequence=9).append([b"ten"])
+    (state,) = partition.producers()
+    assert (state.id, state.epoch, state.last_sequence, state.last_offset) == (*identity, 2, 2)
+    successor = broker.fence(identity)
+    assert successor.epoch == identity.epoch + 1
+    with pytest.raises(ottla.Fenced):
+        again.append([b"four"])
+    assert broker.appender(partition, successor).append([b"four"]).base_offset == 3

@@ -14,6 +14,7 @@ from ottla.broker import Broker, open
 from ottla.consumer import Consumer
 from ottla.delivery import Deliveries, Delivery, RecordMetadata
 from ottla.errors import *  # noqa: F403  (every kind of error)
+from ottla.identity import Appender, ProducerIdentity
 from ottla.maintenance import (
     CompactionOutcome,
     RetentionHold,
@@ -22,7 +23,7 @@ from ottla.maintenance import (
     default_settings,
 )
 from ottla.offsets import OffsetAndMetadata, OffsetAndTimestamp
-from ottla.partition import Appended, Partition
+from ottla.partition import Appended, Partition, ProducerState
 from ottla.producer import Producer
 from ottla.received import Record, Records, TopicPartition
 from ottla.report import (
@@ -46,6 +47,7 @@ __version__: str = _ffi.string(_lib.ottla_version()).decode("ascii")
 __all__ = [
     "ANY_VERSION",
     "Appended",
+    "Appender",
     "AtomicAppend",
     "Broker",
     "ClampedOffset",
@@ -61,7 +63,9 @@ __all__ = [
     "PartitionDescription",
     "Place",
     "Producer",
+    "ProducerIdentity",
     "ProducerRecord",
+    "ProducerState",
     "Record",
     "RecordMetadata",
     "Records",

@@ -10,9 +10,10 @@ from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
 from ottla.consumer import Consumer
 from ottla.errors import OttlaError, StillOpen
 from ottla.handle import H, Handle
+from ottla.identity import Appender, ProducerIdentity, fence, new_identity
 from ottla.maintenance import Maintenance
 from ottla.offsets import PartitionLike
-from ottla.partition import Partition
+from ottla.partition import Acks, Partition
 from ottla.partitioner import PartitionerCallback
 from ottla.producer import Producer
 from ottla.rebalance import Rebalance, RebalanceCallback
@@ -199,6 +200,25 @@ class Broker(Maintenance):
     def atomic_append(self) -> AtomicAppend:
         """Begins an append to several partitions: all of it or nothing."""
         return self._adopt(AtomicAppend(self._open()))
+
+    def new_identity(self) -> ProducerIdentity:
+        """An identity for idempotent appends that nobody ever had in this directory."""
+        return new_identity(self._open())
+
+    def fence(self, identity: ProducerIdentity) -> ProducerIdentity:
+        """Declares an identity over, and says which one takes its place."""
+        return fence(self._open(), identity)
+
+    def appender(
+        self,
+        partition: Partition,
+        identity: ProducerIdentity,
+        next_sequence: int = 0,
+        acks: Acks = "all",
+    ) -> Appender:
+        """Appends batches to one partition, each once. What is appended first begins at the sequence
+        number ``next_sequence``."""
+        return self._adopt(Appender(partition, identity, next_sequence, acks))
 
     def transaction(self, config: Optional[Config] = None, **settings: Value) -> Transaction:
         """Begins a transaction: records, offsets and conditions, all or nothing. Settings are those

@@ -1,6 +1,7 @@
 """One partition, to append to and to ask directly."""
 
-from typing import Any, Iterable, Iterator, NamedTuple, Optional, Union
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
@@ -8,6 +9,7 @@ from ottla.calls import call, invalid, text
 from ottla.handle import Handle
 from ottla.offsets import OffsetAndTimestamp
 from ottla.received import records_of
+from ottla.rows import rows
 from ottla.sending import Sendable, array_of
 
 #: Kafka's names for how safe a record has to be: "all" (synced), 1 (the system has it), 0.
@@ -22,6 +24,21 @@ class Appended(NamedTuple):
 
     base_offset: int
     last_offset: int
+
+
+@dataclass(frozen=True)
+class ProducerState:
+    """What a partition knows of an idempotent producer."""
+
+    id: int
+    #: Its newest epoch.
+    epoch: int
+    #: The sequence number of its last record; -1 if it has none in this epoch.
+    last_sequence: int
+    #: The offset of its last record; -1 if it has none in this epoch.
+    last_offset: int
+    #: The largest timestamp of its last batch, in milliseconds since 1970.
+    last_timestamp: int
 
 
 class Partition(Handle):
@@ -109,6 +126,15 @@ class Partition(Handle):
     def offset_of_max_timestamp(self) -> Optional[OffsetAndTimestamp]:
         """The record with the greatest timestamp, by the last offset of its batch."""
         return self._found(lib.ottla_partition_offset_of_max_timestamp)
+
+    def producers(self) -> List[ProducerState]:
+        """What the partition knows of idempotent producers, by their ids."""
+        place = ffi.new("ottla_producer_states **")
+        call(lib.ottla_partition_producers, self._open(), place)
+        states = ffi.gc(place[0], lib.ottla_producer_states_free)
+        count = lib.ottla_producer_states_count(states)
+        get = lib.ottla_producer_states_get
+        return rows(ProducerState, "ottla_producer_state", count, get, states)
 
     def check(self) -> None:
         """Raises why the partition cannot be written, if it is damaged."""
