@@ -264,3 +264,53 @@ def test_a_forgotten_consumer_leaves_its_group(broker: ottla.Broker) -> None:
     with broker.consumer("orders", group="kitchen") as other:
         other.poll()
         assert sorted(other.assignment()) == ALL
+
+
+def test_a_commit_that_nobody_waits_for(broker: ottla.Broker) -> None:
+    fill(broker)
+    told: List[Any] = []
+
+    def note(raised: Any, offsets: Any) -> None:
+        told.append((raised, offsets))
+
+    with broker.consumer("orders", group="kitchen", enable_auto_commit=False) as consumer:
+        assert len(list(consumer.records(until_end=True))) == 30
+        consumer.commit_async()
+        consumer.commit_async({ALL[0]: 3}, on_commit=note)
+        consumer.commit_async({ALL[0]: 99}, on_commit=note)
+        assert told == []
+        consumer.commit({ALL[1]: 4})
+        assert told[0] == (None, {ALL[0]: ottla.OffsetAndMetadata(3)})
+        assert isinstance(told[1][0], ottla.OffsetOutOfRange)
+
+        def fail(_raised: Any, _offsets: Any) -> None:
+            raise KeyError("on purpose")
+
+        consumer.commit_async(on_commit=fail)
+        with pytest.raises(KeyError):
+            for _ in range(1000):
+                consumer.poll(0.01)
+
+
+def test_a_wakeup_ends_a_poll(broker: ottla.Broker) -> None:
+    with broker.consumer(assign=ALL) as consumer:
+        later = threading.Timer(0.2, consumer.wakeup)
+        begun = time.monotonic()
+        later.start()
+        assert not consumer.poll(60)
+        assert 0.1 < time.monotonic() - begun < 30
+        later.join()
+        consumer.wakeup()
+        assert not consumer.poll(60)
+
+
+def test_a_descriptor_tells_of_records(broker: ottla.Broker) -> None:
+    import select
+
+    with broker.consumer(assign=ALL) as consumer:
+        assert consumer.fileno() == consumer.fileno()
+        while consumer.poll() or select.select([consumer], [], [], 0)[0]:
+            pass
+        fill(broker)
+        assert select.select([consumer], [], [], 10)[0] == [consumer]
+        assert len(list(consumer.records(until_end=True))) == 30

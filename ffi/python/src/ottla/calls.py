@@ -29,8 +29,9 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
         raise error_of(status, error[0])
 
 
-def error_of(status: int, error: Any) -> OttlaError:
-    """The exception that stands for a status code and an error object, which it frees."""
+def error_of(status: int, error: Any, is_ours: bool = True) -> OttlaError:
+    """The exception that stands for a status code and an error object, which is freed if it is
+    ours."""
     kind = text_of(lib.ottla_status_name(status)).replace("OTTLA_E_", "", 1)
     exception = CLASS_OF_KIND.get(kind, OttlaError)
     if error == ffi.NULL:
@@ -38,7 +39,8 @@ def error_of(status: int, error: Any) -> OttlaError:
     else:
         raised = exception(text_of(lib.ottla_error_message(error)))
         describe(raised, error)
-        lib.ottla_error_free(error)
+        if is_ours:
+            lib.ottla_error_free(error)
     raised.code = status
     raised.kind = kind
     return raised

@@ -21,7 +21,7 @@ from ottla.offsets import (
     offsets_of,
     partitions_of,
 )
-from ottla.rebalance import Rebalance
+from ottla.rebalance import CommitCallback, Rebalance
 from ottla.received import NO_RECORDS, TopicPartition, records_of
 from ottla.settings import Settings
 
@@ -36,7 +36,7 @@ class Consumer(Handle):
     ``for record in consumer`` goes on for ever; ``records`` can be told when to end.
     """
 
-    __slots__ = ("_rebalance", "_left", "_closer")
+    __slots__ = ("_rebalance", "_left", "_closer", "_is_woken")
 
     _what = "the consumer"
 
@@ -50,6 +50,7 @@ class Consumer(Handle):
 
         super().__init__(place[0], free)
         self._closer: Optional[int] = None
+        self._is_woken = False
         rebalance.belong_to(self)
         self._rebalance = rebalance
         self._left: Records = NO_RECORDS
@@ -69,12 +70,13 @@ class Consumer(Handle):
             place[0] = ffi.NULL
             call(lib.ottla_consumer_poll, self._open(), slice_ms, place)
             records = records_of(place[0])
+            is_woken, self._is_woken = self._is_woken, False
             raised = self._rebalance.raised()
             if raised is not None:
                 # They come with the next poll.
                 self._left = records
                 raise raised
-            return records or None
+            return records if records or is_woken else None
 
         return in_slices(timeout, step) or NO_RECORDS
 
@@ -83,7 +85,7 @@ class Consumer(Handle):
 
     def records(self, idle: Optional[float] = None, until_end: bool = False) -> Iterator[Record]:
         """One record after the other. It ends when none came for ``idle`` seconds; with
-        ``until_end``, when all that there was is read; otherwise never."""
+        ``until_end``, when all that there was is read; otherwise never. ``wakeup`` ends it, too."""
         while True:
             found = self.poll(0.0 if until_end else idle)
             yield from found
@@ -94,8 +96,10 @@ class Consumer(Handle):
         return all(self.lag(*partition) == 0 for partition in self.assignment())
 
     def wakeup(self) -> None:
-        """Ends the poll of another thread, or the next one."""
-        lib.ottla_consumer_wakeup(self._open(), ffi.NULL)
+        """Lets the poll that waits in another thread return at once, without records; if none waits,
+        the next one that would. Any thread."""
+        self._is_woken = True
+        call(lib.ottla_consumer_wakeup, self._open())
 
     def fileno(self) -> int:
         """A descriptor that is readable when a poll has something to return or to do. Only wait on
@@ -211,16 +215,20 @@ class Consumer(Handle):
             made = Offsets(offsets)
             self._call(lib.ottla_consumer_commit_offsets, made.array, made.count)
 
-    def commit_async(self, offsets: Optional[OffsetsLike] = None) -> None:
-        """Commits without waiting, and without telling how it went. A later ``commit`` or ``close``
-        waits for it."""
-        nobody = (ffi.NULL, ffi.NULL)
+    def commit_async(
+        self,
+        offsets: Optional[OffsetsLike] = None,
+        on_commit: Optional[CommitCallback] = None,
+    ) -> None:
+        """Commits without waiting. ``on_commit`` gets the outcome later, within a poll, a commit or
+        the close of this consumer: None or an exception, and the offsets."""
+        told = self._rebalance.remember(on_commit)
         if offsets is None:
-            self._call(lib.ottla_consumer_commit_async, *nobody)
+            self._call(lib.ottla_consumer_commit_async, *told)
         else:
             made = Offsets(offsets)
             function = lib.ottla_consumer_commit_offsets_async
-            self._call(function, made.array, made.count, *nobody)
+            self._call(function, made.array, made.count, *told)
 
     def committed(
         self, partitions: Iterable[PartitionLike]
@@ -272,7 +280,8 @@ class Consumer(Handle):
             status = step()
             if status != lib.OTTLA_E_CONCURRENT_USE or time.monotonic() > end:
                 return status
-            time.sleep(0.002)
+            lib.ottla_consumer_wakeup(self._pointer, ffi.NULL)
+            time.sleep(0.001)
 
     # How calls are made.
 

@@ -1,15 +1,16 @@
-"""What a consumer calls back while partitions come and go.
+"""What a consumer calls back: while partitions come and go, and when a commit has ended.
 
 It is called within a call of the consumer, on its thread. What it raises waits until that call
 returns: C has no exceptions.
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ottla._ottla import ffi, lib
-from ottla.calls import sized
-from ottla.offsets import partitions_at
+from ottla.calls import error_of, sized
+from ottla.errors import OttlaError
+from ottla.offsets import OffsetAndMetadata, offset_of, partitions_at
 from ottla.received import TopicPartition
 
 if TYPE_CHECKING:
@@ -17,6 +18,32 @@ if TYPE_CHECKING:
 
 #: Is told which partitions come or go. It may commit, seek, pause and ask for positions.
 RebalanceCallback = Callable[["Consumer", List[TopicPartition]], Any]
+
+#: What was to be committed.
+CommittedOffsets = Dict[TopicPartition, Optional[OffsetAndMetadata]]
+
+#: Is told how a commit went: None or an exception, and the offsets.
+CommitCallback = Callable[[Optional[OttlaError], CommittedOffsets], Any]
+
+
+class Committing:
+    """A commit under way whose outcome somebody wants to know. Alive until it is told."""
+
+    def __init__(self, rebalance: "Rebalance", callback: CommitCallback) -> None:
+        self._rebalance = weakref.ref(rebalance)
+        self._callback = callback
+        self.me = ffi.new_handle(self)
+
+    def tell(self, raised: Optional[OttlaError], offsets: CommittedOffsets) -> None:
+        """Calls the callback, once."""
+        rebalance = self._rebalance()
+        if rebalance is None:
+            return
+        rebalance._committing.discard(self)
+        try:
+            self._callback(raised, offsets)
+        except BaseException as failure:
+            rebalance._raised = rebalance._raised or failure
 
 
 class Rebalance:
@@ -33,6 +60,7 @@ class Rebalance:
         self._on_lost = on_lost
         self._consumer: Callable[[], Optional["Consumer"]] = lambda: None
         self._raised: Optional[BaseException] = None
+        self._committing: Set[Committing] = set()
         # The library hands it through. It is not a reference: the consumer keeps this object.
         self._me = ffi.new_handle(self)
 
@@ -51,6 +79,14 @@ class Rebalance:
         if self._on_lost is not None:
             options.on_lost = lib.ottla_python_on_lost
         return options
+
+    def remember(self, callback: Optional[CommitCallback]) -> Tuple[Any, Any]:
+        """A function pointer and user data that lead to a callback of a commit."""
+        if callback is None:
+            return ffi.NULL, ffi.NULL
+        committing = Committing(self, callback)
+        self._committing.add(committing)
+        return lib.ottla_python_on_commit, committing.me
 
     def call(self, callback: Optional[RebalanceCallback], first: Any, count: int) -> None:
         """Calls one of them, and keeps what it raises."""
@@ -85,3 +121,13 @@ def ottla_python_on_revoked(me: Any, _consumer: Any, first: Any, count: int) -> 
 def ottla_python_on_lost(me: Any, _consumer: Any, first: Any, count: int) -> None:
     rebalance: Rebalance = ffi.from_handle(me)
     rebalance.call(rebalance._on_lost, first, count)
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def ottla_python_on_commit(
+    me: Any, _consumer: Any, first: Any, count: int, status: int, error: Any
+) -> None:
+    committing: Committing = ffi.from_handle(me)
+    offsets = dict(offset_of(first[at]) for at in range(count))
+    raised = None if status == 0 else error_of(status, error, is_ours=False)
+    committing.tell(raised, offsets)
