@@ -1,12 +1,13 @@
 """The broker: an open directory. Makes topics, producers, consumers and everything else."""
 
-import weakref
+from functools import partial
 from typing import Any, Callable, Iterable, List, Optional, Sequence, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
 from ottla.atomic_append import AtomicAppend
 from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
+from ottla.children import Children
 from ottla.consumer import Consumer
 from ottla.errors import OttlaError, StillOpen
 from ottla.handle import H, Handle
@@ -42,8 +43,8 @@ class Broker(Maintenance):
         made = Settings(config, settings)
         directory_text = path(directory, "the directory")
         call(lib.ottla_open, directory_text, made.array, made.count, place)
-        super().__init__(place[0], close_quietly)
-        self._children: "weakref.WeakSet[Handle]" = weakref.WeakSet()
+        self._children = Children()
+        super().__init__(place[0], partial(close_quietly, self._children))
 
     def close(self, timeout: Optional[float] = 10.0) -> None:
         """Closes everything that was made of the broker, syncs it, and closes the directory. Once
@@ -55,12 +56,7 @@ class Broker(Maintenance):
         """
         if self.closed:
             return
-        failure: Optional[OttlaError] = None
-        for child in list(self._children):
-            try:
-                child.close()
-            except OttlaError as error:
-                failure = failure or error
+        failure = self._children.close()
         pointer = self._open()
 
         def step(slice_ms: int) -> Optional[bool]:
@@ -260,13 +256,14 @@ class Broker(Maintenance):
         return self._adopt(Snapshot(place[0]))
 
     def _adopt(self, child: H) -> H:
-        """Has the child closed before the broker."""
-        self._children.add(child)
+        """Has the child closed before the broker, and keep it."""
+        self._children.adopt(self, child)
         return child
 
 
-def close_quietly(pointer: Any) -> None:
+def close_quietly(children: Children, pointer: Any) -> None:
     """Closes a broker that nobody has any more, or whose program ends."""
+    children.free_dead()
     if lib.ottla_close(pointer, 0, ffi.NULL) == lib.OTTLA_E_STILL_OPEN:
         lib.ottla_abandon(pointer)
 

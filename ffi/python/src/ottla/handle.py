@@ -14,7 +14,7 @@ H = TypeVar("H", bound="Handle")
 class Handle:
     """An object with a ``close``, to be used in ``with``."""
 
-    __slots__ = ("_pointer", "_finalizer", "__weakref__")
+    __slots__ = ("_pointer", "_finalizer", "_keeps", "__weakref__")
 
     #: With its article, for messages.
     _what = "the object"
@@ -23,6 +23,8 @@ class Handle:
         self._pointer = pointer
         # Children come after their broker, and the newest are freed first when the program ends.
         self._finalizer = weakref.finalize(self, free, pointer)
+        # What it was made of: not closed by the garbage collector before it.
+        self._keeps: Optional["Handle"] = None
 
     @property
     def closed(self) -> bool:
@@ -42,11 +44,13 @@ class Handle:
 
     def _free(self) -> None:
         self._pointer = ffi.NULL
+        self._keeps = None
         self._finalizer()
 
     def _forget(self) -> None:
         """The library has freed it."""
         self._pointer = ffi.NULL
+        self._keeps = None
         self._finalizer.detach()
 
     def __enter__(self: H) -> H:

@@ -1,0 +1,52 @@
+"""What was made of a broker, and has to be freed before it is closed.
+
+The invariant: what nobody has any more is freed before its broker, also if the garbage collector
+finds all of them in one circle and begins with the broker.
+"""
+
+import weakref
+from typing import Any, Optional, Set
+
+from ottla.errors import OttlaError
+from ottla.handle import Handle
+
+#: How many finalizers are kept before those that are done are looked for.
+PRUNE_AT = 64
+
+
+class Children:
+    """The children of one broker. They keep it, it does not keep them."""
+
+    __slots__ = ("_objects", "_finalizers", "_prune_at")
+
+    def __init__(self) -> None:
+        self._objects: "weakref.WeakSet[Handle]" = weakref.WeakSet()
+        self._finalizers: "Set[weakref.finalize[Any, Any]]" = set()
+        self._prune_at = PRUNE_AT
+
+    def adopt(self, broker: Handle, child: Handle) -> None:
+        """One more."""
+        child._keeps = broker
+        self._objects.add(child)
+        self._finalizers.add(child._finalizer)
+        if len(self._finalizers) >= self._prune_at:
+            done = [one for one in list(self._finalizers) if not one.alive]
+            self._finalizers.difference_update(done)
+            self._prune_at = PRUNE_AT + 2 * len(self._finalizers)
+
+    def close(self) -> Optional[OttlaError]:
+        """Closes all of them, and returns the first failure."""
+        failure: Optional[OttlaError] = None
+        for child in list(self._objects):
+            try:
+                child.close()
+            except OttlaError as error:
+                failure = failure or error
+        self.free_dead()
+        return failure
+
+    def free_dead(self) -> None:
+        """Frees those that nobody has any more, but whose turn has not come yet."""
+        for finalizer in list(self._finalizers):
+            if finalizer.alive and finalizer.peek() is None:
+                finalizer()
