@@ -201,6 +201,63 @@
 #define OTTLA_RECORD_VIEW_LOG_APPEND_TIME 2147483648
 
 /**
+ * The state of a group without members: it has only committed offsets.
+ */
+#define OTTLA_GROUP_EMPTY 0
+
+/**
+ * Something changed, and who is to read what is decided by the next poll of a member.
+ */
+#define OTTLA_GROUP_ASSIGNING 1
+
+/**
+ * It was decided, and some member still has to let go of partitions or to take them.
+ */
+#define OTTLA_GROUP_RECONCILING 2
+
+/**
+ * Every member reads what it should.
+ */
+#define OTTLA_GROUP_STABLE 3
+
+/**
+ * Sets offsets to the first that can be read. `value` does not count.
+ */
+#define OTTLA_RESET_EARLIEST 0
+
+/**
+ * Sets offsets to the end. `value` does not count.
+ */
+#define OTTLA_RESET_LATEST 1
+
+/**
+ * Sets offsets to `value`, or to the nearest that there is.
+ */
+#define OTTLA_RESET_OFFSET 2
+
+/**
+ * Sets offsets to the first record whose timestamp is `value` (milliseconds since 1970) or later;
+ * to the end if there is none.
+ */
+#define OTTLA_RESET_TIMESTAMP 3
+
+/**
+ * Sets offsets to the first record that is not older than `value` milliseconds.
+ */
+#define OTTLA_RESET_DURATION 4
+
+/**
+ * Moves offsets on by `value` records, or back if it is negative; within what there is.
+ */
+#define OTTLA_RESET_SHIFT_BY 5
+
+/**
+ * Leaves offsets where they are, or at the end where nothing was committed: what is out of range is
+ * set right. `value` does not count.
+ */
+#define OTTLA_RESET_CURRENT 6
+
+/**
  * Expects nothing: the version of a stream may be any.
  */
 #define OTTLA_VERSION_ANY -2
@@ -281,6 +338,14 @@ typedef struct ottla_delivery ottla_delivery;
 typedef struct ottla_error ottla_error;
 
 /**
+ * A group, as it was when it was described.
+ *
+ * Ownership: the program's, until ottla_group_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_group ottla_group;
+
+/**
  * Who a consumer is in its group.
  *
  * Ownership: the program's, until ottla_group_metadata_free. It does not need the consumer.
@@ -289,12 +354,28 @@ typedef struct ottla_error ottla_error;
 typedef struct ottla_group_metadata ottla_group_metadata;
 
 /**
+ * A list of groups, as they were when it was made.
+ *
+ * Ownership: the program's, until ottla_groups_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_groups ottla_groups;
+
+/**
  * A list of names with numbers, as they were when it was made.
  *
  * Ownership: the program's, until ottla_metrics_free. It needs no broker.
  * Threads: any number may read one at the same time.
  */
 typedef struct ottla_metrics ottla_metrics;
+
+/**
+ * What a reset did, or would do, partition by partition.
+ *
+ * Ownership: the program's, until ottla_offset_changes_free. It does not hold the broker open.
+ * Threads: any number may read one at the same time.
+ */
+typedef struct ottla_offset_changes ottla_offset_changes;
 
 /**
  * A list of committed offsets.
@@ -1369,6 +1450,216 @@ typedef struct ottla_record_view {
    */
   uint32_t header_count_and_type;
 } ottla_record_view;
+
+/**
+ * A group in a list.
+ *
+ * Ownership: the texts are those of the list that it was read from.
+ */
+typedef struct ottla_group_listing {
+  /**
+   * Set it to sizeof(ottla_group_listing).
+   */
+  uint32_t struct_size;
+  /**
+   * Where it stands: OTTLA_GROUP_EMPTY, ...; -1 for a state that this header does not know.
+   */
+  int32_t state;
+  /**
+   * Its name.
+   */
+  const char *name;
+  /**
+   * "consumer"; empty for a group that never had members and only committed offsets.
+   */
+  const char *protocol_type;
+  /**
+   * How many members it has, those that are away among them.
+   */
+  size_t member_count;
+} ottla_group_listing;
+
+/**
+ * What a group is.
+ *
+ * Ownership: the texts are those of the group that it was read from.
+ */
+typedef struct ottla_group_info {
+  /**
+   * Set it to sizeof(ottla_group_info).
+   */
+  uint32_t struct_size;
+  /**
+   * Where it stands: OTTLA_GROUP_EMPTY, ...; -1 for a state that this header does not know.
+   */
+  int32_t state;
+  /**
+   * Its name.
+   */
+  const char *name;
+  /**
+   * "consumer"; empty for a group that never had members and only committed offsets.
+   */
+  const char *protocol_type;
+  /**
+   * What the members were last assigned by; NULL if they never were.
+   */
+  const char *assignor;
+  /**
+   * How many times it was decided anew who reads what.
+   */
+  int32_t generation;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+  /**
+   * How many members it has: see ottla_group_member.
+   */
+  size_t member_count;
+  /**
+   * Of how many partitions it committed an offset, or a member subscribed to: see
+   * ottla_group_partition.
+   */
+  size_t partition_count;
+  /**
+   * How often it was decided anew who reads what, since the broker was opened.
+   */
+  uint64_t rebalance_count;
+  /**
+   * How often a member did not poll for longer than max.poll.interval.ms.
+   */
+  uint64_t stall_count;
+  /**
+   * How many of these members were put out.
+   */
+  uint64_t eviction_count;
+} ottla_group_info;
+
+/**
+ * A member of a group.
+ *
+ * Ownership: what the pointers lead to is that of the group that it was read from.
+ */
+typedef struct ottla_group_member_info {
+  /**
+   * Set it to sizeof(ottla_group_member_info).
+   */
+  uint32_t struct_size;
+  /**
+   * It has a group.instance.id and was closed, and its place is kept for a while: nobody reads
+   * its partitions.
+   */
+  bool is_away;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[3];
+  /**
+   * Its id, unique within the group.
+   */
+  const char *member_id;
+  /**
+   * Its group.instance.id; NULL if it has none.
+   */
+  const char *instance_id;
+  /**
+   * Its client.id.
+   */
+  const char *client_id;
+  /**
+   * How long ago its last poll ended, in milliseconds; -1 while it is in one.
+   */
+  int64_t since_poll_ms;
+  /**
+   * The partitions that it reads; NULL if there are none.
+   */
+  const struct ottla_topic_partition *partitions;
+  /**
+   * How many these are.
+   */
+  size_t partition_count;
+} ottla_group_member_info;
+
+/**
+ * How far a group has come in a partition.
+ *
+ * Ownership: the texts are those of the group that it was read from.
+ */
+typedef struct ottla_group_partition_info {
+  /**
+   * Set it to sizeof(ottla_group_partition_info).
+   */
+  uint32_t struct_size;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * The topic's name.
+   */
+  const char *topic;
+  /**
+   * The id of the member that reads it; NULL if none does.
+   */
+  const char *member_id;
+  /**
+   * What was committed; -1 if nothing was.
+   */
+  int64_t offset;
+  /**
+   * The note that was committed with it; "" if there is none.
+   */
+  const char *metadata;
+  /**
+   * The leader epoch that was committed with it; -1 if there is none.
+   */
+  int32_t leader_epoch;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+  /**
+   * The first offset that can be read; -1 if there is no such partition.
+   */
+  int64_t log_start_offset;
+  /**
+   * The offset behind the newest record; -1 if there is no such partition.
+   */
+  int64_t end_offset;
+  /**
+   * The records between the committed offset and the end; -1 if either is missing.
+   */
+  int64_t lag;
+} ottla_group_partition_info;
+
+/**
+ * What a reset does with one partition.
+ *
+ * Ownership: the topic is that of the list that it was read from.
+ */
+typedef struct ottla_offset_change {
+  /**
+   * The topic's name.
+   */
+  const char *topic;
+  /**
+   * The partition's number.
+   */
+  int32_t partition;
+  /**
+   * Zero.
+   */
+  uint32_t reserved;
+  /**
+   * What was committed before; -1 if nothing was.
+   */
+  int64_t before;
+  /**
+   * What is committed now, or would be.
+   */
+  int64_t after;
+} ottla_offset_change;
 
 /**
  * Where the records of a transaction are in one partition: they follow one another.
@@ -3682,6 +3973,190 @@ ottla_status ottla_offsets_get(const struct ottla_offsets *offsets,
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_offsets_free(struct ottla_offsets *offsets);
+
+/**
+ * All groups that have members or committed offsets, by name.
+ *
+ * Ownership: `*groups` is the program's, until ottla_groups_free.
+ * Threads: any.
+ * Returns: OTTLA_E_CORRUPT and OTTLA_E_IO from reading the committed offsets, the first time.
+ */
+ottla_status ottla_groups_list(const struct ottla_broker *broker,
+                               struct ottla_groups **groups,
+                               struct ottla_error **error);
+
+/**
+ * How many groups are in the list; 0 if `groups` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_groups_count(const struct ottla_groups *groups);
+
+/**
+ * Writes the group at `index`, from 0, to `*group`.
+ *
+ * Ownership: the texts are the list's, valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_groups_get(const struct ottla_groups *groups,
+                              size_t index,
+                              struct ottla_group_listing *group,
+                              struct ottla_error **error);
+
+/**
+ * Frees a list of groups. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_groups_free(struct ottla_groups *groups);
+
+/**
+ * Deletes a group: everything that it committed. When it returns OTTLA_OK, the offsets do not come
+ * back after power loss.
+ *
+ * Threads: any.
+ * Returns: OTTLA_E_GROUP_NOT_EMPTY while it has members; OTTLA_E_UNKNOWN_GROUP;
+ * OTTLA_E_READ_ONLY; what writing says.
+ */
+ottla_status ottla_group_delete(struct ottla_broker *broker,
+                                const char *group,
+                                struct ottla_error **error);
+
+/**
+ * The offsets that a group committed, by topic and partition; an empty list for a group that does
+ * not exist.
+ *
+ * Ownership: `*offsets` is the program's, until ottla_offsets_free.
+ * Threads: any.
+ * Returns: OTTLA_E_CORRUPT and OTTLA_E_IO from reading them, the first time.
+ */
+ottla_status ottla_group_offsets(const struct ottla_broker *broker,
+                                 const char *group,
+                                 struct ottla_offsets **offsets,
+                                 struct ottla_error **error);
+
+/**
+ * Deletes offsets of a group: of these partitions; of all partitions of topics, which have the
+ * partition -1; of all that it committed if none are named. When it returns OTTLA_OK the offsets do
+ * not come back after power loss.
+ *
+ * Threads: any.
+ * NULL: `partitions`, if there are none.
+ * Returns: OTTLA_E_UNKNOWN_GROUP; OTTLA_E_GROUP_NOT_EMPTY while the group has members;
+ * OTTLA_E_INVALID_INPUT for topics and partitions together.
+ */
+ottla_status ottla_group_delete_offsets(struct ottla_broker *broker,
+                                        const char *group,
+                                        const struct ottla_topic_partition *partitions,
+                                        size_t partition_count,
+                                        struct ottla_error **error);
+
+/**
+ * Describes a group: its members, what each reads, and how far the group has come.
+ *
+ * Ownership: `*described` is the program's, until ottla_group_free.
+ * Threads: any.
+ * Returns: OTTLA_E_UNKNOWN_GROUP; OTTLA_E_CORRUPT and OTTLA_E_IO from reading the committed
+ * offsets, the first time.
+ */
+ottla_status ottla_group_describe(const struct ottla_broker *broker,
+                                  const char *group,
+                                  struct ottla_group **described,
+                                  struct ottla_error **error);
+
+/**
+ * Writes what the group is to `*info`.
+ *
+ * Ownership: the texts are the group's, valid until it is freed.
+ * Threads: any.
+ */
+ottla_status ottla_group_get(const struct ottla_group *group,
+                             struct ottla_group_info *info,
+                             struct ottla_error **error);
+
+/**
+ * Writes the member at `index`, from 0, to `*member`. They come in the order in which they joined.
+ *
+ * Ownership: what it leads to is the group's, valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_group_member(const struct ottla_group *group,
+                                size_t index,
+                                struct ottla_group_member_info *member,
+                                struct ottla_error **error);
+
+/**
+ * Writes the partition at `index`, from 0, to `*partition`. They come by topic and number.
+ *
+ * Ownership: the texts are the group's, valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_group_partition(const struct ottla_group *group,
+                                   size_t index,
+                                   struct ottla_group_partition_info *partition,
+                                   struct ottla_error **error);
+
+/**
+ * Frees a described group. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_group_free(struct ottla_group *group);
+
+/**
+ * Sets the offsets of a group to where `to` (OTTLA_RESET_EARLIEST, ...) and `value` say: of these
+ * partitions; of all partitions of topics, which have the partition -1; of all that it committed if
+ * none are named. With `dry_run` nothing changes. The group is made if there is none. When it
+ * returns OTTLA_OK the offsets survive power loss, all or none.
+ *
+ * Ownership: `*changes` is the program's, until ottla_offset_changes_free.
+ * Threads: any.
+ * NULL: `partitions`, if there are none; `changes`, if they are of no interest.
+ * Returns: OTTLA_E_GROUP_NOT_EMPTY while the group has members;
+ * OTTLA_E_UNKNOWN_TOPIC_OR_PARTITION; OTTLA_E_INVALID_INPUT for a shift where nothing was
+ * committed, and for topics and partitions together. Nothing was changed then.
+ */
+ottla_status ottla_group_reset_offsets(struct ottla_broker *broker,
+                                       const char *group,
+                                       const struct ottla_topic_partition *partitions,
+                                       size_t partition_count,
+                                       int32_t to,
+                                       int64_t value,
+                                       bool dry_run,
+                                       struct ottla_offset_changes **changes,
+                                       struct ottla_error **error);
+
+/**
+ * How many changes are in the list; 0 if `changes` is none.
+ *
+ * Threads: any.
+ */
+size_t ottla_offset_changes_count(const struct ottla_offset_changes *changes);
+
+/**
+ * Writes the change at `index`, from 0, to `*change`.
+ *
+ * Ownership: the topic is the list's, valid until it is freed.
+ * Threads: any.
+ * Returns: OTTLA_E_INVALID_INPUT for an index behind the end.
+ */
+ottla_status ottla_offset_changes_get(const struct ottla_offset_changes *changes,
+                                      size_t index,
+                                      struct ottla_offset_change *change,
+                                      struct ottla_error **error);
+
+/**
+ * Frees a list of changes. NULL is fine.
+ *
+ * Threads: any; once.
+ * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
+ */
+ottla_status ottla_offset_changes_free(struct ottla_offset_changes *changes);
 
 /**
  * Begins a transaction. The settings are those of a producer that matter to one:

@@ -60,6 +60,8 @@ pub mod records;
 
 pub mod offsets;
 
+pub mod group;
+
 pub mod transaction;
 
 pub mod transactional_producer;
