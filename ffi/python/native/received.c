@@ -314,7 +314,15 @@ static PyObject *iterator_length_hint(PyObject *self, PyObject *nothing) {
   return PyLong_FromSsize_t(iterator->batch->count - iterator->next);
 }
 
+static PyObject *iterator_stop(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  RecordsIterator *iterator = (RecordsIterator *)self;
+  iterator->next = iterator->batch->count;
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef iterator_methods[] = {
+    {"stop", iterator_stop, METH_NOARGS, "Returns nothing more."},
     {"__length_hint__", iterator_length_hint, METH_NOARGS, "How many are left."},
     {NULL, NULL, 0, NULL},
 };

@@ -314,3 +314,58 @@ def test_a_descriptor_tells_of_records(broker: ottla.Broker) -> None:
         fill(broker)
         assert select.select([consumer], [], [], 10)[0] == [consumer]
         assert len(list(consumer.records(until_end=True))) == 30
+
+
+def test_a_commit_counts_what_was_returned(broker: ottla.Broker) -> None:
+    fill(broker)
+    settings = {"enable.auto.commit": False}
+    with broker.consumer("orders", settings, group="kitchen") as consumer:
+        seen: Dict[TopicPartition, int] = {}
+        for count, record in enumerate(consumer, 1):
+            seen[TopicPartition(record.topic, record.partition)] = record.offset + 1
+            if count in (1, 7, 15):
+                consumer.commit()
+                committed = consumer.committed(seen)
+                assert {at: found.offset for at, found in committed.items() if found} == seen
+                for partition, offset in seen.items():
+                    assert consumer.position(*partition) == offset
+                    assert consumer.lag(*partition) == 10 - offset
+            if count == 20:
+                break
+        assert len(consumer.poll(0, max_records=4)) == 4
+        assert len(consumer.poll(0)) == 6
+        assert not consumer.poll(0)
+
+
+def test_what_was_not_returned_is_read_again(broker: ottla.Broker) -> None:
+    fill(broker)
+
+    def first(consumer: ottla.Consumer, count: int) -> List[int]:
+        records = consumer.records()
+        return [int(bytes(next(records))) for _ in range(count)]
+
+    read = []
+    with broker.consumer("orders", group="kitchen", enable_auto_commit=True) as consumer:
+        read += first(consumer, 7)
+    forgotten = broker.consumer("orders", group="kitchen", enable_auto_commit=True)
+    read += first(forgotten, 5)
+    del forgotten
+    gc.collect()
+    with broker.consumer("orders", group="kitchen", enable_auto_commit=False) as consumer:
+        with broker.transaction() as transaction:
+            read += first(consumer, 6)
+            transaction.commit_offsets(consumer)
+    with broker.consumer("orders", group="kitchen") as consumer:
+        read += [int(bytes(record)) for record in consumer.records(until_end=True)]
+    assert sorted(read) == list(range(30))
+
+
+def test_seeking_while_iterating(broker: ottla.Broker) -> None:
+    fill(broker)
+    with broker.consumer(assign=ALL[:1]) as consumer:
+        offsets = []
+        for record in consumer.records(until_end=True):
+            offsets.append(record.offset)
+            if len(offsets) == 3:
+                consumer.seek("orders", 0, 8)
+        assert offsets == [0, 1, 2, 8, 9]

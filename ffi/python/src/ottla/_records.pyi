@@ -46,11 +46,21 @@ class Record:
     def __buffer__(self, flags: int) -> memoryview: ...
 
 @final
+class RecordsIterator(Iterator[Record]):
+    """Records one by one."""
+
+    def __next__(self) -> Record: ...
+    def __length_hint__(self) -> int:
+        """How many are left."""
+    def stop(self) -> None:
+        """Returns nothing more."""
+
+@final
 class Records(Sequence[Record]):
     """Records that were read together."""
 
     def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Record]: ...
+    def __iter__(self) -> RecordsIterator: ...
     @overload
     def __getitem__(self, index: int) -> Record: ...
     @overload

@@ -2,11 +2,24 @@
 
 import threading
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from contextlib import contextmanager
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Union,
+)
 
 from ottla._ottla import ffi, lib
-from ottla._records import Record, Records
+from ottla._records import Record
 from ottla.calls import Texts, call, closed, error_of, in_slices, text
+from ottla.handed_on import HandedOn
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
 from ottla.offsets import (
@@ -22,7 +35,7 @@ from ottla.offsets import (
     partitions_of,
 )
 from ottla.rebalance import CommitCallback, Rebalance
-from ottla.received import NO_RECORDS, TopicPartition, records_of
+from ottla.received import TopicPartition, records_of
 from ottla.settings import Settings
 
 #: How long a close waits for another thread to come out of the consumer, in seconds.
@@ -36,7 +49,7 @@ class Consumer(Handle):
     ``for record in consumer`` goes on for ever; ``records`` can be told when to end.
     """
 
-    __slots__ = ("_rebalance", "_left", "_closer", "_is_woken")
+    __slots__ = ("_rebalance", "_handed_on", "_closer", "_is_woken")
 
     _what = "the consumer"
 
@@ -45,7 +58,11 @@ class Consumer(Handle):
         options = rebalance.options()
         call(lib.ottla_consumer_new, broker, settings.array, settings.count, options, place)
 
+        handed_on = HandedOn()
+
         def free(pointer: Any, _needed_until_then: Rebalance = rebalance) -> None:
+            # The last automatic commit is not to count what nobody has seen.
+            give_back(pointer, handed_on)
             lib.ottla_consumer_free(pointer)
 
         super().__init__(place[0], free)
@@ -53,43 +70,51 @@ class Consumer(Handle):
         self._is_woken = False
         rebalance.belong_to(self)
         self._rebalance = rebalance
-        self._left: Records = NO_RECORDS
+        self._handed_on = handed_on
 
     # Reading.
 
-    def poll(self, timeout: Optional[float] = 0.0) -> Records:
+    def poll(
+        self, timeout: Optional[float] = 0.0, max_records: Optional[int] = None
+    ) -> Sequence[Record]:
         """The next records: at once if there are any, else as soon as some are published, or none
-        when ``timeout`` seconds (None: for ever) have passed. At most ``max.poll.records`` of them.
-        Another thread ends it with ``wakeup``."""
-        if self._left:
-            left, self._left = self._left, NO_RECORDS
-            return left
+        when ``timeout`` seconds (None: for ever) have passed. At most ``max.poll.records`` of them,
+        and at most ``max_records``. Another thread ends it with ``wakeup``."""
+        if not self._handed_on:
+            self._fetch(timeout)
+        return self._handed_on.take(max_records)
+
+    def _fetch(self, timeout: Optional[float]) -> None:
+        """Has records to hand on, or returns when the time is up."""
         place = ffi.new("ottla_records **")
 
-        def step(slice_ms: int) -> Optional[Records]:
+        def step(slice_ms: int) -> Optional[bool]:
             place[0] = ffi.NULL
             call(lib.ottla_consumer_poll, self._open(), slice_ms, place)
-            records = records_of(place[0])
             is_woken, self._is_woken = self._is_woken, False
-            raised = self._rebalance.raised()
-            if raised is not None:
-                # They come with the next poll.
-                self._left = records
-                raise raised
-            return records if records or is_woken else None
+            if place[0] != ffi.NULL:
+                self._handed_on.put(records_of(place[0]))
+            # What there is, if there is anything, comes with the next poll then.
+            self._raise()
+            return is_woken or bool(self._handed_on) or None
 
-        return in_slices(timeout, step) or NO_RECORDS
+        in_slices(timeout, step)
 
     def __iter__(self) -> Iterator[Record]:
         return self.records()
 
     def records(self, idle: Optional[float] = None, until_end: bool = False) -> Iterator[Record]:
         """One record after the other. It ends when none came for ``idle`` seconds; with
-        ``until_end``, when all that there was is read; otherwise never. ``wakeup`` ends it, too."""
+        ``until_end``, when all that there was is read; otherwise never. ``wakeup`` ends it, too.
+
+        A commit counts the records that were returned, and no others of the same poll.
+        """
         while True:
-            found = self.poll(0.0 if until_end else idle)
-            yield from found
-            if not found and (not until_end or self._is_at_end()):
+            if not self._handed_on:
+                self._fetch(0.0 if until_end else idle)
+            if self._handed_on:
+                yield from self._handed_on.iterator()
+            elif not until_end or self._is_at_end():
                 return
 
     def _is_at_end(self) -> bool:
@@ -114,16 +139,16 @@ class Consumer(Handle):
         """Becomes a member of the group and shares the partitions of these topics with its other
         members. The next polls bring the partitions."""
         names = Texts([topics] if isinstance(topics, str) else topics, "topics")
-        self._call(lib.ottla_consumer_subscribe, names.array, names.count)
+        self._move(lib.ottla_consumer_subscribe, names.array, names.count)
 
     def subscribe_pattern(self, pattern: str) -> None:
         """As ``subscribe``, to all topics whose whole name matches a regular expression, those
         included that are made later."""
-        self._call(lib.ottla_consumer_subscribe_pattern, text(pattern, "the pattern"))
+        self._move(lib.ottla_consumer_subscribe_pattern, text(pattern, "the pattern"))
 
     def unsubscribe(self) -> None:
         """Leaves the group at once, or lets go of the partitions that were assigned."""
-        self._call(lib.ottla_consumer_unsubscribe)
+        self._move(lib.ottla_consumer_unsubscribe)
 
     def assign(self, partitions: Iterable[PartitionLike]) -> None:
         """Reads these partitions and no others."""
@@ -153,15 +178,17 @@ class Consumer(Handle):
 
     def position(self, topic: str, partition: int) -> int:
         """The offset of the next record to return."""
-        return self._number(lib.ottla_consumer_position, topic, partition)
+        with self.as_handed_on():
+            return self._number(lib.ottla_consumer_position, topic, partition)
 
     def lag(self, topic: str, partition: int) -> int:
         """How many offsets lie between the position and the end of the partition."""
-        return self._number(lib.ottla_consumer_lag, topic, partition)
+        with self.as_handed_on():
+            return self._number(lib.ottla_consumer_lag, topic, partition)
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Goes to an offset: the next poll continues there."""
-        self._call(lib.ottla_consumer_seek, text(topic, "the topic"), partition, offset)
+        self._move(lib.ottla_consumer_seek, text(topic, "the topic"), partition, offset)
 
     def seek_to_beginning(self, partitions: Iterable[PartitionLike] = ()) -> None:
         """Goes to the oldest records of these partitions, or of all that are assigned."""
@@ -176,7 +203,7 @@ class Consumer(Handle):
         Says which offset that is."""
         found = ffi.new("int64_t *")
         function = lib.ottla_consumer_seek_to_timestamp
-        self._call(function, text(topic, "the topic"), partition, timestamp, found)
+        self._move(function, text(topic, "the topic"), partition, timestamp, found)
         return int(found[0])
 
     def beginning_offsets(self, partitions: Iterable[PartitionLike]) -> Dict[TopicPartition, int]:
@@ -207,10 +234,11 @@ class Consumer(Handle):
     # What the group remembers.
 
     def commit(self, offsets: Optional[OffsetsLike] = None) -> None:
-        """Commits the positions of all partitions, or given offsets, each that of the next record to
-        read. It survives power loss."""
+        """Commits behind the records that were returned, or given offsets, each that of the next
+        record to read. It survives power loss."""
         if offsets is None:
-            self._call(lib.ottla_consumer_commit)
+            with self.as_handed_on():
+                self._call(lib.ottla_consumer_commit)
         else:
             made = Offsets(offsets)
             self._call(lib.ottla_consumer_commit_offsets, made.array, made.count)
@@ -224,7 +252,8 @@ class Consumer(Handle):
         the close of this consumer: None or an exception, and the offsets."""
         told = self._rebalance.remember(on_commit)
         if offsets is None:
-            self._call(lib.ottla_consumer_commit_async, *told)
+            with self.as_handed_on():
+                self._call(lib.ottla_consumer_commit_async, *told)
         else:
             made = Offsets(offsets)
             function = lib.ottla_consumer_commit_offsets_async
@@ -238,6 +267,20 @@ class Consumer(Handle):
         place = ffi.new("ottla_offsets **")
         self._call(lib.ottla_consumer_committed, asked.array, asked.count, place)
         return offsets_of(place[0])
+
+    @contextmanager
+    def as_handed_on(self) -> Iterator[None]:
+        """Within this block the consumer's positions are behind the records that were returned one by
+        one, instead of behind the last poll: for what looks at the positions."""
+        positions: Dict[TopicPartition, int] = {}
+        try:
+            for partition, offset in self._handed_on.unread().items():
+                positions[partition] = self._number(lib.ottla_consumer_position, *partition)
+                seek(self._open(), partition, offset)
+            yield
+        finally:
+            for partition, position in positions.items():
+                seek(self._open(), partition, position)
 
     def metrics(self) -> Dict[str, float]:
         """What it has done so far, by name."""
@@ -261,17 +304,16 @@ class Consumer(Handle):
         # A poll of another thread finds that there is no consumer when its slice is over; callbacks
         # of this one may still commit.
         self._closer = threading.get_ident()
+        give_back(pointer, self._handed_on)
         status = self._patiently(step)
         if status in (lib.OTTLA_E_CONCURRENT_USE, lib.OTTLA_E_INVALID_INPUT):
             self._closer = None
             raise error_of(status, error[0])
         self._forget()
         self._patiently(lambda: int(lib.ottla_consumer_free(pointer)))
-        raised = self._rebalance.raised()
         if status != 0:
             raise error_of(status, error[0])
-        if raised is not None:
-            raise raised
+        self._raise()
 
     def _patiently(self, step: Callable[[], int]) -> int:
         """Waits until no other thread is inside of the consumer."""
@@ -293,6 +335,16 @@ class Consumer(Handle):
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> None:
         call(function, self._open(), *arguments)
+        self._raise()
+
+    def _move(self, function: Callable[..., int], *arguments: Any) -> None:
+        """A call that changes positions: what was not handed on is read again, if at all."""
+        pointer = self._open()
+        give_back(pointer, self._handed_on)
+        self._call(function, *arguments)
+
+    def _raise(self) -> None:
+        """Raises what a callback raised within the call before."""
         raised = self._rebalance.raised()
         if raised is not None:
             raise raised
@@ -301,7 +353,7 @@ class Consumer(Handle):
         self, function: Callable[..., int], partitions: Iterable[PartitionLike]
     ) -> None:
         made = Partitions(partitions)
-        self._call(function, made.array, made.count)
+        self._move(function, made.array, made.count)
 
     def _list(self, function: Callable[..., int]) -> List[TopicPartition]:
         place = ffi.new("ottla_topic_partitions **")
@@ -321,3 +373,16 @@ class Consumer(Handle):
         found = ffi.new("int64_t[]", made.count)
         self._call(function, made.array, made.count, found)
         return by_partition(made, list(found))
+
+
+def give_back(pointer: Any, handed_on: HandedOn) -> None:
+    """Has the next poll return again what was not handed on."""
+    for partition, offset in handed_on.unread().items():
+        seek(pointer, partition, offset)
+    handed_on.drop()
+
+
+def seek(pointer: Any, partition: TopicPartition, offset: int) -> None:
+    """Goes to an offset, if the partition is still the consumer's."""
+    topic = text(partition.topic, "the topic")
+    lib.ottla_consumer_seek(pointer, topic, partition.partition, offset, ffi.NULL)

@@ -47,9 +47,10 @@ class Staging(Handle):
         self._call("send", topic_text, array_of(batch), len(batch), ffi.NULL)
 
     def commit_offsets(self, consumer: Consumer) -> None:
-        """Stages the positions of a consumer: its group goes on there if, and only if, the
-        transaction commits. The consumer needs ``enable.auto.commit=false``."""
-        self._call("commit_offsets", consumer._open())
+        """Stages the offsets behind the records that a consumer returned: its group goes on there if,
+        and only if, the transaction commits. The consumer needs ``enable.auto.commit=false``."""
+        with consumer.as_handed_on():
+            self._call("commit_offsets", consumer._open())
 
     def commit_offsets_of(self, group: str, offsets: OffsetsLike) -> None:
         """Stages offsets of a group that has no members."""
