@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use super::sync::locks::Mutex;
 use super::vfs::LockMode;
 use crate::error::{Error, ErrorKind, Result};
 

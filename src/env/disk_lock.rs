@@ -20,13 +20,13 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::dir_lock::DirLock;
 use super::ofd_lock::{self, OfdLockError};
+use super::sync::locks::Mutex;
 use super::vfs::LockMode;
 use crate::error::{Error, ErrorKind, Result};
 

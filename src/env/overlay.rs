@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::dir_lock::{DirLock, LocalLock};
 use super::overlay_file::{Budget, Layered, OverlayFile};
 use super::path::Place;
+use super::sync::locks::RwLock;
 use super::tree::{Found, Tree};
 use super::vfs::{DirectoryEntry, FileKind, LockMode, Metadata, OpenHow, Vfs, VfsFile};
 use crate::error::Result;

@@ -5,8 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
+use super::sync::locks::Mutex;
 use super::vfs::{Mapping, VfsFile, read_up_to};
 use crate::error::{Error, ErrorKind};
 

@@ -3,7 +3,7 @@
 //! awake at a time. In every other build `planted!` is the constant `false`.
 
 #[cfg(plant)]
-use parking_lot::RwLock;
+use super::sync::locks::RwLock;
 
 #[cfg(plant)]
 static AWAKE: RwLock<&str> = RwLock::new("");

@@ -114,6 +114,7 @@ mod tests {
     use super::*;
 
     #[cfg(target_os = "linux")]
+    #[expect(clippy::disallowed_methods, reason = "looks at the thread, not at a log directory")]
     #[test]
     fn signals_are_blocked_in_a_thread_and_not_in_the_one_that_started_it() {
         let blocked = || {

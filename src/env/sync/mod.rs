@@ -4,6 +4,9 @@
 //! `--cfg shuttle` they come from `scheduled`, and each call is a place where another thread may
 //! go on. Reference counts (`Arc`) are not in here: nobody waits for them.
 
+/// Not to be scheduled, also where a model checker runs: nobody waits while he holds one.
+#[cfg_attr(shuttle, allow(dead_code, reason = "most of it is scheduled there"))]
+pub(crate) mod locks;
 #[cfg(shuttle)]
 mod scheduled;
 
@@ -30,7 +33,7 @@ pub(crate) mod thread {
 #[cfg(not(shuttle))]
 pub(crate) use {
     arc_swap::{ArcSwap, ArcSwapOption},
-    parking_lot::{Condvar, Mutex, MutexGuard, RwLock},
+    locks::{Condvar, Mutex, MutexGuard, RwLock},
     std::hint::spin_loop,
     std::sync::{OnceLock, mpsc},
     std::thread_local,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::env::sync::Mutex;
 
 use super::accumulator::Accumulator;
 use super::builder::{ProducerBuilder, ProducerParts};

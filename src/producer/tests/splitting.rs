@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::env::sync::Mutex;
 
 use super::{World, kind};
 use crate::config::acks::Acks;

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::env::sync::Mutex;
 
 use super::{World, kind};
 use crate::config::acks::Acks;

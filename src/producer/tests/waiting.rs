@@ -43,6 +43,7 @@ fn without_anybody_who_commits_a_wait_commits_itself() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "what waits in real time is tested in real time")]
 #[test]
 fn a_wait_ends_with_its_time_and_without_one_with_the_delivery_timeout() {
     let world = World::new(1);
