@@ -59,7 +59,8 @@
  *   broker and freed before it is closed. ottla_close waits for them as long as it is told, and
  *   then answers OTTLA_E_STILL_OPEN and names them. Records, errors, deliveries and lists are data:
  *   they may be freed later than the broker.
- *   A handle that is freed while another thread is inside of it lives until that call returns.
+ *   What is freed while another thread is inside of it lives until that call returns; a consumer
+ *   is not freed then, and the answer is OTTLA_E_CONCURRENT_USE.
  *   At the end of a program close the broker. If it ends otherwise, by a signal or by exit without
  *   a close, nothing acknowledged is lost; the next open recovers the directory.
  *

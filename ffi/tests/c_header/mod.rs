@@ -48,7 +48,7 @@ pub(crate) enum Role<'a> {
     Text,
     /// An array of texts.
     Texts,
-    /// Bytes that are read.
+    /// Bytes, or numbers, that are read.
     Bytes,
     /// A function of the program, or what it is called with.
     Callback,
@@ -103,7 +103,7 @@ impl Header {
             (1, base) if self.structs.contains_key(base) => Role::StructResult(base),
             (1, "char") if is_read => Role::Text,
             (2, "char") if kind.contains("*const") => Role::Texts,
-            (1, "uint8_t") if is_read => Role::Bytes,
+            (1, _) if is_read => Role::Bytes,
             _ => Role::Result,
         }
     }
