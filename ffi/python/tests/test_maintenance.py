@@ -20,6 +20,15 @@ SHOWN: List[Tuple[Any, str, List[str]]] = [
     (ottla.RetentionOutcome, "ottla_retention_outcome", []),
     (ottla.RetentionHold, "ottla_retention_hold", []),
     (ottla.ProducerState, "ottla_producer_state", []),
+    (ottla.GroupListing, "ottla_group_listing", ["member_count"]),
+    (
+        ottla.GroupDescription,
+        "ottla_group_info",
+        ["members", "partitions", "rebalance_count", "stall_count", "eviction_count"],
+    ),
+    (ottla.GroupPartition, "ottla_group_partition_info", []),
+    (ottla.MemberDescription, "ottla_group_member_info", []),
+    (ottla.OffsetChange, "ottla_offset_change", []),
     (ottla.SettingDescription, "ottla_setting_info", []),
 ]
 

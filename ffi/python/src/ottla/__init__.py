@@ -14,6 +14,13 @@ from ottla.broker import Broker, open
 from ottla.consumer import Consumer
 from ottla.delivery import Deliveries, Delivery, RecordMetadata
 from ottla.errors import *  # noqa: F403  (every kind of error)
+from ottla.groups import (
+    GroupDescription,
+    GroupListing,
+    GroupPartition,
+    MemberDescription,
+    OffsetChange,
+)
 from ottla.identity import Appender, ProducerIdentity
 from ottla.maintenance import (
     CompactionOutcome,
@@ -56,9 +63,14 @@ __all__ = [
     "Deliveries",
     "Delivery",
     "FinishedTransaction",
+    "GroupDescription",
+    "GroupListing",
+    "GroupPartition",
+    "MemberDescription",
     "NO_STREAM",
     "OffsetAndMetadata",
     "OffsetAndTimestamp",
+    "OffsetChange",
     "Partition",
     "PartitionDescription",
     "Place",

@@ -10,6 +10,7 @@ from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
 from ottla.children import Children
 from ottla.consumer import Consumer
 from ottla.errors import OttlaError, StillOpen
+from ottla.groups import Groups
 from ottla.handle import H, Handle
 from ottla.identity import Appender, ProducerIdentity, fence, new_identity
 from ottla.maintenance import Maintenance
@@ -29,7 +30,7 @@ from ottla.transaction import Transaction
 from ottla.transactional_producer import TransactionalProducer
 
 
-class Broker(Maintenance):
+class Broker(Maintenance, Groups):
     """An open directory. Any number of threads may use it at the same time."""
 
     __slots__ = ("_children",)
