@@ -13,7 +13,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use c_compiler::{built, compiler, package, run, succeeded};
+use c_compiler::{
+    Mode, built, compile, compiler, library_folder, package, run, run_in_scratch, succeeded,
+};
 use c_header::Header;
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -84,4 +86,21 @@ fn the_header_compiles_as_c99_c11_and_cpp17() {
         command.arg("-o").arg(folder.path().join("program"));
         succeeded(run(&mut command, Duration::from_secs(60))).unwrap_or_else(|e| panic!("{e}"));
     }
+}
+
+/// The first thing that somebody tries.
+#[test]
+fn the_example_of_the_manual_runs() {
+    let header = generated();
+    let lines = header.lines().map(|line| line.strip_prefix(" *   ").unwrap_or_default());
+    let program: Vec<_> =
+        lines.skip_while(|line| !line.starts_with("#include <ottla.h>")).collect();
+    let end = program.iter().position(|line| *line == "}").expect("main has an end");
+    let libraries = library_folder();
+    let source = libraries.path().join("manual.c");
+    fs::write(&source, program[..=end].join("\n") + "\n").expect("a scratch file");
+    let executable = libraries.path().join("manual");
+    let outcome = compile(&source, libraries.path(), Mode::Plain, &executable)
+        .and_then(|()| succeeded(run_in_scratch(&executable, libraries.path(), Mode::Plain)));
+    outcome.unwrap_or_else(|reason| panic!("{reason}"));
 }
