@@ -60,7 +60,7 @@ class Consumer(Handle):
 
         handed_on = HandedOn()
 
-        def free(pointer: Any, _needed_until_then: Rebalance = rebalance) -> None:
+        def free(pointer: Any, _until_then: Any = rebalance.needed_by_library) -> None:
             # The last automatic commit is not to count what nobody has seen.
             give_back(pointer, handed_on)
             lib.ottla_consumer_free(pointer)

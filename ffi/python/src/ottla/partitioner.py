@@ -4,6 +4,7 @@ It is called within a call that sends, on its thread. What it raises fails that 
 """
 
 import threading
+import weakref
 from typing import Any, Callable, Optional
 
 from ottla._ottla import ffi, lib
@@ -24,14 +25,16 @@ class Partitioner:
 
     def __init__(self, function: Optional[PartitionerCallback]) -> None:
         self._function = function
-        self._me = ffi.new_handle(self)
+        # Weak, so that the garbage collector can take a producer whose partitioner knows it. The
+        # library calls it only within calls that send.
+        self.me = ffi.new_handle(weakref.ref(self))
 
     def options(self) -> Any:
         """The struct for ottla_producer_new."""
         options = sized("ottla_producer_options")
         if self._function is not None:
             options.partitioner = lib.ottla_python_partitioner
-            options.partitioner_data = self._me
+            options.partitioner_data = self.me
         return options
 
     def choose(self, topic: str, record: Any, count: int) -> int:
@@ -63,7 +66,9 @@ def take_raised() -> Optional[BaseException]:
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_partitioner(me: Any, topic: Any, record: Any, count: int) -> int:
-    partitioner: Partitioner = ffi.from_handle(me)
+    partitioner: Optional[Partitioner] = ffi.from_handle(me)()
+    if partitioner is None:
+        return NO_PARTITION
     try:
         return partitioner.choose(text_of(topic), record, count)
     except BaseException as raised:

@@ -19,7 +19,7 @@ TAGS_MAX = 1024
 class Producer(Handle):
     """Collects records into batches and sends them. Any number of threads."""
 
-    __slots__ = ()
+    __slots__ = ("_partitioner",)
 
     _what = "the producer"
 
@@ -31,10 +31,11 @@ class Producer(Handle):
         options = made.options()
         call(lib.ottla_producer_new, broker, settings.array, settings.count, options, place)
 
-        def free(pointer: Any, _needed_until_then: Partitioner = made) -> None:
+        def free(pointer: Any, _until_then: Any = made.me) -> None:
             lib.ottla_producer_free(pointer)
 
         super().__init__(place[0], free)
+        self._partitioner = made
 
     def send(
         self,

@@ -61,8 +61,10 @@ class Rebalance:
         self._consumer: Callable[[], Optional["Consumer"]] = lambda: None
         self._raised: Optional[BaseException] = None
         self._committing: Set[Committing] = set()
-        # The library hands it through. It is not a reference: the consumer keeps this object.
-        self._me = ffi.new_handle(self)
+        # The library hands it through. Weak, so that the garbage collector can take a consumer whose
+        # callbacks know it: what has to outlive that is only this.
+        self._me = ffi.new_handle(weakref.ref(self))
+        self.needed_by_library = (self._me, self._committing)
 
     def belong_to(self, consumer: "Consumer") -> None:
         """Says which consumer the callbacks are told about."""
@@ -107,20 +109,23 @@ class Rebalance:
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_assigned(me: Any, _consumer: Any, first: Any, count: int) -> None:
-    rebalance: Rebalance = ffi.from_handle(me)
-    rebalance.call(rebalance._on_assigned, first, count)
+    rebalance: Optional[Rebalance] = ffi.from_handle(me)()
+    if rebalance is not None:
+        rebalance.call(rebalance._on_assigned, first, count)
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_revoked(me: Any, _consumer: Any, first: Any, count: int) -> None:
-    rebalance: Rebalance = ffi.from_handle(me)
-    rebalance.call(rebalance._on_revoked, first, count)
+    rebalance: Optional[Rebalance] = ffi.from_handle(me)()
+    if rebalance is not None:
+        rebalance.call(rebalance._on_revoked, first, count)
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_lost(me: Any, _consumer: Any, first: Any, count: int) -> None:
-    rebalance: Rebalance = ffi.from_handle(me)
-    rebalance.call(rebalance._on_lost, first, count)
+    rebalance: Optional[Rebalance] = ffi.from_handle(me)()
+    if rebalance is not None:
+        rebalance.call(rebalance._on_lost, first, count)
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]

@@ -4,7 +4,7 @@ import asyncio
 import time
 from functools import partial
 from types import TracebackType
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Type, Union
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Type, Union
 
 import ottla
 from ottla._records import Record
@@ -13,7 +13,6 @@ from ottla.calls import closed
 from ottla.errors import Closed
 from ottla.offsets import OffsetAndMetadata, OffsetAndTimestamp, OffsetsLike, PartitionLike
 from ottla.received import TopicPartition
-from ottla.unread import Unread, unread_from
 
 #: A member of a group has to be heard of, and commits itself if it is told to, while nothing comes:
 #: a waiting consumer polls at least this often, in seconds.
@@ -32,7 +31,6 @@ class Consumer:
     def __init__(self, consumer: ottla.Consumer) -> None:
         #: What it stands on: of one thread at a time, so leave it alone while tasks use this one.
         self.sync = consumer
-        self._unread = Unread()
         self._turns = Turns()
         self._readable = Readable(consumer.fileno)
 
@@ -43,11 +41,13 @@ class Consumer:
 
     async def __anext__(self) -> Record:
         while True:
-            record = self._unread.next()
-            if record is not None:
-                return record
+            # A commit that is under way is not to count what comes after it began.
+            if not self._turns.is_taken():
+                record = next(self.sync._handed_on.iterator(), None)
+                if record is not None:
+                    return record
             try:
-                await self._fill(None)
+                await self._fetch(None)
             except Closed:
                 if self.sync.closed:
                     raise StopAsyncIteration from None
@@ -59,20 +59,20 @@ class Consumer:
         """The next records, as soon as there are any; none if ``timeout`` seconds (None: for ever)
         have passed."""
         self._open()
-        end = None if timeout is None else time.monotonic() + timeout
-        await self._fill(end)
-        return self._unread.take(max_records)
+        await self._fetch(None if timeout is None else time.monotonic() + timeout)
+        return self.sync._handed_on.take(max_records)
 
-    async def _fill(self, end: Optional[float]) -> None:
-        """Returns when something is unread, or the time is up."""
+    async def _fetch(self, end: Optional[float]) -> None:
+        """Returns when there are records to hand on, or the time is up."""
         # Others have their turn, also if there is always something to read.
         await asyncio.sleep(0)
-        while not self._unread:
+        while True:
             async with self._turns.lock():
-                if not self._unread:
-                    self._unread.put(self._open().poll(0))
-            if self._unread:
-                return
+                consumer = self._open()
+                if not consumer._handed_on:
+                    consumer._fetch(0.0)
+                if consumer._handed_on:
+                    return
             left = POLL_S if end is None else min(POLL_S, end - time.monotonic())
             if left <= 0:
                 return
@@ -126,8 +126,7 @@ class Consumer:
         return int(found)
 
     def _moved(self, name: str, *arguments: object) -> int:
-        self._unread.give_back(self._open())
-        found: int = getattr(self.sync, name)(*arguments)
+        found: int = getattr(self._open(), name)(*arguments)
         # Tasks that wait look again.
         self._readable.wake()
         return found
@@ -138,17 +137,11 @@ class Consumer:
 
     async def position(self, topic: str, partition: int) -> int:
         """The offset of the next record that somebody gets."""
-        read = await self._turns.at_once(lambda: self._open().position(topic, partition))
-        return self._unread.offsets().get(TopicPartition(topic, partition), read)
+        return await self._turns.at_once(lambda: self._open().position(topic, partition))
 
     async def lag(self, topic: str, partition: int) -> int:
         """How many offsets lie between the position and the end of the partition."""
-
-        def lag() -> int:
-            with unread_from(self._open(), self._unread.offsets()):
-                return self.sync.lag(topic, partition)
-
-        return await self._turns.at_once(lag)
+        return await self._turns.at_once(lambda: self._open().lag(topic, partition))
 
     async def beginning_offsets(
         self, partitions: Iterable[PartitionLike]
@@ -174,11 +167,7 @@ class Consumer:
         A cancelled commit goes on; nobody is told how it went.
         """
 
-        def prepare() -> Callable[[], None]:
-            self._open()
-            return partial(commit, self.sync, self._unread.offsets(), offsets)
-
-        await self._turns.aside(prepare)
+        await self._turns.aside(lambda: partial(self._open().commit, offsets))
 
     async def committed(
         self, partitions: Iterable[PartitionLike]
@@ -194,7 +183,6 @@ class Consumer:
                 return
             # First, for the descriptor is gone afterwards.
             self._readable.wake()
-            self._unread.give_back(self.sync)
             self.sync.close()
 
     async def __aenter__(self) -> "Consumer":
@@ -208,15 +196,3 @@ class Consumer:
         trace: Optional[TracebackType],
     ) -> None:
         await self.close()
-
-
-def commit(
-    consumer: ottla.Consumer,
-    unread: Dict[TopicPartition, int],
-    offsets: Optional[OffsetsLike],
-) -> None:
-    """Commits given offsets, or the positions without what is unread."""
-    if offsets is not None:
-        return consumer.commit(offsets)
-    with unread_from(consumer, unread):
-        return consumer.commit()

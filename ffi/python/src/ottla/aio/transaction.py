@@ -8,7 +8,6 @@ from ottla.aio.consumer import Consumer
 from ottla.aio.waiting import Turns
 from ottla.sending import Data, Headers, ProducerRecord, Sendable
 from ottla.staging import Place
-from ottla.unread import unread_from
 
 
 class Transaction:
@@ -51,13 +50,7 @@ class Transaction:
 
     async def commit_offsets(self, consumer: Consumer) -> None:
         """Stages offsets of the consumer's group: behind all records that somebody got."""
-
-        def stage() -> None:
-            unread = consumer._unread.offsets()
-            with unread_from(consumer.sync, unread):
-                self.sync.commit_offsets(consumer.sync)
-
-        await consumer._turns.at_once(stage)
+        await consumer._turns.at_once(self.sync.commit_offsets, consumer.sync)
 
     async def commit(self) -> List[Place]:
         """Writes all of it, synced, or nothing: ``Conflict`` if a condition does not hold. Says

@@ -105,6 +105,10 @@ class Turns:
             self._loop, self._lock = loop, asyncio.Lock()
         return self._lock
 
+    def is_taken(self) -> bool:
+        """Whether a call is under way."""
+        return self.lock().locked()
+
     async def at_once(self, work: Callable[..., T], *arguments: Any) -> T:
         """A call that does not take long, on this thread."""
         async with self.lock():

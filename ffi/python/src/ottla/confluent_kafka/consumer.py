@@ -26,7 +26,6 @@ from ottla.confluent_kafka.topic_partition import (
 from ottla.confluent_kafka.transactions import GroupMetadata
 from ottla.errors import OttlaError, UnknownTopicOrPartition
 from ottla.offsets import OffsetAndMetadata
-from ottla.unread import Unread
 
 #: Is told which partitions come or go.
 RebalanceCallback = Callable[["Consumer", List[TopicPartition]], Any]
@@ -46,7 +45,6 @@ class Consumer:
         self._commit_every = int(settings.pop("auto.commit.interval.ms", 5000)) / 1000
         self._on_commit = function(settings, "on_commit")
         self._callbacks: Dict[str, Optional[RebalanceCallback]] = {}
-        self._unread = Unread()
         self._stored = Stored()
         self._positions: Dict[Key, int] = {}
         self._events: List[Message] = []
@@ -92,7 +90,7 @@ class Consumer:
         self._commit_if_it_is_time()
         if self._events:
             return self._events.pop(0)
-        record = self._unread.next()
+        record = next(self._consumer._handed_on.iterator(), None)
         if record is None:
             return None
         key = (record.topic, record.partition)
@@ -103,11 +101,11 @@ class Consumer:
 
     def _fill(self, timeout: float) -> None:
         try:
-            self._unread.put(self._consumer.poll(0 if self._tells_ends else timeout))
-            if self._tells_ends and not self._unread:
+            self._consumer._fetch(0 if self._tells_ends else timeout)
+            if self._tells_ends and not self._consumer._handed_on:
                 self._note_ends()
                 if not self._events and timeout > 0:
-                    self._unread.put(self._consumer.poll(timeout))
+                    self._consumer._fetch(timeout)
         except OttlaError as raised:
             self._events.append(
                 Message(raised.topic, raised.partition, None, error=error_of(raised))
@@ -141,7 +139,7 @@ class Consumer:
         if not isinstance(topics, list):
             raise TypeError("expected list of topic unicode strings")
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
-        self._give_back()
+        self._open()
         with translated():
             if not any(topic.startswith("^") for topic in topics):
                 try:
@@ -152,7 +150,7 @@ class Consumer:
 
     def unsubscribe(self) -> None:
         """Leaves the group."""
-        self._give_back()
+        self._open()
         with translated():
             self._consumer.unsubscribe()
 
@@ -161,7 +159,6 @@ class Consumer:
         from these offsets."""
         self._open()
         if not self._is_within_callback:
-            self._give_back()
             with translated():
                 self._consumer.assign([key_of(one) for one in partitions])
         for one in partitions:
@@ -191,13 +188,13 @@ class Consumer:
 
     def pause(self, partitions: List[TopicPartition]) -> None:
         """Nothing of these comes until they are resumed."""
-        self._give_back()
+        self._open()
         with translated():
             self._consumer.pause([key_of(one) for one in partitions])
 
     def resume(self, partitions: List[TopicPartition]) -> None:
         """These come again."""
-        self._give_back()
+        self._open()
         with translated():
             self._consumer.resume([key_of(one) for one in partitions])
 
@@ -205,7 +202,7 @@ class Consumer:
 
     def seek(self, partition: TopicPartition) -> None:
         """Goes to its offset."""
-        self._give_back()
+        self._open()
         self._go_to(partition)
 
     def _go_to(self, to: TopicPartition) -> None:
@@ -220,10 +217,6 @@ class Consumer:
         self._stored.forget([key])
         self._positions.pop(key, None)
         self._told_end.pop(key, None)
-
-    def _give_back(self) -> None:
-        """What was not handed out is read again."""
-        self._unread.give_back(self._open())
 
     def position(self, partitions: List[TopicPartition]) -> List[TopicPartition]:
         """Behind the messages that were handed out; OFFSET_INVALID where there was none."""
@@ -327,7 +320,7 @@ class Consumer:
 
     def consumer_group_metadata(self) -> GroupMetadata:
         """For ``Producer.send_offsets_to_transaction``."""
-        return GroupMetadata((self._open(), self._unread))
+        return GroupMetadata(self._open())
 
     def memberid(self) -> Optional[str]:
         """Which member of the group this is; None if it is none."""

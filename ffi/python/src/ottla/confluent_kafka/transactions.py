@@ -1,23 +1,22 @@
 """The transactions of a producer with ``transactional.id``."""
 
-from typing import List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Iterator, List, Optional
 
 import ottla
+from ottla._ottla import lib
 from ottla.confluent_kafka.errors import failure, translated
 from ottla.confluent_kafka.topic_partition import TopicPartition
+from ottla.consumer import seek
 from ottla.sending import ProducerRecord
 from ottla.transactional_producer import TransactionalProducer
-from ottla.unread import Unread, unread_from
-
-#: A consumer and what it has not handed out.
-Reading = Tuple[ottla.Consumer, Unread]
 
 
 class GroupMetadata:
     """Which consumer's group the offsets of a transaction are for."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, consumer: ottla.Consumer) -> None:
+        self._consumer = consumer
 
 
 class Transactions:
@@ -50,11 +49,9 @@ class Transactions:
 
     def send_offsets(self, offsets: List[TopicPartition], group: GroupMetadata) -> None:
         """Stages offsets of a consumer's group."""
-        consumer, unread = group._reading
-        wanted = unread.offsets()
-        wanted.update({ottla.TopicPartition(one.topic, one.partition): one.offset for one in offsets})
-        with translated(requires_abort=True), unread_from(consumer, wanted):
-            self._ready().commit_offsets(consumer)
+        consumer = group._consumer
+        with translated(requires_abort=True), placed(consumer, offsets):
+            self._ready()._call("commit_offsets", consumer._open())
 
     def commit(self) -> None:
         """Writes all of it, or nothing."""
@@ -77,3 +74,19 @@ class Transactions:
         if self._producer is None:
             raise failure("_STATE", "call init_transactions first")
         return self._producer
+
+
+@contextmanager
+def placed(consumer: ottla.Consumer, offsets: List[TopicPartition]) -> Iterator[None]:
+    """Within this block the consumer's positions are these, and behind what was handed out."""
+    places = consumer._handed_on.unread()
+    places.update({ottla.TopicPartition(one.topic, one.partition): one.offset for one in offsets})
+    positions = {}
+    try:
+        for partition, offset in places.items():
+            positions[partition] = consumer._number(lib.ottla_consumer_position, *partition)
+            seek(consumer._open(), partition, offset)
+        yield
+    finally:
+        for partition, position in positions.items():
+            seek(consumer._open(), partition, position)
