@@ -16,7 +16,7 @@ use std::time::Duration;
 use c_compiler::{
     Mode, built, compile, compiler, library_folder, package, run, run_in_scratch, succeeded,
 };
-use c_header::Header;
+use c_header::{Header, Role};
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -64,6 +64,31 @@ fn the_library_exports_what_the_header_declares() {
     assert_eq!(exported, declared, "left is exported, right is declared");
     let list: Vec<String> = exported.into_iter().collect();
     check_golden(&package().join("tests/symbols.txt"), &(list.join("\n") + "\n"));
+}
+
+/// The header is the manual: a function says who may call it at the same time, and who owns what it
+/// hands out.
+#[test]
+fn functions_say_threads_and_ownership() {
+    let header = Header::parse(&generated());
+    let mut complaints = Vec::new();
+    for function in &header.functions {
+        let says = |what: &str| function.comment.lines().any(|line| line.contains(what));
+        if !says("* Threads:") {
+            complaints.push(format!("{}: nothing on threads", function.name));
+        }
+        let hands_out = function.returns.contains('*')
+            || function.parameters.iter().any(|each| match header.role(each) {
+                Role::HandleResult(kind) => kind != "ottla_error",
+                Role::Result => each.kind.matches('*').count() > 1,
+                _ => false,
+            });
+        if hands_out && !says("* Ownership:") {
+            complaints.push(format!("{}: nothing on ownership", function.name));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(header.functions.len() > 100, "the header was not understood");
 }
 
 /// Two units that include the header twice each, and one program of them.
