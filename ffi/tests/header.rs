@@ -129,3 +129,48 @@ fn the_example_of_the_manual_runs() {
         .and_then(|()| succeeded(run_in_scratch(&executable, libraries.path(), Mode::Plain)));
     outcome.unwrap_or_else(|reason| panic!("{reason}"));
 }
+
+/// A C program that prints where the fields of all structs are, and the values of all constants.
+fn program_of_layouts(header: &Header, text: &str) -> String {
+    let mut program = String::from("#include <ottla.h>\n#include <stdio.h>\nint main(void) {\n");
+    for (name, fields) in &header.structs {
+        for field in fields {
+            let field = field.name.split('[').next().unwrap_or_default();
+            let size = format!("sizeof((({name} *)0)->{field})");
+            program += &format!(
+                "printf(\"{name} {field} %zu %zu\\n\", offsetof({name}, {field}), {size});\n"
+            );
+        }
+        program += &format!("printf(\"{name} - %zu 0\\n\", sizeof({name}));\n");
+    }
+    for line in text.lines() {
+        let name = line.strip_prefix("#define OTTLA_").and_then(|rest| rest.split_once(' '));
+        if let Some((name, _)) = name {
+            program += &format!("printf(\"OTTLA_{name} %lld\\n\", (long long)OTTLA_{name});\n");
+        }
+    }
+    program + "return 0;\n}\n"
+}
+
+/// What programs were compiled with stays true. Fields follow each other without holes, in which a
+/// program would leave whatever was there before.
+#[test]
+fn layouts_and_values_stay_as_they_are() {
+    let text = generated();
+    let libraries = library_folder();
+    let source = libraries.path().join("layouts.c");
+    let program = program_of_layouts(&Header::parse(&text), &text);
+    fs::write(&source, program).expect("a scratch file");
+    let executable = libraries.path().join("layouts");
+    compile(&source, libraries.path(), Mode::Plain, &executable).unwrap_or_else(|e| panic!("{e}"));
+    let printed = run_in_scratch(&executable, libraries.path(), Mode::Plain).printed;
+    let mut end = 0;
+    for line in printed.lines().filter(|line| line.starts_with("ottla_")) {
+        let numbers: Vec<usize> = line.split(' ').skip(2).flat_map(str::parse).collect();
+        let [at, size] = numbers[..] else { panic!("{line}") };
+        assert_eq!(at, end, "a hole before {line}");
+        let is_last = line.split(' ').nth(1) == Some("-");
+        end = if is_last { 0 } else { at + size };
+    }
+    check_golden(&package().join("tests/layouts.txt"), &printed);
+}
