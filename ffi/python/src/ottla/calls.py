@@ -9,6 +9,7 @@ import time
 from math import ceil
 from typing import Any, Callable, Iterable, Optional, Tuple, TypeVar, Union
 
+from ottla import ending
 from ottla._ottla import ffi, lib
 from ottla.errors import CLASS_OF_KIND, Conflict, InvalidInput, OttlaError
 
@@ -32,6 +33,7 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
 def error_of(status: int, error: Any, is_ours: bool = True) -> OttlaError:
     """The exception that stands for a status code and an error object, which is freed if it is
     ours."""
+    ending.stop_others()
     kind = text_of(lib.ottla_status_name(status)).replace("OTTLA_E_", "", 1)
     exception = CLASS_OF_KIND.get(kind, OttlaError)
     if error == ffi.NULL:
@@ -86,6 +88,7 @@ def invalid(message: str) -> InvalidInput:
 
 def closed(what: str) -> OttlaError:
     """The exception for the use of something that was closed."""
+    ending.stop_others()
     return error_named("CLOSED", f"{what} was closed")
 
 
