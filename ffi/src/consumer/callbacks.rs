@@ -9,8 +9,8 @@ use std::ffi::c_void;
 use std::ptr;
 use std::thread::{self, ThreadId};
 
+use crate::lock::{Condvar, Mutex};
 use ottla::{Consumer, OffsetAndMetadata, RebalanceListener, TopicPartition};
-use parking_lot::{Condvar, Mutex};
 
 use super::commit::ottla_commit_callback;
 use super::options::Options;
@@ -239,7 +239,7 @@ impl Elsewhere {
         state.has_ended = true;
         // A callback that frees its consumer cannot wait for itself.
         while state.threads.iter().any(|thread| *thread != this_thread) {
-            self.left.wait(&mut state);
+            state = self.left.wait(state);
         }
     }
 }
