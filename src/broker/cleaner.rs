@@ -60,7 +60,7 @@ impl Cleaner {
             self.check_going()?;
             match &*turn {
                 None => break,
-                Some(thread) if thread.id() == current().id() => {
+                Some(thread) if thread.is_current() => {
                     let message = "a compaction cannot be started from within another one";
                     return Err(Error::new(ErrorKind::InvalidInput, message));
                 }
@@ -84,7 +84,7 @@ impl Cleaner {
         let mut turn = self.turn.lock();
         self.stopped.store(true, Ordering::Release);
         self.changed.notify_all();
-        while turn.as_ref().is_some_and(|thread| thread.id() != current().id()) {
+        while turn.as_ref().is_some_and(|thread| !thread.is_current()) {
             self.changed.wait(&mut turn);
         }
         drop(turn);

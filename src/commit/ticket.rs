@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::commit::spill::SpilledBatch;
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicU8, Ordering};
-use crate::env::sync::thread::{Thread, current, park};
+use crate::env::sync::thread::{Thread, current};
 use crate::error::{Error, Result};
 use crate::format::spill_file::SPILLED_ENTRY_BYTES;
 use crate::partition::Partition;
@@ -276,13 +276,14 @@ impl Ticket {
         }
     }
 
-    /// Blocks the thread that made the ticket until it is told something.
+    /// Blocks the thread that made the ticket until it is told something. At once for a ticket
+    /// whose outcome goes to a callback: nobody would wake it.
     pub(crate) fn wait(&self) -> Woken {
         loop {
-            match self.state.load(Ordering::Acquire) {
-                LEADING => return Woken::ToLead,
-                DONE => return Woken::Done,
-                _ => park(),
+            match (self.state.load(Ordering::Acquire), &self.waiter) {
+                (LEADING, _) => return Woken::ToLead,
+                (DONE, _) | (_, None) => return Woken::Done,
+                (_, Some(waiter)) => waiter.park(),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::signals::Blocked;
-use super::sync::thread::{Builder, JoinHandle, current};
+use super::sync::thread::{Builder, JoinHandle, Thread, current};
 use super::sync::{Condvar, Mutex};
 
 /// Starts a thread that debuggers and `ps` show by `name` (at most 15 bytes are shown). It runs no
@@ -39,6 +39,8 @@ struct Shared {
 struct State {
     stop: bool,
     woken: bool,
+    /// Once it has begun.
+    thread: Option<Thread>,
 }
 
 impl PeriodicLoop {
@@ -55,6 +57,7 @@ impl PeriodicLoop {
         let shared = Arc::new(Shared::default());
         let inner = Arc::clone(&shared);
         let thread = spawn(name, move || {
+            inner.state.lock().thread = Some(current());
             let mut wait = period;
             while inner.wait(wait) {
                 wait = tick().map_or(period, |sooner| sooner.min(period));
@@ -72,11 +75,15 @@ impl PeriodicLoop {
     /// Ends the loop and waits until a call that is under way has returned. Called from within
     /// `tick`, it does not wait.
     pub fn stop(&mut self) {
-        self.shared.state.lock().stop = true;
+        let is_the_loop = {
+            let mut state = self.shared.state.lock();
+            state.stop = true;
+            state.thread.as_ref().is_some_and(Thread::is_current)
+        };
         self.shared.changed.notify_one();
         let Some(thread) = self.thread.take() else { return };
         // A child made by fork() has no such thread, and a thread cannot wait for itself.
-        if self.pid == std::process::id() && thread.thread().id() != current().id() {
+        if self.pid == std::process::id() && !is_the_loop {
             // A tick that panicked has said so on standard error; stopping is what was asked for.
             let _ = thread.join();
         }

@@ -7,15 +7,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(shuttle)]
 use shuttle::thread_local;
 
+type Waiting = RefCell<Vec<Box<dyn FnOnce()>>>;
+
 thread_local! {
     /// How many [`NotNow`] of this thread live.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    static WAITING: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+    /// Never dropped, so that it is there until the thread is gone: destructors of the program's own
+    /// thread locals may call the library. Nothing is lost, for it is empty between two calls.
+    static WAITING: ManuallyDrop<Waiting> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
 /// While it lives, code of the program waits. Make it before the lock is taken, so that it is
@@ -55,7 +60,7 @@ impl Drop for NotNow {
 #[cold]
 fn run_waiting() {
     // What this code brings up in turn runs at once, or after the locks that it takes.
-    for code in WAITING.with(RefCell::take) {
+    for code in WAITING.with(|waiting| waiting.take()) {
         // The panic hook has reported it.
         let _ = catch_unwind(AssertUnwindSafe(code));
     }

@@ -7,6 +7,8 @@
 /// Not to be scheduled, also where a model checker runs: nobody waits while he holds one.
 #[cfg_attr(shuttle, allow(dead_code, reason = "most of it is scheduled there"))]
 pub(crate) mod locks;
+#[cfg_attr(shuttle, path = "scheduled_parking.rs")]
+mod parking;
 #[cfg(shuttle)]
 mod scheduled;
 
@@ -24,10 +26,11 @@ pub(crate) mod atomic {
 
 /// Threads and their parking. New ones are made by [`threads`](crate::env::threads).
 pub(crate) mod thread {
+    pub(crate) use super::parking::{Thread, current};
     #[cfg(shuttle)]
-    pub(crate) use shuttle::thread::{Builder, JoinHandle, Thread, current, park};
+    pub(crate) use shuttle::thread::{Builder, JoinHandle};
     #[cfg(not(shuttle))]
-    pub(crate) use std::thread::{Builder, JoinHandle, Thread, current, park};
+    pub(crate) use std::thread::{Builder, JoinHandle};
 }
 
 #[cfg(not(shuttle))]
