@@ -31,7 +31,7 @@ pub(crate) unsafe fn options<T: SizedStruct>(options: *const T, what: &str) -> R
         return Ok(known);
     }
     // SAFETY: there are at least the bytes of the size.
-    let size = unsafe { check_size(options.cast(), what) }?;
+    let size = unsafe { check_size::<T>(options.cast(), what) }?;
     let common = size.min(size_of::<T>());
     // SAFETY: `common` bytes are readable there and writable here.
     unsafe { ptr::copy_nonoverlapping(options.cast::<u8>(), (&raw mut known).cast(), common) };
@@ -66,7 +66,7 @@ pub(crate) unsafe fn fill<T: SizedStruct>(
         return Err(Failure::invalid(format!("{what}, where a result goes, is NULL")));
     }
     // SAFETY: there are at least the bytes of the size.
-    let size = unsafe { check_size(result.cast(), what) }?;
+    let size = unsafe { check_size::<T>(result.cast(), what) }?;
     let from = size_of::<u32>();
     let common = size.min(size_of::<T>());
     // SAFETY: both have that many bytes; the size itself is not overwritten. What is beyond this
@@ -81,13 +81,16 @@ pub(crate) unsafe fn fill<T: SizedStruct>(
 
 /// # Safety
 /// Four readable bytes.
-unsafe fn check_size(first: *const u32, what: &str) -> Result<usize, Failure> {
+unsafe fn check_size<T: SizedStruct>(first: *const u32, what: &str) -> Result<usize, Failure> {
     if !first.is_aligned() {
         return Err(Failure::invalid(format!("{what} is not aligned")));
     }
     // SAFETY: the caller has them.
     let size = unsafe { first.read() };
-    if !(size_of::<u32>() as u32..=STRUCT_BYTES_MAX).contains(&size) {
+    // Every sizeof is a multiple of the alignment. Another size ends within a field, and half of a
+    // pointer is none.
+    let is_sizeof = (size as usize).is_multiple_of(align_of::<T>());
+    if !is_sizeof || !(size_of::<u32>() as u32..=STRUCT_BYTES_MAX).contains(&size) {
         let message =
             format!("the struct_size of {what} is {size}: set it to sizeof of the struct");
         return Err(Failure::invalid(message));
@@ -143,6 +146,18 @@ mod tests {
         // SAFETY: sixteen bytes, as it says.
         unsafe { fill((&raw mut new).cast::<Old>(), &old, "result") }.unwrap();
         assert_eq!(new, New { struct_size: 16, first: 1, second: 0 });
+    }
+
+    #[test]
+    fn a_size_that_ends_within_a_field_is_refused() {
+        for size in [4, 12, 15] {
+            let cut = New { struct_size: size, first: 7, second: u64::MAX };
+            // SAFETY: sixteen bytes, which is more than it says.
+            assert!(unsafe { options(&raw const cut, "options") }.is_err());
+            let mut kept = cut;
+            // SAFETY: as above.
+            assert!(unsafe { fill(&raw mut kept, &cut, "result") }.is_err());
+        }
     }
 
     #[test]

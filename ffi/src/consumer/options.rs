@@ -11,7 +11,7 @@ use super::callbacks::{Callbacks, Listener, Rebalance, UserData, ottla_rebalance
 use crate::entry::Failure;
 use crate::error::c_text;
 use crate::pointer::values;
-use crate::structs::SizedStruct;
+use crate::structs::{SizedStruct, unused};
 use crate::topic_partition::{PartitionArray, ottla_topic_partition};
 
 /// A member of a group that has not polled for longer than its max.poll.interval.ms.
@@ -97,6 +97,7 @@ impl Options {
     /// # Safety
     /// There are as many assignors as the options say.
     pub(super) unsafe fn of(options: &ottla_consumer_options) -> Result<Options, Failure> {
+        unused(options.reserved)?;
         let count = options.assignor_count;
         // SAFETY: the caller's promise is the same.
         let assignors = unsafe { values(options.assignors, count, "the assignors") }?;
