@@ -1007,7 +1007,8 @@ typedef struct ottla_record {
  *
  * Ownership: everything is the library's, and gone after the call.
  * Threads: those that send, several at the same time; no lock is held. It may call the library,
- * and must not unwind or jump out of the call.
+ * and must not unwind or jump out of the call. When what it was given to is freed, that waits until
+ * no other thread is in it.
  */
 typedef int32_t (*ottla_partitioner)(void *user_data,
                                      const char *topic,
@@ -1034,7 +1035,8 @@ typedef struct ottla_producer_options {
    */
   ottla_partitioner partitioner;
   /**
-   * Handed to the partitioner. It has to live until the producer is freed.
+   * Handed to the partitioner. It has to live until the free of the producer, or of the
+   * transaction, has returned.
    */
   void *partitioner_data;
 } ottla_producer_options;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::lock::Mutex;
+use parking_lot::Mutex;
 
 use crate::entry::Failure;
 use crate::event_fd::EventFd;

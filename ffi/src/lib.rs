@@ -89,11 +89,11 @@ pub mod retention;
 pub mod verify;
 
 mod completed;
+mod elsewhere;
 mod entry;
 mod event_fd;
 mod fork;
 mod handle;
-mod lock;
 mod pointer;
 mod send_all;
 mod slots;

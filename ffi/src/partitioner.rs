@@ -6,6 +6,11 @@ use std::ptr;
 use ottla::{Message, Partitioner};
 
 use crate::bytes::{OTTLA_RECORD_TIMESTAMP, ottla_header, ottla_record};
+use crate::elsewhere::Elsewhere;
+use crate::entry::Failure;
+use crate::producer::ottla_producer_options;
+use crate::status::OTTLA_E_CLOSED;
+use crate::structs::unused;
 
 /// Chooses the partition of a record that names none: a number from 0 to `partition_count` - 1, or
 /// -1 to leave it to the producer (by the key, or sticky without one). Any other number fails the
@@ -13,7 +18,8 @@ use crate::bytes::{OTTLA_RECORD_TIMESTAMP, ottla_header, ottla_record};
 ///
 /// Ownership: everything is the library's, and gone after the call.
 /// Threads: those that send, several at the same time; no lock is held. It may call the library,
-/// and must not unwind or jump out of the call.
+/// and must not unwind or jump out of the call. When what it was given to is freed, that waits until
+/// no other thread is in it.
 pub type ottla_partitioner = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -22,6 +28,30 @@ pub type ottla_partitioner = Option<
         partition_count: i32,
     ) -> i32,
 >;
+
+/// Sends that ask the program's partitioner: what is freed waits for them.
+pub(crate) struct Asking(Option<Elsewhere>);
+
+impl Asking {
+    /// For a partitioner, or for none.
+    pub(crate) fn of(partitioner: Option<&ProgramsPartitioner>) -> Asking {
+        Asking(partitioner.map(|_| Elsewhere::default()))
+    }
+
+    /// Runs a send, which may ask.
+    pub(crate) fn send<T>(&self, send: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let Some(asking) = &self.0 else { return send() };
+        let freed = || Failure::new(OTTLA_E_CLOSED, "what sends was freed by another thread");
+        asking.run(send).unwrap_or_else(|| Err(freed()))
+    }
+
+    /// From now on the partitioner is not asked, and none of its calls runs on another thread.
+    pub(crate) fn end(&self) {
+        if let Some(asking) = &self.0 {
+            asking.end();
+        }
+    }
+}
 
 /// The program's answer that leaves the choice to the producer.
 const ANY_PARTITION: i32 = -1;
@@ -41,11 +71,13 @@ unsafe impl Send for ProgramsPartitioner {}
 unsafe impl Sync for ProgramsPartitioner {}
 
 impl ProgramsPartitioner {
-    pub(crate) fn new(
-        function: ottla_partitioner,
-        user_data: *mut c_void,
-    ) -> Option<ProgramsPartitioner> {
-        function.map(|function| ProgramsPartitioner { function, user_data })
+    /// The one that the options name, if they do.
+    pub(crate) fn of(
+        options: &ottla_producer_options,
+    ) -> Result<Option<ProgramsPartitioner>, Failure> {
+        unused(options.reserved)?;
+        let user_data = options.partitioner_data;
+        Ok(options.partitioner.map(|function| ProgramsPartitioner { function, user_data }))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::metrics::{MetricsHandle, ottla_metrics};
-use crate::partitioner::{ProgramsPartitioner, ottla_partitioner};
+use crate::partitioner::{Asking, ProgramsPartitioner, ottla_partitioner};
 use crate::pointer::{place, place_or_none};
 use crate::send_all::{SendAll, taken};
 use crate::setting::{ottla_setting, settings};
@@ -46,7 +46,8 @@ pub struct ottla_producer_options {
     /// Chooses the partition of records that name none; NULL for Kafka's own way: by the key, or
     /// sticky without one.
     pub partitioner: ottla_partitioner,
-    /// Handed to the partitioner. It has to live until the producer is freed.
+    /// Handed to the partitioner. It has to live until the free of the producer, or of the
+    /// transaction, has returned.
     pub partitioner_data: *mut c_void,
 }
 
@@ -58,6 +59,7 @@ const FREE_FLUSH_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct ProducerHandle {
     producer: Producer,
+    asking: Asking,
     completed: Arc<Completed>,
 }
 
@@ -94,8 +96,8 @@ pub unsafe extern "C" fn ottla_producer_new(
         let producer = unsafe { place(producer, "producer") }?;
         let broker_handle = BrokerHandle::of(broker)?;
         // SAFETY: the program promises as many settings, and options of their size.
-        let built = unsafe { build(&broker_handle, settings, setting_count, options) }?;
-        let made = ProducerHandle { producer: built, completed: Arc::default() };
+        let (built, asking) = unsafe { build(&broker_handle, settings, setting_count, options) }?;
+        let made = ProducerHandle { producer: built, asking, completed: Arc::default() };
         producer.write(handle::give_child(made, handle::number(broker))?);
         Ok(())
     })
@@ -108,7 +110,7 @@ unsafe fn build(
     first: *const ottla_setting,
     count: usize,
     given: *const ottla_producer_options,
-) -> Result<Producer, Failure> {
+) -> Result<(Producer, Asking), Failure> {
     let mut builder = broker.library().producer();
     // SAFETY: the caller's promise is the same.
     for (name, value) in unsafe { settings(first, count) }? {
@@ -116,11 +118,12 @@ unsafe fn build(
     }
     // SAFETY: the caller's promise is the same.
     let options = unsafe { options(given, "the options of a producer") }?;
-    let ottla_producer_options { partitioner, partitioner_data, .. } = options;
-    if let Some(partitioner) = ProgramsPartitioner::new(partitioner, partitioner_data) {
+    let partitioner = ProgramsPartitioner::of(&options)?;
+    let asking = Asking::of(partitioner.as_ref());
+    if let Some(partitioner) = partitioner {
         builder = builder.partitioner(partitioner);
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, asking))
 }
 
 /// Sends `count` records to a topic: copies each into the batch of its partition. One call for one
@@ -198,13 +201,13 @@ unsafe fn send(
     let mut sent = Sent::with_room_for(if delivery.is_some() { count } else { 0 })?;
     let mut is_any_taken = false;
     // SAFETY: the caller's promise is the same.
-    let outcome = unsafe {
+    let outcome = producer.asking.send(|| unsafe {
         all.each(taken, |record| {
             sent.push(send(&producer.producer, record)?);
             is_any_taken = true;
             Ok(())
         })
-    };
+    });
     if let Some(delivery) = delivery
         && (outcome.is_ok() || is_any_taken)
     {
@@ -356,6 +359,7 @@ pub extern "C" fn ottla_producer_free(producer: *mut ottla_producer) -> ottla_st
             let taken = handle::take::<ProducerHandle, _>(producer)?;
             // Not left to the last holder, which may be a send that waits for memory.
             let _ = taken.producer.close_within(FREE_FLUSH_MAX);
+            taken.asking.end();
         }
         Ok(())
     })

@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use crate::lock::RwLock;
+use parking_lot::RwLock;
 
 /// The slots of the first piece.
 const FIRST: u32 = 64;

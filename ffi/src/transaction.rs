@@ -6,8 +6,8 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::{Mutex, MutexGuard};
 use ottla::Transaction;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::bytes::ottla_record;
@@ -16,7 +16,7 @@ use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::offsets::{offsets, ottla_offset};
-use crate::partitioner::ProgramsPartitioner;
+use crate::partitioner::{Asking, ProgramsPartitioner};
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
 use crate::producer::ottla_producer_options;
@@ -38,6 +38,7 @@ pub struct ottla_transaction {
 
 pub(crate) struct TransactionHandle {
     transaction: Mutex<Transaction>,
+    asking: Asking,
 }
 
 impl Handle for TransactionHandle {
@@ -116,11 +117,12 @@ unsafe fn begin(
     }
     // SAFETY: as above.
     let options = unsafe { options(given, "the options of a transaction") }?;
-    let ottla_producer_options { partitioner, partitioner_data, .. } = options;
-    if let Some(partitioner) = ProgramsPartitioner::new(partitioner, partitioner_data) {
+    let partitioner = ProgramsPartitioner::of(&options)?;
+    let asking = Asking::of(partitioner.as_ref());
+    if let Some(partitioner) = partitioner {
         builder = builder.partitioner(partitioner);
     }
-    let begun = TransactionHandle { transaction: Mutex::new(builder.begin()?) };
+    let begun = TransactionHandle { transaction: Mutex::new(builder.begin()?), asking };
     result.write(handle::give_child(begun, handle::number(broker))?);
     Ok(())
 }
@@ -152,7 +154,7 @@ pub unsafe extern "C" fn ottla_transaction_send(
         // SAFETY: the program promises text and as many records.
         let all = unsafe { SendAll::new(topic, records, count) }?;
         // SAFETY: as above.
-        unsafe { all.each(taken, |record| inside.send(record)) }
+        owner.asking.send(|| unsafe { all.each(taken, |record| inside.send(record)) })
     })
 }
 
@@ -317,7 +319,7 @@ pub unsafe extern "C" fn ottla_transaction_abort(
 pub extern "C" fn ottla_transaction_free(transaction: *mut ottla_transaction) -> ottla_status {
     enter(ptr::null_mut(), || {
         if !transaction.is_null() {
-            handle::take::<TransactionHandle, _>(transaction)?;
+            handle::take::<TransactionHandle, _>(transaction)?.asking.end();
         }
         Ok(())
     })

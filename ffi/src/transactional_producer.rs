@@ -13,7 +13,7 @@ use crate::entry::{Failure, enter, enter_or};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
 use crate::offsets::{offsets, ottla_offset};
-use crate::partitioner::ProgramsPartitioner;
+use crate::partitioner::{Asking, ProgramsPartitioner};
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
 use crate::producer::ottla_producer_options;
@@ -37,6 +37,7 @@ pub struct ottla_transactional_producer {
 
 pub(crate) struct TransactionalProducerHandle {
     producer: TransactionalProducer,
+    asking: Asking,
     id: CString,
 }
 
@@ -80,9 +81,9 @@ pub unsafe extern "C" fn ottla_transactional_producer_new(
         let result = unsafe { place(producer, "producer") }?;
         let parent = BrokerHandle::of(broker)?;
         // SAFETY: the program promises as many settings, and options of their size.
-        let producer = unsafe { build(&parent, settings, setting_count, options) }?;
+        let (producer, asking) = unsafe { build(&parent, settings, setting_count, options) }?;
         let id = c_text(producer.transactional_id());
-        let made = TransactionalProducerHandle { producer, id };
+        let made = TransactionalProducerHandle { producer, asking, id };
         result.write(handle::give_child(made, handle::number(broker))?);
         Ok(())
     })
@@ -95,7 +96,7 @@ unsafe fn build(
     first: *const ottla_setting,
     count: usize,
     given: *const ottla_producer_options,
-) -> Result<TransactionalProducer, Failure> {
+) -> Result<(TransactionalProducer, Asking), Failure> {
     // SAFETY: the caller's promise is the same.
     let settings = unsafe { settings(first, count) }?;
     if !settings.iter().any(|(name, _)| *name == TRANSACTIONAL_ID) {
@@ -109,11 +110,12 @@ unsafe fn build(
     }
     // SAFETY: the caller's promise is the same.
     let options = unsafe { options(given, "the options of a producer") }?;
-    let ottla_producer_options { partitioner, partitioner_data, .. } = options;
-    if let Some(partitioner) = ProgramsPartitioner::new(partitioner, partitioner_data) {
+    let partitioner = ProgramsPartitioner::of(&options)?;
+    let asking = Asking::of(partitioner.as_ref());
+    if let Some(partitioner) = partitioner {
         builder = builder.partitioner(partitioner);
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, asking))
 }
 
 /// The transactional.id; NULL if `producer` is none.
@@ -161,7 +163,7 @@ pub unsafe extern "C" fn ottla_transactional_producer_send(
         // SAFETY: the program promises text and as many records.
         let all = unsafe { SendAll::new(topic, records, count) }?;
         // SAFETY: as above.
-        unsafe { all.each(taken, |record| owner.producer.send(record)) }
+        owner.asking.send(|| unsafe { all.each(taken, |record| owner.producer.send(record)) })
     })
 }
 
@@ -308,7 +310,7 @@ pub extern "C" fn ottla_transactional_producer_free(
 ) -> ottla_status {
     enter(ptr::null_mut(), || {
         if !producer.is_null() {
-            handle::take::<TransactionalProducerHandle, _>(producer)?;
+            handle::take::<TransactionalProducerHandle, _>(producer)?.asking.end();
         }
         Ok(())
     })

@@ -7,7 +7,6 @@
 
 mod append;
 mod c_side;
-mod consume;
 mod produce;
 mod row;
 mod single;
@@ -15,7 +14,7 @@ mod single;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let wanted = arguments.find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    for row in [produce::FORGOTTEN, produce::WAITED, append::ROW, single::ROW, consume::ROW] {
+    for row in [produce::FORGOTTEN, produce::WAITED, append::ROW, single::ROW] {
         if row.name.contains(&wanted) {
             row.measure();
         }

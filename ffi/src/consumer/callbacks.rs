@@ -1,21 +1,22 @@
 //! What a consumer calls back, and how these functions of the program reach the consumer.
 //!
 //! Rebalance callbacks run within a call of the consumer, on its thread; the consumer is lent to
-//! them. Commit callbacks are noted while the call runs and called when it is over. Callbacks that
-//! run on any thread are counted, so that none outlives the consumer.
+//! them. Commit callbacks are noted while the call runs and called when it is over, when another
+//! thread may free the consumer. They and those that run on any thread are counted, so that none
+//! outlives the consumer.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
-use std::thread::{self, ThreadId};
 
-use crate::lock::{Condvar, Mutex};
 use ottla::{Consumer, OffsetAndMetadata, RebalanceListener, TopicPartition};
+use parking_lot::Mutex;
 
 use super::commit::ottla_commit_callback;
 use super::options::Options;
 use super::ottla_consumer;
 use super::within::Nested;
+use crate::elsewhere::{Elsewhere, this_thread};
 use crate::entry::Failure;
 use crate::error::{give_error, ottla_error_free};
 use crate::offsets::OffsetArray;
@@ -73,7 +74,7 @@ unsafe impl<T> Send for Address<T> {}
 
 /// The consumer, while a callback runs.
 struct Lent {
-    thread: ThreadId,
+    thread: usize,
     consumer: Address<Consumer>,
 }
 
@@ -110,7 +111,7 @@ impl Callbacks {
     /// # Errors
     /// If there is none, so that it is another thread that is inside of the consumer.
     pub(super) fn nested(&self) -> Result<Nested<'_>, Failure> {
-        let this_thread = thread::current().id();
+        let this_thread = this_thread();
         let lent = self.lent.lock().take_if(|lent| lent.thread == this_thread);
         let Some(lent) = lent else {
             let message = "another thread is inside of this consumer";
@@ -122,8 +123,8 @@ impl Callbacks {
     }
 
     pub(super) fn lend_again(&self, consumer: *mut Consumer) {
-        let thread = thread::current().id();
-        *self.lent.lock() = Some(Lent { thread, consumer: Address(consumer) });
+        let lent = Lent { thread: this_thread(), consumer: Address(consumer) };
+        *self.lent.lock() = Some(lent);
     }
 
     fn call(
@@ -147,14 +148,18 @@ impl Callbacks {
 
     /// Calls the callbacks of commits that have ended, in their order.
     pub(super) fn tell_of_commits(&self) {
-        loop {
-            let next = self.commits.lock().pop_front();
-            let Some(committed) = next else { return };
-            committed.tell(self.consumer());
+        while !self.commits.lock().is_empty() {
+            let told = self.elsewhere.run(|| {
+                let next = self.commits.lock().pop_front();
+                next.map(|committed| committed.tell(self.consumer()))
+            });
+            if told.is_none() {
+                return;
+            }
         }
     }
 
-    /// Callbacks that run on any thread.
+    /// Callbacks that run on any thread, or while nobody is inside of the consumer.
     pub(super) fn elsewhere(&self) -> &Elsewhere {
         &self.elsewhere
     }
@@ -202,57 +207,5 @@ impl RebalanceListener for Listener {
     fn on_partitions_lost(&mut self, consumer: &mut Consumer, partitions: &[TopicPartition]) {
         let Rebalance { on_lost, on_revoked, .. } = self.0.rebalance;
         self.0.call(on_lost.or(on_revoked), consumer, partitions);
-    }
-}
-
-/// Callbacks of a consumer that run on whatever thread, some of them maybe now.
-#[derive(Default)]
-pub(super) struct Elsewhere {
-    state: Mutex<Running>,
-    left: Condvar,
-}
-
-#[derive(Default)]
-struct Running {
-    has_ended: bool,
-    threads: Vec<ThreadId>,
-}
-
-impl Elsewhere {
-    /// Runs `callback`, unless the consumer was freed.
-    pub(super) fn run<T>(&self, callback: impl FnOnce() -> T) -> Option<T> {
-        let this_thread = thread::current().id();
-        {
-            let mut state = self.state.lock();
-            if state.has_ended {
-                return None;
-            }
-            state.threads.push(this_thread);
-        }
-        let _left = Left(self, this_thread);
-        Some(callback())
-    }
-
-    fn end(&self) {
-        let this_thread = thread::current().id();
-        let mut state = self.state.lock();
-        state.has_ended = true;
-        // A callback that frees its consumer cannot wait for itself.
-        while state.threads.iter().any(|thread| *thread != this_thread) {
-            state = self.left.wait(state);
-        }
-    }
-}
-
-/// A callback on this thread, until it returns.
-struct Left<'a>(&'a Elsewhere, ThreadId);
-
-impl Drop for Left<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        if let Some(at) = state.threads.iter().position(|thread| *thread == self.1) {
-            state.threads.swap_remove(at);
-        }
-        self.0.left.notify_all();
     }
 }

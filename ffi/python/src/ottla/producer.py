@@ -30,7 +30,11 @@ class Producer(Handle):
         made = Partitioner(partitioner)
         options = made.options()
         call(lib.ottla_producer_new, broker, settings.array, settings.count, options, place)
-        super().__init__(place[0], made.keep_until(lib.ottla_producer_free))
+
+        def free(pointer: Any, _until_then: Any = made.me) -> None:
+            lib.ottla_producer_free(pointer)
+
+        super().__init__(place[0], free)
         self._partitioner = made
 
     def send(

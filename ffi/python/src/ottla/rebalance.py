@@ -5,10 +5,9 @@ returns: C has no exceptions.
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, Tuple
 
 from ottla._ottla import ffi, lib
-from ottla.assignor import Assignor, Assignors, take_raised
 from ottla.calls import error_of, sized
 from ottla.errors import OttlaError
 from ottla.offsets import OffsetAndMetadata, offset_of, partitions_at
@@ -55,9 +54,7 @@ class Rebalance:
         on_assigned: Optional[RebalanceCallback],
         on_revoked: Optional[RebalanceCallback],
         on_lost: Optional[RebalanceCallback],
-        assignors: Sequence[Assignor] = (),
     ) -> None:
-        self._assignors = Assignors(assignors)
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_lost = on_lost
@@ -67,11 +64,7 @@ class Rebalance:
         # The library hands it through. Weak, so that the garbage collector can take a consumer whose
         # callbacks know it: what has to outlive that is only this.
         self._me = ffi.new_handle(weakref.ref(self))
-        self.needed_by_library = (
-            self._me,
-            self._committing,
-            self._assignors.needed_by_library,
-        )
+        self.needed_by_library = (self._me, self._committing)
 
     def belong_to(self, consumer: "Consumer") -> None:
         """Says which consumer the callbacks are told about."""
@@ -81,7 +74,6 @@ class Rebalance:
         """The struct for ottla_consumer_new."""
         options = sized("ottla_consumer_options")
         options.user_data = self._me
-        options.assignors, options.assignor_count = self._assignors.array, self._assignors.count
         if self._on_assigned is not None:
             options.on_assigned = lib.ottla_python_on_assigned
         if self._on_revoked is not None:
@@ -110,10 +102,9 @@ class Rebalance:
             self._raised = self._raised or raised
 
     def raised(self) -> Optional[BaseException]:
-        """What a callback raised since somebody asked, or an assignor within the last call."""
+        """What a callback raised since somebody asked."""
         raised, self._raised = self._raised, None
-        of_assignor = take_raised()
-        return raised or of_assignor
+        return raised
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
