@@ -81,6 +81,7 @@ const HEADERS_MAX: usize = 1 << 16;
 
 impl ottla_record {
     /// The partition, if the program chose one.
+    #[inline]
     pub(crate) fn chosen_partition(&self) -> Option<i32> {
         (self.flags & OTTLA_RECORD_PARTITION != 0).then_some(self.partition)
     }
@@ -89,6 +90,7 @@ impl ottla_record {
     ///
     /// # Safety
     /// Pointers and lengths are what the struct says, and stay so for `'a`.
+    #[inline]
     pub(crate) unsafe fn message<'a>(&self) -> Result<Message<'a>, Failure> {
         if self.flags & !(OTTLA_RECORD_PARTITION | OTTLA_RECORD_TIMESTAMP) != 0 {
             return Err(Failure::invalid(format!("unknown flags {:#x} of a record", self.flags)));
@@ -105,6 +107,14 @@ impl ottla_record {
         if self.header_count == 0 {
             return Ok(message);
         }
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.with_headers(message) }
+    }
+
+    /// # Safety
+    /// As [`message`](Self::message).
+    #[inline(never)]
+    unsafe fn with_headers<'a>(&self, mut message: Message<'a>) -> Result<Message<'a>, Failure> {
         if self.header_count > HEADERS_MAX {
             let count = self.header_count;
             return Err(Failure::invalid(format!(
