@@ -59,6 +59,14 @@ pub(crate) unsafe fn messages<'a>(
     messages.try_reserve_exact(count).map_err(|_| {
         Failure::new(OTTLA_E_LIMIT, format!("no memory for {count} records in a call"))
     })?;
+    let is_usual = |record: &ottla_record| {
+        record.is_plain() && record.chosen_partition().is_none_or(|chosen| chosen == partition)
+    };
+    if records.iter().all(is_usual) {
+        // SAFETY: they are plain; the rest is the caller's promise.
+        messages.extend(records.iter().map(|record| unsafe { record.plain_message() }));
+        return Ok(messages);
+    }
     for record in records {
         if let Some(chosen) = record.chosen_partition().filter(|chosen| *chosen != partition) {
             return Err(Failure::invalid(format!(

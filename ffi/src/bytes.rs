@@ -1,6 +1,7 @@
 //! Records as a program hands them in, and as it gets them.
 
 use std::ffi::c_char;
+use std::slice;
 
 use ottla::Message;
 
@@ -86,11 +87,44 @@ impl ottla_record {
         (self.flags & OTTLA_RECORD_PARTITION != 0).then_some(self.partition)
     }
 
+    /// Whether it is as nearly all are: without headers, and with nothing that could be wrong.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        let fits = |first: *const u8, length: usize| match first.is_null() {
+            true => length == 0,
+            false => length <= isize::MAX as usize,
+        };
+        self.flags & !(OTTLA_RECORD_PARTITION | OTTLA_RECORD_TIMESTAMP) == 0
+            && self.header_count == 0
+            && fits(self.key, self.key_length)
+            && fits(self.value, self.value_length)
+    }
+
+    /// The record as the library knows it, borrowed from the program. Cannot fail, so that it is
+    /// made where it is to be: moving what was just written makes the processor wait.
+    ///
+    /// # Safety
+    /// It [is plain](Self::is_plain). Pointers and lengths are what the struct says, and stay so
+    /// for `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn plain_message<'a>(&self) -> Message<'a> {
+        let bytes = |first: *const u8, length: usize| {
+            // SAFETY: not NULL, no longer than memory can be; the rest is the caller's promise.
+            (!first.is_null()).then(|| unsafe { slice::from_raw_parts(first, length) })
+        };
+        let key = bytes(self.key, self.key_length);
+        let message = Message::from_parts(key, bytes(self.value, self.value_length));
+        match self.flags & OTTLA_RECORD_TIMESTAMP != 0 {
+            true => message.timestamp(self.timestamp),
+            false => message,
+        }
+    }
+
     /// The record as the library knows it, borrowed from the program.
     ///
     /// # Safety
     /// Pointers and lengths are what the struct says, and stay so for `'a`.
-    #[inline]
+    #[inline(never)]
     pub(crate) unsafe fn message<'a>(&self) -> Result<Message<'a>, Failure> {
         if self.flags & !(OTTLA_RECORD_PARTITION | OTTLA_RECORD_TIMESTAMP) != 0 {
             return Err(Failure::invalid(format!("unknown flags {:#x} of a record", self.flags)));
@@ -104,17 +138,6 @@ impl ottla_record {
         if self.flags & OTTLA_RECORD_TIMESTAMP != 0 {
             message = message.timestamp(self.timestamp);
         }
-        if self.header_count == 0 {
-            return Ok(message);
-        }
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.with_headers(message) }
-    }
-
-    /// # Safety
-    /// As [`message`](Self::message).
-    #[inline(never)]
-    unsafe fn with_headers<'a>(&self, mut message: Message<'a>) -> Result<Message<'a>, Failure> {
         if self.header_count > HEADERS_MAX {
             let count = self.header_count;
             return Err(Failure::invalid(format!(

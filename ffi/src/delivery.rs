@@ -55,6 +55,7 @@ pub type ottla_delivery_callback =
 
 /// The library's deliveries of one call. One record needs no memory of its own.
 pub(crate) enum Sent {
+    None,
     One(Option<Delivery>),
     Many(Vec<Delivery>),
 }
@@ -62,8 +63,10 @@ pub(crate) enum Sent {
 impl Sent {
     /// For as many records: none, if nobody will ask.
     pub(crate) fn with_room_for(count: usize) -> Result<Sent, Failure> {
-        if count == 1 {
-            return Ok(Sent::One(None));
+        match count {
+            0 => return Ok(Sent::None),
+            1 => return Ok(Sent::One(None)),
+            _ => {}
         }
         let mut all = Vec::new();
         all.try_reserve_exact(count).map_err(|_| {
@@ -72,17 +75,9 @@ impl Sent {
         Ok(Sent::Many(all))
     }
 
-    /// Keeps it, if there is room.
-    pub(crate) fn push(&mut self, delivery: Delivery) {
+    pub(crate) fn as_slice(&self) -> &[Delivery] {
         match self {
-            Sent::One(place) => *place = Some(delivery),
-            Sent::Many(all) if all.len() < all.capacity() => all.push(delivery),
-            Sent::Many(_) => {}
-        }
-    }
-
-    fn as_slice(&self) -> &[Delivery] {
-        match self {
+            Sent::None => &[],
             Sent::One(place) => place.as_slice(),
             Sent::Many(all) => all,
         }

@@ -69,6 +69,7 @@ pub(crate) unsafe fn text_or_none<'a>(
 ///
 /// # Safety
 /// NULL, or `count` initialised values that stay as they are for `'a`.
+#[inline]
 pub(crate) unsafe fn values<'a, T>(
     first: *const T,
     count: usize,
@@ -96,6 +97,7 @@ pub(crate) unsafe fn values<'a, T>(
 ///
 /// # Safety
 /// As [`values`].
+#[inline]
 pub(crate) unsafe fn bytes_or_none<'a>(
     first: *const u8,
     length: usize,

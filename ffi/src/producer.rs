@@ -199,17 +199,23 @@ unsafe fn send(
     // SAFETY: the caller's promise is the same.
     let all = unsafe { SendAll::new(topic, first, count) }?;
     let mut sent = Sent::with_room_for(if delivery.is_some() { count } else { 0 })?;
-    let mut is_any_taken = false;
+    let send = |record| send(&producer.producer, record);
     // SAFETY: the caller's promise is the same.
     let outcome = producer.asking.send(|| unsafe {
-        all.each(taken, |record| {
-            sent.push(send(&producer.producer, record)?);
-            is_any_taken = true;
-            Ok(())
-        })
+        match &mut sent {
+            Sent::None => all.each(taken, |record| send(record).map(drop)),
+            Sent::One(place) => all.each(taken, |record| {
+                *place = Some(send(record)?);
+                Ok(())
+            }),
+            Sent::Many(deliveries) => all.each(taken, |record| {
+                deliveries.push(send(record)?);
+                Ok(())
+            }),
+        }
     });
     if let Some(delivery) = delivery
-        && (outcome.is_ok() || is_any_taken)
+        && (outcome.is_ok() || !sent.as_slice().is_empty())
     {
         let made = DeliveryHandle::new(sent, Arc::clone(&producer.completed));
         delivery.write(handle::give(made)?);

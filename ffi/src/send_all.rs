@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 
-use ottla::Record;
+use ottla::{Message, Record};
 
 use crate::bytes::{self, ottla_record};
 use crate::entry::Failure;
@@ -46,24 +46,51 @@ impl<'a> SendAll<'a> {
         Ok(SendAll { topic, records })
     }
 
+    /// Sends a record that has headers, or something that is wrong. Apart from the others, so that
+    /// those are sent at one place, and made there.
+    ///
+    /// # Safety
+    /// As [`SendAll::new`].
+    #[inline(never)]
+    unsafe fn unusual(
+        &self,
+        given: &ottla_record,
+        send: &mut dyn FnMut(Record<'a>) -> ottla::Result<()>,
+    ) -> Result<(), Failure> {
+        // SAFETY: the caller's promise.
+        let message = unsafe { given.message() }?;
+        Ok(send(self.record(given, message))?)
+    }
+
+    #[inline(always)]
+    fn record(&self, given: &ottla_record, message: Message<'a>) -> Record<'a> {
+        let record = Record::from_message(self.topic, message);
+        match given.chosen_partition() {
+            Some(partition) => record.partition(partition),
+            None => record,
+        }
+    }
+
     /// Sends one after the other, up to the first that is refused. `taken` says how many were sent,
     /// in either case.
     ///
     /// # Safety
     /// As [`SendAll::new`].
+    #[inline(always)]
     pub(crate) unsafe fn each(
         &self,
         mut taken: Option<&mut MaybeUninit<usize>>,
         mut send: impl FnMut(Record<'a>) -> ottla::Result<()>,
     ) -> Result<(), Failure> {
         for (index, given) in self.records.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            let message = unsafe { given.message() }?;
-            let record = Record::from_message(self.topic, message);
-            send(match given.chosen_partition() {
-                Some(partition) => record.partition(partition),
-                None => record,
-            })?;
+            if given.is_plain() {
+                // SAFETY: it is plain; the rest is the caller's promise.
+                let message = unsafe { given.plain_message() };
+                send(self.record(given, message))?;
+            } else {
+                // SAFETY: the caller's promise.
+                unsafe { self.unusual(given, &mut send) }?;
+            }
             if let Some(taken) = &mut taken {
                 taken.write(index + 1);
             }

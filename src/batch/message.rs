@@ -58,6 +58,7 @@ impl<'a> Message<'a> {
 
     /// Sets the timestamp, in milliseconds since 1970. Without it, it is the time of the append.
     #[must_use]
+    #[inline]
     pub fn timestamp(mut self, timestamp_ms: i64) -> Message<'a> {
         self.timestamp = Some(timestamp_ms);
         self
@@ -65,8 +66,9 @@ impl<'a> Message<'a> {
 
     /// Sets key and value as they are, null included.
     #[must_use]
+    #[inline]
     pub fn from_parts(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Message<'a> {
-        Message { key, value, ..Message::default() }
+        Message { key, value, headers: Vec::new(), timestamp: None }
     }
 
     /// The key, if there is one.

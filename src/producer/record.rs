@@ -22,6 +22,7 @@ impl<'a> Record<'a> {
     }
 
     /// A message for a topic.
+    #[inline]
     pub fn from_message(topic: &'a str, message: Message<'a>) -> Record<'a> {
         Record { topic, partition: None, message }
     }
@@ -58,6 +59,7 @@ impl<'a> Record<'a> {
 
     /// Sets the partition. Without it the key decides, and without a key the producer.
     #[must_use]
+    #[inline]
     pub fn partition(mut self, partition: i32) -> Record<'a> {
         self.partition = Some(partition);
         self
