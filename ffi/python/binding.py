@@ -44,6 +44,8 @@ extern "Python" void ottla_python_on_lost(void *, struct ottla_consumer *,
     const struct ottla_topic_partition *, size_t);
 extern "Python" void ottla_python_on_commit(void *, struct ottla_consumer *,
     const struct ottla_offset *, size_t, ottla_status, const struct ottla_error *);
+extern "Python" void ottla_python_assign(void *, const struct ottla_assignor_topic *, size_t,
+    const struct ottla_assignor_member *, size_t, struct ottla_assignment *);
 extern "Python" int32_t ottla_python_partitioner(void *, const char *,
     const struct ottla_record *, int32_t);
 extern "Python" void ottla_python_progress(void *, uint64_t, uint64_t);

@@ -24,12 +24,9 @@ LIMITED_API = "0x03090000"
 class Build(build_ext):
     """Makes the library just before something is linked with it."""
 
-    def run(self) -> None:
-        static_library.require_compiler()
-        super().run()
-
     def pre_run(self, extension: Extension, _ffi: object) -> None:
-        """Called by cffi before it writes the source of the binding."""
+        """Called by cffi before it writes the source of the binding, and before anything is compiled."""
+        static_library.require_compiler()
         library = static_library.path()
         extension.extra_objects.append(library)
         extension.extra_link_args.extend(static_library.link_arguments())

@@ -4,8 +4,8 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::{Mutex, MutexGuard};
 use ottla::AtomicAppend;
-use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use crate::append::{messages, ottla_appended};
 use crate::broker::{BrokerHandle, ottla_broker};
@@ -53,10 +53,6 @@ impl AtomicAppendHandle {
             Failure::new(OTTLA_E_CONCURRENT_USE, "another thread is inside of this atomic append")
         })
     }
-
-    fn enter(&self) -> Result<MappedMutexGuard<'_, State>, Failure> {
-        MutexGuard::try_map(self.lock()?, Option::as_mut).map_err(|_| committed_before())
-    }
 }
 
 fn committed_before() -> Failure {
@@ -101,7 +97,8 @@ pub unsafe extern "C" fn ottla_atomic_append_add(
 ) -> ottla_status {
     enter(error, || {
         let owner = AtomicAppendHandle::of(append)?;
-        let mut inside = owner.enter()?;
+        let mut inside = owner.lock()?;
+        let inside = inside.as_mut().ok_or_else(committed_before)?;
         // SAFETY: the program promises text.
         let topic = unsafe { text(topic, "the topic") }?;
         // SAFETY: the program promises as many records.
@@ -128,7 +125,8 @@ pub unsafe extern "C" fn ottla_atomic_append_expect_end(
 ) -> ottla_status {
     enter(error, || {
         let owner = AtomicAppendHandle::of(append)?;
-        let mut inside = owner.enter()?;
+        let mut inside = owner.lock()?;
+        let inside = inside.as_mut().ok_or_else(committed_before)?;
         // SAFETY: the program promises text.
         let topic = unsafe { text(topic, "the topic") }?;
         Ok(inside.append.expect_end(topic, partition, end)?)
@@ -152,7 +150,8 @@ pub unsafe extern "C" fn ottla_atomic_append_expect_version(
 ) -> ottla_status {
     enter(error, || {
         let owner = AtomicAppendHandle::of(append)?;
-        let mut inside = owner.enter()?;
+        let mut inside = owner.lock()?;
+        let inside = inside.as_mut().ok_or_else(committed_before)?;
         // SAFETY: the program promises text.
         let topic = unsafe { text(topic, "the topic") }?;
         // SAFETY: the program promises as many bytes.

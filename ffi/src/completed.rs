@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 use crate::entry::Failure;
 use crate::event_fd::EventFd;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::lock::Mutex;
 use ottla::Delivery;
-use parking_lot::Mutex;
 
 use crate::completed::Completed;
 use crate::entry::{Failure, enter, enter_or};

@@ -4,7 +4,7 @@
 //! The invariant: once [`end`](Elsewhere::end) has returned, none runs on another thread, and none
 //! begins.
 
-use parking_lot::{Condvar, Mutex};
+use crate::lock::{Condvar, Mutex};
 
 thread_local! {
     static HERE: u8 = const { 0 };
@@ -51,7 +51,7 @@ impl Elsewhere {
         state.has_ended = true;
         // A function that frees what it is called for cannot wait for itself.
         while state.threads.iter().any(|thread| *thread != this_thread) {
-            self.left.wait(&mut state);
+            state = self.left.wait(state);
         }
     }
 }

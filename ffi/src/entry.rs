@@ -96,14 +96,37 @@ fn drop_quietly(panic: Box<dyn Any + Send>) {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
     use std::ptr;
 
     use super::*;
+    use crate::error::{ottla_error_free, ottla_error_message, ottla_error_status};
 
     #[test]
     fn a_panic_becomes_a_code() {
         let status = enter(ptr::null_mut(), || panic!("on purpose"));
         assert_eq!(status, OTTLA_E_PANIC);
         assert_eq!(enter_or(7, || panic!("on purpose")), 7);
+        let mut error = ptr::null_mut();
+        assert_eq!(enter(&raw mut error, || panic!("on {}", "purpose")), OTTLA_E_PANIC);
+        assert_eq!(ottla_error_status(error), OTTLA_E_PANIC);
+        // SAFETY: the message is the error's, which is there.
+        let message = unsafe { CStr::from_ptr(ottla_error_message(error)) };
+        assert_eq!(message.to_str(), Ok("the library panicked: on purpose"));
+        assert_eq!(ottla_error_free(error), OTTLA_OK);
+    }
+
+    struct PanicsWhenDropped;
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("and again");
+        }
+    }
+
+    #[test]
+    fn a_panic_that_panics_stays_inside() {
+        let body = || std::panic::panic_any(PanicsWhenDropped);
+        assert_eq!(enter(ptr::null_mut(), body), OTTLA_E_PANIC);
+        assert_eq!(enter_or(7, || std::panic::panic_any(PanicsWhenDropped)), 7);
     }
 }

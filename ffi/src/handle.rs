@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicPtr;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use crate::lock::{Condvar, Mutex};
 
 use crate::entry::Failure;
 use crate::fork;
@@ -243,8 +243,8 @@ impl Table {
     }
 
     fn wait_until_freed(&self, at_most: Duration) {
-        let mut guard = self.freed.0.lock();
-        self.freed.1.wait_for(&mut guard, at_most);
+        let guard = self.freed.0.lock();
+        drop(self.freed.1.wait_for(guard, at_most));
     }
 }
 

@@ -94,6 +94,7 @@ mod entry;
 mod event_fd;
 mod fork;
 mod handle;
+mod lock;
 mod pointer;
 mod send_all;
 mod slots;

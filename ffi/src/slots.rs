@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use parking_lot::RwLock;
+use crate::lock::RwLock;
 
 /// The slots of the first piece.
 const FIRST: u32 = 64;

@@ -3,8 +3,8 @@
 use std::ffi::c_char;
 use std::ptr;
 
+use crate::lock::Mutex;
 use ottla::{Snapshot, SnapshotReader, TopicName, TopicPartition};
-use parking_lot::Mutex;
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};

@@ -7,8 +7,8 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use ottla::Table;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};

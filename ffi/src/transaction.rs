@@ -6,8 +6,8 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::{Mutex, MutexGuard};
 use ottla::Transaction;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::bytes::ottla_record;

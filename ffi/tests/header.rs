@@ -16,7 +16,7 @@ use std::time::Duration;
 use c_compiler::{
     Mode, built, compile, compiler, library_folder, package, run, run_in_scratch, succeeded,
 };
-use c_header::Header;
+use c_header::{Header, Role};
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -66,6 +66,31 @@ fn the_library_exports_what_the_header_declares() {
     check_golden(&package().join("tests/symbols.txt"), &(list.join("\n") + "\n"));
 }
 
+/// The header is the manual: a function says who may call it at the same time, and who owns what it
+/// hands out.
+#[test]
+fn functions_say_threads_and_ownership() {
+    let header = Header::parse(&generated());
+    let mut complaints = Vec::new();
+    for function in &header.functions {
+        let says = |what: &str| function.comment.lines().any(|line| line.contains(what));
+        if !says("* Threads:") {
+            complaints.push(format!("{}: nothing on threads", function.name));
+        }
+        let hands_out = function.returns.contains('*')
+            || function.parameters.iter().any(|each| match header.role(each) {
+                Role::HandleResult(kind) => kind != "ottla_error",
+                Role::Result => each.kind.matches('*').count() > 1,
+                _ => false,
+            });
+        if hands_out && !says("* Ownership:") {
+            complaints.push(format!("{}: nothing on ownership", function.name));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(header.functions.len() > 100, "the header was not understood");
+}
+
 /// Two units that include the header twice each, and one program of them.
 #[test]
 fn the_header_compiles_as_c99_c11_and_cpp17() {
@@ -103,4 +128,49 @@ fn the_example_of_the_manual_runs() {
     let outcome = compile(&source, libraries.path(), Mode::Plain, &executable)
         .and_then(|()| succeeded(run_in_scratch(&executable, libraries.path(), Mode::Plain)));
     outcome.unwrap_or_else(|reason| panic!("{reason}"));
+}
+
+/// A C program that prints where the fields of all structs are, and the values of all constants.
+fn program_of_layouts(header: &Header, text: &str) -> String {
+    let mut program = String::from("#include <ottla.h>\n#include <stdio.h>\nint main(void) {\n");
+    for (name, fields) in &header.structs {
+        for field in fields {
+            let field = field.name.split('[').next().unwrap_or_default();
+            let size = format!("sizeof((({name} *)0)->{field})");
+            program += &format!(
+                "printf(\"{name} {field} %zu %zu\\n\", offsetof({name}, {field}), {size});\n"
+            );
+        }
+        program += &format!("printf(\"{name} - %zu 0\\n\", sizeof({name}));\n");
+    }
+    for line in text.lines() {
+        let name = line.strip_prefix("#define OTTLA_").and_then(|rest| rest.split_once(' '));
+        if let Some((name, _)) = name {
+            program += &format!("printf(\"OTTLA_{name} %lld\\n\", (long long)OTTLA_{name});\n");
+        }
+    }
+    program + "return 0;\n}\n"
+}
+
+/// What programs were compiled with stays true. Fields follow each other without holes, in which a
+/// program would leave whatever was there before.
+#[test]
+fn layouts_and_values_stay_as_they_are() {
+    let text = generated();
+    let libraries = library_folder();
+    let source = libraries.path().join("layouts.c");
+    let program = program_of_layouts(&Header::parse(&text), &text);
+    fs::write(&source, program).expect("a scratch file");
+    let executable = libraries.path().join("layouts");
+    compile(&source, libraries.path(), Mode::Plain, &executable).unwrap_or_else(|e| panic!("{e}"));
+    let printed = run_in_scratch(&executable, libraries.path(), Mode::Plain).printed;
+    let mut end = 0;
+    for line in printed.lines().filter(|line| line.starts_with("ottla_")) {
+        let numbers: Vec<usize> = line.split(' ').skip(2).flat_map(str::parse).collect();
+        let [at, size] = numbers[..] else { panic!("{line}") };
+        assert_eq!(at, end, "a hole before {line}");
+        let is_last = line.split(' ').nth(1) == Some("-");
+        end = if is_last { 0 } else { at + size };
+    }
+    check_golden(&package().join("tests/layouts.txt"), &printed);
 }

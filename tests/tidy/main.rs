@@ -95,6 +95,15 @@ fn locks_come_from_one_module() {
 }
 
 #[test]
+fn no_lock_stands_in_a_list_of_the_process() {
+    // A child made by fork would find the parent's waiting threads there.
+    check_sources("ffi/src", |_, text| {
+        let found = text.contains("parking_lot").then(|| "take locks from crate::lock".to_owned());
+        found.into_iter().collect()
+    });
+}
+
+#[test]
 fn lint_exceptions_have_a_reason() {
     for folder in ["src", "ffi/src"] {
         check_sources(folder, |_, text| exception_complaints(text));

@@ -7,6 +7,7 @@
 
 mod append;
 mod c_side;
+mod consume;
 mod produce;
 mod row;
 mod single;
@@ -14,7 +15,7 @@ mod single;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let wanted = arguments.find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    for row in [produce::FORGOTTEN, produce::WAITED, append::ROW, single::ROW] {
+    for row in [produce::FORGOTTEN, produce::WAITED, append::ROW, single::ROW, consume::ROW] {
         if row.name.contains(&wanted) {
             row.measure();
         }

@@ -74,3 +74,54 @@ def test_offsets_and_groups_are_deleted(kitchen: ottla.Broker) -> None:
     assert len(kitchen.group_offsets("bar")) == 3
     kitchen.delete_group("bar")
     assert "bar" not in [group.name for group in kitchen.groups()]
+
+
+def test_an_assignor_of_the_program(kitchen: ottla.Broker) -> None:
+    asked: List[object] = []
+
+    def all_to_the_first(topics: object, members: List[ottla.AssignorMember]) -> object:
+        asked.append((topics, members))
+        first = min(members, key=lambda member: member.instance_id or "")
+        return {first.member_id: [("orders", number) for number in range(3)]}
+
+    assignor = ottla.Assignor("first", all_to_the_first)  # type: ignore[arg-type]
+
+    def member(name: str) -> ottla.Consumer:
+        settings = {"group.instance.id": name}
+        return kitchen.consumer("orders", settings, group="kitchen", assignors=[assignor])
+
+    with member("b") as second, member("a") as first:
+        for _ in range(4):
+            first.poll()
+            second.poll()
+        assert (len(first.assignment()), second.assignment()) == (3, [])
+        metadata = first.group_metadata()
+        assert (metadata.group_id, metadata.instance_id) == ("kitchen", "a")
+        assert metadata.generation >= 0 and metadata.member_id
+    topics, members = asked[-1]  # type: ignore[misc]
+    assert topics == {"orders": 3}
+    assert {one.instance_id for one in members} == {"a", "b"}
+    assert members[0].topics == ["orders"]
+
+
+def test_what_an_assignor_raises(kitchen: ottla.Broker) -> None:
+    answers: List[object] = [{}, {"nobody": []}, {"topic": 1}]
+
+    def fail(_topics: object, members: List[ottla.AssignorMember]) -> object:
+        answer = answers.pop() if answers else None
+        if answer == {"topic": 1}:
+            return {members[0].member_id: [("no such topic", 0)]}
+        if answer is None:
+            raise KeyError("on purpose")
+        return answer
+
+    assignor = ottla.Assignor("fails", fail)  # type: ignore[arg-type]
+    for message in ("no such topic", "no such one"):
+        with kitchen.consumer("orders", group="kitchen", assignors=[assignor]) as consumer:
+            with pytest.raises(ottla.InvalidInput, match=message):
+                consumer.poll()
+    with kitchen.consumer("orders", group="kitchen", assignors=[assignor]) as consumer:
+        assert not consumer.poll() and consumer.assignment() == []
+    with kitchen.consumer("orders", group="kitchen", assignors=[assignor]) as consumer:
+        with pytest.raises(KeyError, match="on purpose"):
+            consumer.poll()

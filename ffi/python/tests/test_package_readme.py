@@ -19,8 +19,12 @@ def programs() -> List[str]:
 
 @pytest.mark.parametrize("program", programs())
 def test_a_program_runs_as_printed(program: str, tmp_path: Path) -> None:
+    how = ["-W", "error", "-c", program]
+    if "def test_" in program:
+        (tmp_path / "test_printed.py").write_text(program)
+        how = ["-m", "pytest", "--quiet"]
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, *how],
         cwd=tmp_path,
         capture_output=True,
         text=True,

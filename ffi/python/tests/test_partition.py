@@ -71,3 +71,15 @@ def test_a_batch_is_appended_once(broker: ottla.Broker) -> None:
     with pytest.raises(ottla.Fenced):
         again.append([b"four"])
     assert broker.appender(partition, successor).append([b"four"]).base_offset == 3
+
+
+def test_only_if_a_key_has_that_version(broker: ottla.Broker) -> None:
+    broker.create_topic("accounts", ottla_key_index=True)
+    partition = broker.partition("accounts", 0)
+    partition.append([("john", "1"), ("mary", "2")], key="john", version=ottla.NO_STREAM)
+    with pytest.raises(ottla.Conflict) as refused:
+        partition.append([("mary", "3")], key="john", version=1)
+    assert (refused.value.key, refused.value.actual) == (b"john", 0)
+    partition.append([("john", "3")], key=b"john", version=0)
+    with pytest.raises(ottla.InvalidInput, match="expect"):
+        partition.append([b""], key="john")

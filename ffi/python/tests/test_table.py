@@ -18,6 +18,7 @@ def test_a_table_follows_its_topic(broker: ottla.Broker) -> None:
         assert dict(table.items()) == table.as_dict() == {b"john": b"3" * 5000, b"mary": b"2"}
         assert sorted(table) == [b"john", b"mary"]
         assert table.memory_bytes() > 5000
+        assert sum(table.offsets().values()) == 3
         producer.send("orders", None, key="john").result()
         assert table.poll(10) == 1
         assert table.poll() == 0

@@ -171,3 +171,21 @@ def test_an_atomic_append(broker: ottla.Broker) -> None:
         append.add("orders", 0, [b"four"])
         raise KeyError
     assert ends(broker, "orders") == 3
+
+
+def test_a_partitioner_within_a_transaction(broker: ottla.Broker) -> None:
+    def choose(_topic: str, key: object, _value: object, _count: int) -> int:
+        if key == b"fail":
+            raise KeyError("on purpose")
+        return 2
+
+    with broker.transaction(partitioner=choose) as transaction:
+        transaction.send("orders", "one", key="any")
+        with pytest.raises(ottla.OttlaError) as refused:
+            transaction.send("orders", "two", key="fail")
+        assert isinstance(refused.value.__cause__, KeyError)
+    producer = broker.transactional_producer("till", partitioner=choose)
+    with producer.transaction():
+        producer.send("orders", "three")
+    ended = [partition.end_offset for partition in broker.describe_topic("orders").partitions]
+    assert ended == [0, 0, 2]

@@ -5,8 +5,8 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::Mutex;
 use ottla::{Assignor, MemberSubscription, TopicName, TopicPartition};
-use parking_lot::Mutex;
 
 use super::callbacks::{Callbacks, UserData};
 use crate::entry::{Failure, enter};

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
 
+use crate::lock::Mutex;
 use ottla::{Consumer, OffsetAndMetadata, RebalanceListener, TopicPartition};
-use parking_lot::Mutex;
 
 use super::commit::ottla_commit_callback;
 use super::options::Options;

@@ -20,8 +20,8 @@ mod within;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::{Mutex, MutexGuard};
 use ottla::{Consumer, ConsumerBuilder, ConsumerWakeup};
-use parking_lot::{Mutex, MutexGuard};
 
 use self::callbacks::Callbacks;
 use self::options::{Options, ottla_consumer_options};

@@ -1,7 +1,7 @@
 //! Where a call uses the consumer: on its own, or within a callback of another call on its thread.
 
+use crate::lock::MutexGuard;
 use ottla::Consumer;
-use parking_lot::MutexGuard;
 
 use super::Used;
 use super::callbacks::Callbacks;

@@ -3,8 +3,8 @@
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::{Mutex, MutexGuard};
 use ottla::Appender;
-use parking_lot::{Mutex, MutexGuard};
 
 use super::{PartitionObject, ottla_partition};
 use crate::append::{acks, messages, ottla_appended, tell_where};

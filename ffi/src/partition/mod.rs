@@ -11,8 +11,8 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::lock::Mutex;
 use ottla::{Acks, Appender, Broker, Consumer, PartitionHandle, Records};
-use parking_lot::Mutex;
 
 use crate::append::{acks, messages, ottla_appended, tell_where};
 use crate::broker::{BrokerHandle, ottla_broker};

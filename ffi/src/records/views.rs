@@ -7,9 +7,9 @@ use std::ffi::CString;
 use std::ptr;
 use std::sync::OnceLock;
 
+use crate::lock::Mutex;
 use ottla::format::batch_header::TimestampType;
 use ottla::{NamesPartition, OwnedRecord, Records, TopicPartition};
-use parking_lot::Mutex;
 
 use super::{
     OTTLA_RECORD_VIEW_HEADER_COUNT, OTTLA_RECORD_VIEW_LOG_APPEND_TIME, ottla_record_view,

@@ -46,6 +46,56 @@ IS(sizeof(ottla_setting), 16);
 IS(offsetof(ottla_setting, name), 0);
 IS(offsetof(ottla_setting, value), 8);
 
+IS(sizeof(ottla_header), 32);
+IS(offsetof(ottla_header, name), 0);
+IS(offsetof(ottla_header, name_length), 8);
+IS(offsetof(ottla_header, value), 16);
+IS(offsetof(ottla_header, value_length), 24);
+
+IS(sizeof(ottla_record), 64);
+IS(offsetof(ottla_record, key), 0);
+IS(offsetof(ottla_record, key_length), 8);
+IS(offsetof(ottla_record, value), 16);
+IS(offsetof(ottla_record, value_length), 24);
+IS(offsetof(ottla_record, headers), 32);
+IS(offsetof(ottla_record, header_count), 40);
+IS(offsetof(ottla_record, timestamp), 48);
+IS(offsetof(ottla_record, partition), 56);
+IS(offsetof(ottla_record, flags), 60);
+
+IS(sizeof(ottla_record_view), 48);
+IS(offsetof(ottla_record_view, offset), 0);
+IS(offsetof(ottla_record_view, timestamp), 8);
+IS(offsetof(ottla_record_view, key), 16);
+IS(offsetof(ottla_record_view, value), 24);
+IS(offsetof(ottla_record_view, key_length), 32);
+IS(offsetof(ottla_record_view, value_length), 36);
+IS(offsetof(ottla_record_view, partition_index), 40);
+IS(offsetof(ottla_record_view, header_count_and_type), 44);
+
+IS(sizeof(ottla_topic_partition), 16);
+IS(offsetof(ottla_topic_partition, topic), 0);
+IS(offsetof(ottla_topic_partition, partition), 8);
+IS(offsetof(ottla_topic_partition, reserved), 12);
+
+IS(sizeof(ottla_offset), 32);
+IS(offsetof(ottla_offset, topic), 0);
+IS(offsetof(ottla_offset, partition), 8);
+IS(offsetof(ottla_offset, leader_epoch), 12);
+IS(offsetof(ottla_offset, offset), 16);
+IS(offsetof(ottla_offset, metadata), 24);
+
+IS(sizeof(ottla_table_entry), 32);
+IS(offsetof(ottla_table_entry, key), 0);
+IS(offsetof(ottla_table_entry, key_length), 8);
+IS(offsetof(ottla_table_entry, value), 16);
+IS(offsetof(ottla_table_entry, value_length), 24);
+
+IS(sizeof(ottla_producer_identity), 16);
+IS(offsetof(ottla_producer_identity, id), 0);
+IS(offsetof(ottla_producer_identity, epoch), 8);
+IS(offsetof(ottla_producer_identity, reserved), 10);
+
 int main(void) {
   CHECK(ottla_version_number() == OTTLA_VERSION_NUMBER);
   CHECK(ottla_abi_version() == OTTLA_ABI_VERSION);

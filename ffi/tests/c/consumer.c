@@ -199,6 +199,47 @@ static void one_thread_is_inside_and_another_can_call_it_out(void) {
   CHECK_OK(ottla_close(broker, 0, &error), error);
 }
 
+/* Uses a consumer until it is gone. */
+static void *storming(void *argument) {
+  ottla_consumer *consumer = argument;
+  ottla_status status = OTTLA_OK;
+  for (unsigned turn = (unsigned)(uintptr_t)&status; status != OTTLA_E_INVALID_HANDLE; turn++) {
+    ottla_records *records = NULL;
+    int64_t offset = 0;
+    int32_t fd = 0;
+    switch (turn % 7) {
+      case 0: status = ottla_consumer_poll(consumer, 1, &records, NULL); break;
+      case 1: status = ottla_consumer_position(consumer, "orders", 0, &offset, NULL); break;
+      case 2: status = ottla_consumer_seek_to_beginning(consumer, both, 2, NULL); break;
+      case 3: status = ottla_consumer_wakeup(consumer, NULL); break;
+      case 4: status = ottla_consumer_fd(consumer, &fd, NULL); break;
+      case 5: status = ottla_consumer_assign(consumer, both, 2, NULL); break;
+      default: status = turn % 50 == 0 ? ottla_consumer_free(consumer) : OTTLA_OK; break;
+    }
+    CHECK_OK(ottla_records_free(records), NULL);
+    CHECK(status == OTTLA_OK || status == OTTLA_E_CONCURRENT_USE || status == OTTLA_E_CLOSED ||
+          status == OTTLA_E_INVALID_HANDLE);
+  }
+  return NULL;
+}
+
+static void a_storm_of_threads_breaks_nothing(void) {
+  ottla_error *error = NULL;
+  ottla_broker *broker = opened();
+  fill(broker);
+  for (int round = 0; round < 5; round++) {
+    ottla_consumer *consumer = assigned(broker, "max.poll.records", "3");
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+      CHECK(pthread_create(&threads[i], NULL, storming, consumer) == 0);
+    }
+    for (int i = 0; i < 4; i++) {
+      CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+  }
+  CHECK_OK(ottla_close(broker, 0, &error), error);
+}
+
 static void a_closed_consumer_says_so(void) {
   ottla_error *error = NULL;
   ottla_records *records = NULL;
@@ -269,6 +310,7 @@ int main(void) {
   positions_go_where_they_are_sent();
   offsets_are_looked_up();
   one_thread_is_inside_and_another_can_call_it_out();
+  a_storm_of_threads_breaks_nothing();
   a_closed_consumer_says_so();
   arguments_are_checked();
   CHECK(ottla_handle_count() == 0);

@@ -53,6 +53,31 @@ static void *send_records(void *given) {
   return NULL;
 }
 
+/* Waits for the records of both threads, and for nothing at the end. */
+static void read_records(ottla_broker *broker) {
+  ottla_error *error = NULL;
+  ottla_consumer *consumer = NULL;
+  ottla_records *records = NULL;
+  const ottla_setting settings[] = {{"group.id", "kitchen"}, {"auto.offset.reset", "earliest"}};
+  const char *topic = "orders";
+  size_t found = 0;
+  CHECK_OK(ottla_consumer_new(broker, settings, 2, NULL, &consumer, &error), error);
+  CHECK_OK(ottla_consumer_subscribe(consumer, &topic, 1, &error), error);
+  while (found < 2 * RECORDS) {
+    const ottla_record_view *views;
+    size_t count;
+    CHECK_OK(ottla_consumer_poll(consumer, 10000, &records, &error), error);
+    CHECK(records != NULL);
+    CHECK_OK(ottla_records_views(records, &views, &count, &error), error);
+    CHECK_OK(ottla_records_free(records), NULL);
+    CHECK_OK(ottla_consumer_commit(consumer, &error), error);
+    found += count;
+  }
+  CHECK_OK(ottla_consumer_poll(consumer, 100, &records, &error), error);
+  CHECK(records == NULL && found == 2 * RECORDS);
+  CHECK_OK(ottla_consumer_free(consumer), NULL);
+}
+
 int main(void) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -64,11 +89,14 @@ int main(void) {
   ottla_broker *broker = NULL;
   CHECK_OK(ottla_open("data", NULL, 0, &broker, &error), error);
   CHECK_OK(ottla_topic_create(broker, "orders", 1, NULL, 0, &error), error);
-  pthread_t thread;
+  pthread_t thread, second;
   block_signal(SIG_BLOCK);
   CHECK(pthread_create(&thread, NULL, send_records, broker) == 0);
-  send_records(broker);
+  CHECK(pthread_create(&second, NULL, send_records, broker) == 0);
+  block_signal(SIG_UNBLOCK);
+  read_records(broker);
   CHECK(pthread_join(thread, NULL) == 0);
+  CHECK(pthread_join(second, NULL) == 0);
   CHECK_OK(ottla_close(broker, 10000, &error), error);
   CHECK_OK(ottla_open("data", NULL, 0, &broker, &error), error);
   CHECK_OK(ottla_close(broker, 10000, &error), error);

@@ -23,6 +23,7 @@ typedef struct seen {
   int assigned, revoked, lost, committed, stalled;
   bool frees;
   ottla_status last;
+  ottla_consumer *consumer;
 } seen;
 
 static void on_assigned(void *user_data, ottla_consumer *consumer,
@@ -66,7 +67,11 @@ static void on_stall(void *user_data, const ottla_stalled_member *stalled) {
   CHECK(stalled->struct_size == sizeof *stalled && stalled->since_poll_ms >= 0);
   CHECK(strcmp(stalled->group, "kitchen") == 0 && strcmp(stalled->client_id, "cook") == 0);
   CHECK(stalled->instance_id == NULL && stalled->member_id[0] != '\0');
-  ((seen *)user_data)->stalled += 1;
+  seen *it = user_data;
+  it->stalled += 1;
+  if (it->frees) {
+    CHECK(ottla_consumer_free(it->consumer) == OTTLA_OK);
+  }
 }
 
 static void on_committed(void *user_data, ottla_consumer *consumer, const ottla_offset *offsets,
@@ -265,9 +270,16 @@ static void a_member_that_does_not_poll_is_told_of(void) {
     CHECK_OK(ottla_broker_tick(broker, NULL, &error), error);
   }
   CHECK(it.stalled == 1); /* Once a stall. */
-  CHECK_OK(ottla_consumer_free(consumer), NULL);
+  CHECK(poll_count(consumer) == 0);
+  it.consumer = consumer;
+  it.frees = true; /* It may do anything. */
+  for (int i = 0; it.stalled == 1; i++) {
+    CHECK(i < 1000000);
+    CHECK_OK(ottla_broker_tick(broker, NULL, &error), error);
+  }
+  CHECK(ottla_consumer_free(consumer) == OTTLA_E_INVALID_HANDLE);
   CHECK_OK(ottla_broker_tick(broker, NULL, &error), error);
-  CHECK(it.stalled == 1);
+  CHECK(it.stalled == 2);
   CHECK_OK(ottla_close(broker, 0, &error), error);
 }
 

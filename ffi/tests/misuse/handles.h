@@ -91,6 +91,21 @@ static inline void make_consumer_handles(void **handles, ottla_broker *broker) {
   CHECK_OK(ottla_consumer_group_metadata(*consumer, metadata, &error), error);
 }
 
+/* The group that the consumer committed for. */
+static inline void make_group_handles(void **handles, ottla_broker *broker) {
+  ottla_error *error = NULL;
+  const ottla_topic_partition first = {.topic = "orders", .partition = 0};
+  const ottla_offset start = {.topic = "orders", .partition = 0, .leader_epoch = -1};
+  ottla_consumer *consumer = *PLACE_OF(handles, ottla_consumer);
+  CHECK_OK(ottla_consumer_commit_offsets(consumer, &start, 1, &error), error);
+  CHECK_OK(ottla_groups_list(broker, PLACE_OF(handles, ottla_groups), &error), error);
+  CHECK_OK(ottla_group_describe(broker, "kitchen", PLACE_OF(handles, ottla_group), &error), error);
+  ottla_offset_changes **changes = PLACE_OF(handles, ottla_offset_changes);
+  CHECK_OK(ottla_group_reset_offsets(broker, "kitchen", &first, 1, OTTLA_RESET_EARLIEST, 0, true,
+                                     changes, &error),
+           error);
+}
+
 /* Other ways to read: by key, and as of one moment. */
 static inline void make_view_handles(void **handles, ottla_broker *broker) {
   ottla_error *error = NULL;
@@ -123,6 +138,7 @@ static inline void make_handles(void **handles, const char *directory) {
   ottla_broker *broker = make_admin_handles(handles, directory);
   make_client_handles(handles, broker);
   make_consumer_handles(handles, broker);
+  make_group_handles(handles, broker);
   make_view_handles(handles, broker);
   CHECK(ottla_open(NULL, NULL, 0, NULL, PLACE_OF(handles, ottla_error)) == OTTLA_E_INVALID_INPUT);
   for (int type = 0; type < HANDLE_TYPES; type++) {

@@ -9,9 +9,10 @@
 from ottla import errors
 from ottla._ottla import ffi as _ffi
 from ottla._ottla import lib as _lib
+from ottla.assignor import Assignor, AssignorMember
 from ottla.atomic_append import AtomicAppend
 from ottla.broker import Broker, open
-from ottla.consumer import Consumer
+from ottla.consumer import Consumer, GroupMetadata
 from ottla.delivery import Deliveries, Delivery, RecordMetadata
 from ottla.errors import *  # noqa: F403  (every kind of error)
 from ottla.groups import (
@@ -55,6 +56,8 @@ __all__ = [
     "ANY_VERSION",
     "Appended",
     "Appender",
+    "Assignor",
+    "AssignorMember",
     "AtomicAppend",
     "Broker",
     "ClampedOffset",
@@ -65,6 +68,7 @@ __all__ = [
     "FinishedTransaction",
     "GroupDescription",
     "GroupListing",
+    "GroupMetadata",
     "GroupPartition",
     "MemberDescription",
     "NO_STREAM",

@@ -5,6 +5,7 @@ from typing import Any, Callable, Iterable, List, Optional, Sequence, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
+from ottla.assignor import Assignor
 from ottla.atomic_append import AtomicAppend
 from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
 from ottla.children import Children
@@ -161,6 +162,7 @@ class Broker(Maintenance, Groups):
         on_assigned: Optional[RebalanceCallback] = None,
         on_revoked: Optional[RebalanceCallback] = None,
         on_lost: Optional[RebalanceCallback] = None,
+        assignors: Sequence[Assignor] = (),
         **settings: Value,
     ) -> Consumer:
         """Makes a consumer: a member of a group that shares these topics, or one that reads the
@@ -168,12 +170,12 @@ class Broker(Maintenance, Groups):
 
         The callbacks get the consumer and a list of partitions, within its own calls. ``on_lost``
         stands in for ``on_revoked`` where nothing can be committed any more; without it that is
-        called. Settings are Kafka's: ``auto.offset.reset``, ``enable.auto.commit``,
+        called. ``assignors`` share out the partitions of the group instead of Kafka's. Settings are Kafka's: ``auto.offset.reset``, ``enable.auto.commit``,
         ``max.poll.records`` ...
         """
         if group is not None:
             settings["group_id"] = group
-        rebalance = Rebalance(on_assigned, on_revoked, on_lost)
+        rebalance = Rebalance(on_assigned, on_revoked, on_lost, assignors)
         made = Consumer(self._open(), Settings(config, settings), rebalance)
         assigned = list(assign)
         if topics:
@@ -187,12 +189,18 @@ class Broker(Maintenance, Groups):
         return self._adopt(Partition(self._open(), topic, number))
 
     def transactional_producer(
-        self, transactional_id: str, config: Optional[Config] = None, **settings: Value
+        self,
+        transactional_id: str,
+        config: Optional[Config] = None,
+        *,
+        partitioner: Optional[PartitionerCallback] = None,
+        **settings: Value,
     ) -> TransactionalProducer:
         """Makes a producer of transactions under an id, and fences the one that has it: its
         transaction is aborted, and nothing of it is committed any more."""
         settings["transactional_id"] = transactional_id
-        return self._adopt(TransactionalProducer(self._open(), Settings(config, settings)))
+        made = Settings(config, settings)
+        return self._adopt(TransactionalProducer(self._open(), made, partitioner))
 
     def atomic_append(self) -> AtomicAppend:
         """Begins an append to several partitions: all of it or nothing."""
@@ -217,10 +225,17 @@ class Broker(Maintenance, Groups):
         number ``next_sequence``."""
         return self._adopt(Appender(partition, identity, next_sequence, acks))
 
-    def transaction(self, config: Optional[Config] = None, **settings: Value) -> Transaction:
+    def transaction(
+        self,
+        config: Optional[Config] = None,
+        *,
+        partitioner: Optional[PartitionerCallback] = None,
+        **settings: Value,
+    ) -> Transaction:
         """Begins a transaction: records, offsets and conditions, all or nothing. Settings are those
         of a producer that matter to one: ``transaction.timeout.ms``, ``compression.type``."""
-        return self._adopt(Transaction(self._open(), Settings(config, settings)))
+        made = Settings(config, settings)
+        return self._adopt(Transaction(self._open(), made, partitioner))
 
     def stream(self, topic: str, key: Data, partition: Optional[int] = None) -> Stream:
         """The records of one key, in the partition that a producer chooses for it, or in another

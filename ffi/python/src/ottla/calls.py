@@ -6,9 +6,11 @@ Ctrl-C is answered within one of them.
 
 import os
 import time
+from functools import lru_cache
 from math import ceil
 from typing import Any, Callable, Iterable, Optional, Tuple, TypeVar, Union
 
+from ottla import ending
 from ottla._ottla import ffi, lib
 from ottla.errors import CLASS_OF_KIND, Conflict, InvalidInput, OttlaError
 
@@ -20,10 +22,13 @@ SLICE_MS = 100
 #: Text or a path, as the functions of ``os`` take it.
 PathLike = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
+#: The type of what is made for nearly every call, looked up once.
+ERROR_PLACE = ffi.typeof("ottla_error **")
+
 
 def call(function: Callable[..., int], *arguments: Any) -> None:
     """Calls a function whose last argument is a place for an error, and raises that error."""
-    error = ffi.new("ottla_error **")
+    error = ffi.new(ERROR_PLACE)
     status = function(*arguments, error)
     if status != 0:
         raise error_of(status, error[0])
@@ -32,6 +37,7 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
 def error_of(status: int, error: Any, is_ours: bool = True) -> OttlaError:
     """The exception that stands for a status code and an error object, which is freed if it is
     ours."""
+    ending.stop_others()
     kind = text_of(lib.ottla_status_name(status)).replace("OTTLA_E_", "", 1)
     exception = CLASS_OF_KIND.get(kind, OttlaError)
     if error == ffi.NULL:
@@ -86,6 +92,7 @@ def invalid(message: str) -> InvalidInput:
 
 def closed(what: str) -> OttlaError:
     """The exception for the use of something that was closed."""
+    ending.stop_others()
     return error_named("CLOSED", f"{what} was closed")
 
 
@@ -98,13 +105,24 @@ def error_named(kind: str, message: str) -> OttlaError:
 
 
 def text(value: str, what: str) -> Any:
-    """A ``char[]`` of a text: names, which cannot have a zero byte inside."""
+    """A ``char[]`` of a text: names, which cannot have a zero byte inside. Not to be written to."""
     if not isinstance(value, str):
         raise TypeError(f"{what} is of type {type(value).__name__}, but must be str")
-    encoded = value.encode("utf-8")
-    if b"\0" in encoded:
+    return name(value, what) if len(value) <= NAME_LENGTH_MAX else encoded(value, what)
+
+
+def encoded(value: str, what: str) -> Any:
+    """A new ``char[]`` of a text."""
+    characters = value.encode("utf-8")
+    if b"\0" in characters:
         raise invalid(f"{what} has a zero byte inside: {value!r}")
-    return ffi.new("char[]", encoded)
+    return ffi.new("char[]", characters)
+
+
+#: Names of topics are used over and over, and none is longer than this.
+NAME_LENGTH_MAX = 249
+
+name = lru_cache(maxsize=1024)(encoded)
 
 
 class Texts:

@@ -11,6 +11,7 @@ from typing import (
     Iterator,
     List,
     Mapping,
+    NamedTuple,
     Optional,
     Sequence,
     Union,
@@ -18,7 +19,7 @@ from typing import (
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
-from ottla.calls import Texts, call, closed, error_of, in_slices, text
+from ottla.calls import Texts, call, closed, error_of, in_slices, text, text_of, text_or_none
 from ottla.handed_on import HandedOn
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
@@ -40,6 +41,18 @@ from ottla.settings import Settings
 
 #: How long a close waits for another thread to come out of the consumer, in seconds.
 PATIENCE = 10.0
+
+
+class GroupMetadata(NamedTuple):
+    """Who a consumer is in its group."""
+
+    group_id: str
+    #: How many times it was decided who reads what; -1 for a consumer that is no member.
+    generation: int
+    #: Empty for a consumer that is no member.
+    member_id: str
+    #: Its ``group.instance.id``.
+    instance_id: Optional[str]
 
 
 class Consumer(Handle):
@@ -281,6 +294,18 @@ class Consumer(Handle):
         finally:
             for partition, position in positions.items():
                 seek(self._open(), partition, position)
+
+    def group_metadata(self) -> GroupMetadata:
+        """Who this consumer is in its group now."""
+        place = ffi.new("ottla_group_metadata **")
+        self._call(lib.ottla_consumer_group_metadata, place)
+        found = ffi.gc(place[0], lib.ottla_group_metadata_free)
+        return GroupMetadata(
+            text_of(lib.ottla_group_metadata_group_id(found)),
+            int(lib.ottla_group_metadata_generation(found)),
+            text_of(lib.ottla_group_metadata_member_id(found)),
+            text_or_none(lib.ottla_group_metadata_instance_id(found)),
+        )
 
     def metrics(self) -> Dict[str, float]:
         """What it has done so far, by name."""

@@ -1,6 +1,6 @@
 """What became of records that were sent."""
 
-from typing import Any, Iterator, List, NamedTuple, Optional
+from typing import Any, Iterator, List, NamedTuple, NoReturn, Optional
 
 from ottla._ottla import ffi, lib
 from ottla.calls import call, error_named, error_of, in_slices, sized, text_of
@@ -65,6 +65,9 @@ class Deliveries:
 
     def __iter__(self) -> Iterator[RecordMetadata]:
         return (metadata(self._pointer, at) for at in range(len(self)))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a delivery can be neither copied nor pickled")
 
     def _notify(self, tag: int) -> None:
         """Has the tag put into the producer's completion queue when all are decided."""

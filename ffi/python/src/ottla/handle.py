@@ -3,7 +3,7 @@ when the interpreter ends."""
 
 import weakref
 from types import TracebackType
-from typing import Any, Callable, Optional, Type, TypeVar
+from typing import Any, Callable, NoReturn, Optional, Type, TypeVar
 
 from ottla._ottla import ffi
 from ottla.calls import closed
@@ -52,6 +52,9 @@ class Handle:
         self._pointer = ffi.NULL
         self._keeps = None
         self._finalizer.detach()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self._what} can be neither copied nor pickled")
 
     def __enter__(self: H) -> H:
         self._open()

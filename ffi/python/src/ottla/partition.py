@@ -5,12 +5,12 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
-from ottla.calls import call, invalid, text
+from ottla.calls import call, data, invalid, text
 from ottla.handle import Handle
 from ottla.offsets import OffsetAndTimestamp
 from ottla.received import records_of
 from ottla.rows import rows
-from ottla.sending import Sendable, array_of
+from ottla.sending import Data, Sendable, array_of
 
 #: Kafka's names for how safe a record has to be: "all" (synced), 1 (the system has it), 0.
 Acks = Union[int, str]
@@ -56,21 +56,33 @@ class Partition(Handle):
         self.number = number
 
     def append(
-        self, records: Iterable[Sendable], acks: Acks = "all", expected_end: Optional[int] = None
+        self,
+        records: Iterable[Sendable],
+        acks: Acks = "all",
+        expected_end: Optional[int] = None,
+        key: Optional[Data] = None,
+        version: Optional[int] = None,
     ) -> Appended:
         """Appends records as one batch: all of them or none, at consecutive offsets. When it returns
         they are as safe as ``acks`` says.
 
-        ``expected_end``: only if the partition ends there; ``Conflict`` has what was appended
-        meanwhile.
+        ``expected_end``: only if the partition ends there. ``key`` and ``version``: only if the
+        newest record of the key in this partition is still that one (``ottla.NO_STREAM``: if there
+        is none). ``Conflict`` has what was appended meanwhile.
         """
         batch = Batch(records)
         appended = ffi.new("ottla_appended *")
         what = (array_of(batch), len(batch), acks_number(acks), appended)
-        if expected_end is None:
-            call(lib.ottla_partition_append, self._open(), *what)
-        else:
+        if (key is None) != (version is None) or (key is not None and expected_end is not None):
+            raise invalid("expect an end, or the version of a key, or nothing")
+        if expected_end is not None:
             call(lib.ottla_partition_append_expecting, self._open(), expected_end, *what)
+        elif key is not None:
+            start, length = data(key, "the key")
+            function = lib.ottla_partition_append_expecting_version
+            call(function, self._open(), start, length, version, *what)
+        else:
+            call(lib.ottla_partition_append, self._open(), *what)
         return Appended(int(appended.base_offset), int(appended.last_offset))
 
     def read(self, start: Optional[int] = None, stop: Optional[int] = None) -> Iterator[Record]:

@@ -37,6 +37,14 @@ class Partitioner:
             options.partitioner_data = self.me
         return options
 
+    def keep_until(self, free: Callable[[Any], Any]) -> Callable[[Any], None]:
+        """``free``, and until then what the library hands through."""
+
+        def freeing(pointer: Any, _until_then: Any = self.me) -> None:
+            free(pointer)
+
+        return freeing
+
     def choose(self, topic: str, record: Any, count: int) -> int:
         """Asks the function."""
         if self._function is None:

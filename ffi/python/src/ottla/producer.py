@@ -30,11 +30,7 @@ class Producer(Handle):
         made = Partitioner(partitioner)
         options = made.options()
         call(lib.ottla_producer_new, broker, settings.array, settings.count, options, place)
-
-        def free(pointer: Any, _until_then: Any = made.me) -> None:
-            lib.ottla_producer_free(pointer)
-
-        super().__init__(place[0], free)
+        super().__init__(place[0], made.keep_until(lib.ottla_producer_free))
         self._partitioner = made
 
     def send(

@@ -5,9 +5,10 @@ returns: C has no exceptions.
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from ottla._ottla import ffi, lib
+from ottla.assignor import Assignor, Assignors, take_raised
 from ottla.calls import error_of, sized
 from ottla.errors import OttlaError
 from ottla.offsets import OffsetAndMetadata, offset_of, partitions_at
@@ -54,7 +55,9 @@ class Rebalance:
         on_assigned: Optional[RebalanceCallback],
         on_revoked: Optional[RebalanceCallback],
         on_lost: Optional[RebalanceCallback],
+        assignors: Sequence[Assignor] = (),
     ) -> None:
+        self._assignors = Assignors(assignors)
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_lost = on_lost
@@ -64,7 +67,11 @@ class Rebalance:
         # The library hands it through. Weak, so that the garbage collector can take a consumer whose
         # callbacks know it: what has to outlive that is only this.
         self._me = ffi.new_handle(weakref.ref(self))
-        self.needed_by_library = (self._me, self._committing)
+        self.needed_by_library = (
+            self._me,
+            self._committing,
+            self._assignors.needed_by_library,
+        )
 
     def belong_to(self, consumer: "Consumer") -> None:
         """Says which consumer the callbacks are told about."""
@@ -74,6 +81,7 @@ class Rebalance:
         """The struct for ottla_consumer_new."""
         options = sized("ottla_consumer_options")
         options.user_data = self._me
+        options.assignors, options.assignor_count = self._assignors.array, self._assignors.count
         if self._on_assigned is not None:
             options.on_assigned = lib.ottla_python_on_assigned
         if self._on_revoked is not None:
@@ -102,9 +110,10 @@ class Rebalance:
             self._raised = self._raised or raised
 
     def raised(self) -> Optional[BaseException]:
-        """What a callback raised since somebody asked."""
+        """What a callback raised since somebody asked, or an assignor within the last call."""
         raised, self._raised = self._raised, None
-        return raised
+        of_assignor = take_raised()
+        return raised or of_assignor
 
 
 @ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]

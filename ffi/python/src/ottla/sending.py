@@ -52,6 +52,10 @@ def one(
     return [(key, value, headers, partition, timestamp)]
 
 
+#: The type of an array of records, looked up once.
+RECORDS = ffi.typeof("ottla_record *")
+
+
 def array_of(batch: Batch) -> Any:
     """The array of a batch, for a call."""
-    return ffi.cast("ottla_record *", batch.address)
+    return ffi.cast(RECORDS, batch.address)

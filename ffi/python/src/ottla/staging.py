@@ -6,8 +6,10 @@ from ottla._ottla import ffi, lib
 from ottla._records import Batch
 from ottla.calls import call, data, sized, text, text_of
 from ottla.consumer import Consumer
+from ottla.errors import OttlaError
 from ottla.handle import Handle
 from ottla.offsets import Offsets, OffsetsLike
+from ottla.partitioner import take_raised
 from ottla.sending import Data, Headers, Sendable, array_of, one
 
 
@@ -44,7 +46,11 @@ class Staging(Handle):
         """Stages records. If one is refused, those before it are staged; the transaction goes on."""
         batch = Batch(records)
         topic_text = text(topic, "the topic")
-        self._call("send", topic_text, array_of(batch), len(batch), ffi.NULL)
+        try:
+            self._call("send", topic_text, array_of(batch), len(batch), ffi.NULL)
+        except OttlaError as refused:
+            # A partitioner of the program may be why.
+            raise refused from take_raised()
 
     def commit_offsets(self, consumer: Consumer) -> None:
         """Stages the offsets behind the records that a consumer returned: its group goes on there if,

@@ -1,10 +1,12 @@
 """Tables: the newest value of each key of a topic, in memory, kept current."""
 
-from typing import Any, Iterator, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from ottla._ottla import ffi, lib
 from ottla.calls import call, data, in_slices
 from ottla.handle import Handle
+from ottla.offsets import offsets_of
+from ottla.received import TopicPartition
 from ottla.sending import Data
 
 #: Room for a value at the first try.
@@ -83,6 +85,12 @@ class Table(Handle):
     def as_dict(self) -> Mapping[bytes, bytes]:
         """All of it, copied."""
         return dict(self.items())
+
+    def offsets(self) -> Dict[TopicPartition, int]:
+        """Where the table stands: of each partition the offset of the next record."""
+        place = ffi.new("ottla_offsets **")
+        call(lib.ottla_table_offsets, self._open(), place)
+        return {at: found.offset for at, found in offsets_of(place[0]).items() if found}
 
     def memory_bytes(self) -> int:
         """How much memory it takes."""

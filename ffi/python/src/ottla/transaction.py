@@ -5,6 +5,7 @@ from typing import Any, List, Optional, Type
 
 from ottla._ottla import ffi, lib
 from ottla.calls import call
+from ottla.partitioner import Partitioner, PartitionerCallback
 from ottla.settings import Settings
 from ottla.staging import Place, Staging
 
@@ -16,15 +17,20 @@ class Transaction(Staging):
     Until the commit nothing of it is in the log; then all of it is, with one sync.
     """
 
-    __slots__ = ("_is_over",)
+    __slots__ = ("_is_over", "_partitioner")
 
     _what = "the transaction"
     _prefix = "ottla_transaction"
 
-    def __init__(self, broker: Any, settings: Settings) -> None:
+    def __init__(
+        self, broker: Any, settings: Settings, partitioner: Optional[PartitionerCallback] = None
+    ) -> None:
         place = ffi.new("ottla_transaction **")
-        call(lib.ottla_transaction_begin, broker, settings.array, settings.count, place)
-        super().__init__(place[0], lib.ottla_transaction_free)
+        made = Partitioner(partitioner)
+        how = (settings.array, settings.count, made.options())
+        call(lib.ottla_transaction_begin_with_options, broker, *how, place)
+        super().__init__(place[0], made.keep_until(lib.ottla_transaction_free))
+        self._partitioner = made
         self._is_over = False
 
     def commit(self) -> List[Place]:

@@ -1,10 +1,11 @@
 """A producer of transactions, one after the other, under an id: Kafka's verbs."""
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Optional
 
 from ottla._ottla import ffi, lib
 from ottla.calls import call
+from ottla.partitioner import Partitioner, PartitionerCallback
 from ottla.settings import Settings
 from ottla.staging import Place, Staging
 
@@ -13,16 +14,20 @@ class TransactionalProducer(Staging):
     """Makes one transaction after the other under an id. Whoever makes a newer one with the same id
     fences this one: ``Fenced``. Any number of threads."""
 
-    __slots__ = ("transactional_id",)
+    __slots__ = ("transactional_id", "_partitioner")
 
     _what = "the transactional producer"
     _prefix = "ottla_transactional_producer"
 
-    def __init__(self, broker: Any, settings: Settings) -> None:
+    def __init__(
+        self, broker: Any, settings: Settings, partitioner: Optional[PartitionerCallback] = None
+    ) -> None:
         place = ffi.new("ottla_transactional_producer **")
-        made = (settings.array, settings.count, ffi.NULL)
-        call(lib.ottla_transactional_producer_new, broker, *made, place)
-        super().__init__(place[0], lib.ottla_transactional_producer_free)
+        made = Partitioner(partitioner)
+        how = (settings.array, settings.count, made.options())
+        call(lib.ottla_transactional_producer_new, broker, *how, place)
+        super().__init__(place[0], made.keep_until(lib.ottla_transactional_producer_free))
+        self._partitioner = made
         name: bytes = ffi.string(lib.ottla_transactional_producer_id(place[0]))
         self.transactional_id = name.decode("utf-8")
 

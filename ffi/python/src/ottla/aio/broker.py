@@ -2,7 +2,7 @@
 
 import weakref
 from types import TracebackType
-from typing import Any, Generator, Iterable, List, Optional, Type, Union
+from typing import Any, Generator, Iterable, List, Optional, Sequence, Type, Union
 
 import ottla
 from ottla._records import Record
@@ -10,6 +10,7 @@ from ottla.aio.consumer import Consumer
 from ottla.aio.producer import Producer
 from ottla.aio.transaction import Transaction
 from ottla.aio.waiting import aside
+from ottla.assignor import Assignor
 from ottla.calls import PathLike
 from ottla.offsets import PartitionLike
 from ottla.partitioner import PartitionerCallback
@@ -53,6 +54,7 @@ class Broker:
         on_assigned: Optional[RebalanceCallback] = None,
         on_revoked: Optional[RebalanceCallback] = None,
         on_lost: Optional[RebalanceCallback] = None,
+        assignors: Sequence[Assignor] = (),
         **settings: Value,
     ) -> Consumer:
         """Makes a consumer: ``ottla.Broker.consumer``."""
@@ -65,15 +67,23 @@ class Broker:
                 on_assigned=on_assigned,
                 on_revoked=on_revoked,
                 on_lost=on_lost,
+                assignors=assignors,
                 **settings,
             )
         )
         self._children.add(made)
         return made
 
-    def transaction(self, config: Optional[Config] = None, **settings: Value) -> Transaction:
+    def transaction(
+        self,
+        config: Optional[Config] = None,
+        *,
+        partitioner: Optional[PartitionerCallback] = None,
+        **settings: Value,
+    ) -> Transaction:
         """Begins a transaction: ``ottla.Broker.transaction``."""
-        return Transaction(self.sync.transaction(config, **settings))
+        made = self.sync.transaction(config, partitioner=partitioner, **settings)
+        return Transaction(made)
 
     async def create_topic(
         self, name: str, partitions: int = 0, config: Optional[Config] = None, **settings: Value
