@@ -66,10 +66,12 @@
  *
  * Threads
  *   The library may be called from any thread, and all functions may run at the same time. What
- *   `Threads:` says about a handle:
- *     any   any number of threads may use it at the same time.
- *     one   one thread at a time; which one may change. While another thread is inside, the answer
- *           is OTTLA_E_CONCURRENT_USE, at once. This is so for consumers, transactions and tables.
+ *   `Threads:` says about the handles of a call:
+ *     any             any number of threads may use them at the same time.
+ *     one at a time   one thread, and which one may change. While another thread is inside, the
+ *                     answer is OTTLA_E_CONCURRENT_USE, at once. So it is with consumers,
+ *                     transactions, appenders, and tables while they are moved on.
+ *     once            afterwards the handle is gone.
  *   The library has threads of its own, few per broker; none of them runs a signal handler.
  *
  * Text, bytes and time
