@@ -91,8 +91,8 @@ static void sizes(void) {
   ottla_consumer *consumer = NULL;
   struct newer options;
   memset(&options, 0, sizeof options);
-  static const uint32_t wrong[] = {0, 1, 3, UINT32_MAX};
-  for (size_t i = 0; i < 4; i++) {
+  static const uint32_t wrong[] = {0, 1, 4, 9, UINT32_MAX};
+  for (size_t i = 0; i < 5; i++) {
     options.known.struct_size = wrong[i];
     CHECK_FAILS(INVALID, ottla_consumer_new(broker, NULL, 0, &options.known, &consumer, &error), error);
   }
@@ -104,8 +104,8 @@ static void sizes(void) {
   options.unknown = 0;
   CHECK_OK(ottla_consumer_new(broker, NULL, 0, &options.known, &consumer, &error), error);
   CHECK_OK(ottla_consumer_free(consumer), NULL);
-  /* An older program knows the size only. */
-  options.known.struct_size = sizeof options.known.struct_size;
+  /* An older program knows fewer fields. */
+  options.known.struct_size = offsetof(ottla_consumer_options, on_assigned);
   CHECK_OK(ottla_consumer_new(broker, NULL, 0, &options.known, &consumer, &error), error);
   CHECK_OK(ottla_consumer_free(consumer), NULL);
 }
