@@ -369,7 +369,7 @@ static PyObject *batch_address(PyObject *self, void *closure) {
 static PyObject *batch_release(PyObject *self, PyObject *nothing) {
   (void)nothing;
   batch_clear((Batch *)self);
-  Py_RETURN_NONE;
+  return none();
 }
 
 static Py_ssize_t batch_length(PyObject *self) { return ((Batch *)self)->count; }

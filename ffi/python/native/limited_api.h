@@ -6,7 +6,10 @@
  * declared them part of the stable ABI as they were: the slots' numbers, the struct's layout (the
  * same since 3.3) and the exported functions are those of 3.9 and 3.10.
  *
- * PyUnicode_AsUTF8AndSize: limited from 3.10 on, exported with the same signature since 3.7. */
+ * PyUnicode_AsUTF8AndSize: limited from 3.10 on, exported with the same signature since 3.7.
+ *
+ * Py_RETURN_NONE: the headers of 3.12 and 3.13 count no reference there, for None is immortal to
+ * them. Up to 3.11 it is not, and the interpreter ends when its count comes to zero: `none()`. */
 
 #ifndef OTTLA_LIMITED_API_H
 #define OTTLA_LIMITED_API_H
@@ -37,6 +40,12 @@ PyAPI_FUNC(void) PyBuffer_Release(Py_buffer *view);
 PyAPI_FUNC(int) PyBuffer_FillInfo(Py_buffer *view, PyObject *exporter, void *start,
                                   Py_ssize_t length, int readonly, int flags);
 PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *length);
+
+#undef Py_RETURN_NONE
+static inline PyObject *none(void) {
+  Py_INCREF(Py_None);
+  return Py_None;
+}
 
 #define PyBUF_SIMPLE 0
 #ifndef Py_bf_getbuffer

@@ -165,7 +165,7 @@ static int record_getbuffer(PyObject *self, Py_buffer *buffer, int flags) {
 static PyObject *record_value(PyObject *self, void *closure) {
   (void)closure;
   if (((Record *)self)->view->value_length < 0) {
-    Py_RETURN_NONE;
+    return none();
   }
   return PyMemoryView_FromObject(self);
 }
@@ -173,7 +173,7 @@ static PyObject *record_value(PyObject *self, void *closure) {
 static PyObject *record_key(PyObject *self, void *closure) {
   (void)closure;
   if (((Record *)self)->view->key_length < 0) {
-    Py_RETURN_NONE;
+    return none();
   }
   Key *key = PyObject_New(Key, key_type);
   if (key == NULL) {
@@ -188,7 +188,7 @@ static PyObject *record_key(PyObject *self, void *closure) {
 
 static PyObject *bytes_or_none(const uint8_t *start, int32_t length) {
   if (length < 0) {
-    Py_RETURN_NONE;
+    return none();
   }
   return PyBytes_FromStringAndSize((const char *)start, length);
 }
@@ -318,7 +318,7 @@ static PyObject *iterator_stop(PyObject *self, PyObject *nothing) {
   (void)nothing;
   RecordsIterator *iterator = (RecordsIterator *)self;
   iterator->next = iterator->batch->count;
-  Py_RETURN_NONE;
+  return none();
 }
 
 static PyMethodDef iterator_methods[] = {
@@ -465,8 +465,7 @@ static PyObject *header_at(const ottla_header *header) {
                                         "surrogateescape");
   PyObject *value = NULL;
   if (header->value == NULL) {
-    Py_INCREF(Py_None);
-    value = Py_None;
+    value = none();
   } else {
     value = PyBytes_FromStringAndSize((const char *)header->value,
                                       (Py_ssize_t)header->value_length);
