@@ -72,6 +72,15 @@ static int wrong(Place place, PyObject *object, const char *wanted) {
   return -1;
 }
 
+/* Whether the object was no such thing, which takes the exception away. Others are not ours. */
+static int is_type_error(void) {
+  int is = PyErr_ExceptionMatches(PyExc_TypeError);
+  if (is) {
+    PyErr_Clear();
+  }
+  return is;
+}
+
 static int take_buffer(Batch *batch, PyObject *object, const uint8_t **start, size_t *length,
                        Place place) {
   static const uint8_t nothing[1];
@@ -82,10 +91,9 @@ static int take_buffer(Batch *batch, PyObject *object, const uint8_t **start, si
   }
   if (PyObject_GetBuffer(object, &export->buffer, PyBUF_SIMPLE) < 0) {
     PyMem_Free(export);
-    if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
+    if (!is_type_error()) {
       return -1;
     }
-    PyErr_Clear();
     return wrong(place, object, "bytes, str, None or an object with a buffer");
   }
   export->next = batch->exports;
@@ -136,9 +144,11 @@ static int reserve_headers(Batch *batch, size_t more) {
 static int take_header(Batch *batch, PyObject *given, Place place) {
   /* A list could change. */
   PyObject *pair = PySequence_Tuple(given);
+  if (pair == NULL && !is_type_error()) {
+    return -1;
+  }
   if (pair == NULL || PyTuple_Size(pair) != 2 || PyUnicode_Check(given)) {
     Py_XDECREF(pair);
-    PyErr_Clear();
     return wrong(place, given, "a pair of a name and a value");
   }
   int kept = keep(batch, pair);
@@ -167,6 +177,17 @@ static int take_header(Batch *batch, PyObject *given, Place place) {
   return 0;
 }
 
+/* The pairs of a mapping, or of anything that has some; NULL with an exception. */
+static PyObject *pairs_of(PyObject *given) {
+  if (!PyObject_HasAttrString(given, "keys")) {
+    return PySequence_Tuple(given);
+  }
+  PyObject *items = PyMapping_Items(given);
+  PyObject *pairs = items == NULL ? NULL : PySequence_Tuple(items);
+  Py_XDECREF(items);
+  return pairs;
+}
+
 /* Headers: a mapping, or pairs. Their array may move while it grows, so that a record has the number
  * of its first one until all are there. */
 static int take_headers(Batch *batch, PyObject *given, ottla_record *record, Place place) {
@@ -174,12 +195,9 @@ static int take_headers(Batch *batch, PyObject *given, ottla_record *record, Pla
     return 0;
   }
   place.part = "headers";
-  PyObject *items = PyDict_Check(given) ? PyDict_Items(given) : NULL;
-  PyObject *pairs = PyErr_Occurred() ? NULL : PySequence_Tuple(items == NULL ? given : items);
-  Py_XDECREF(items);
+  PyObject *pairs = pairs_of(given);
   if (pairs == NULL) {
-    PyErr_Clear();
-    return wrong(place, given, "a dict, or a sequence of pairs");
+    return is_type_error() ? wrong(place, given, "a dict, or a sequence of pairs") : -1;
   }
   Py_ssize_t count = PyTuple_Size(pairs);
   record->headers = (const ottla_header *)(uintptr_t)batch->header_count;

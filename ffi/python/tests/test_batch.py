@@ -1,7 +1,8 @@
 """Records to be written, as the library sees them: read back through the header's own structs."""
 
 import sys
-from typing import Any, List, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 import pytest
 
@@ -145,3 +146,22 @@ def test_a_failed_batch_holds_nothing() -> None:
             Batch([value, (None, value, [(name, b"")]), 5])
     value.clear()
     assert sys.getrefcount(name) == held
+
+
+def test_headers_of_any_mapping() -> None:
+    batch = Batch([("k", "v", MappingProxyType({"a": b"1", "b": None}))])
+    assert seen(batch)[0].headers == [(b"a", b"1"), (b"b", None)]
+
+
+class Stop(BaseException):
+    """As Ctrl-C is."""
+
+
+@pytest.mark.parametrize("is_inside_of_pair", [False, True])
+def test_what_headers_raise_is_raised(is_inside_of_pair: bool) -> None:
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise Stop
+
+    with pytest.raises(Stop):
+        Batch([("k", "v", [broken()] if is_inside_of_pair else broken())])
