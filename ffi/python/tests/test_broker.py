@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,26 @@ def test_values_of_settings() -> None:
             broker.create_topic("a\0b")
         with pytest.raises(TypeError, match="name of the topic is of type int"):
             broker.create_topic(5)
+
+
+def test_a_consumer_that_cannot_be_is_not_left_open() -> None:
+    started = time.monotonic()
+    with pytest.raises(ottla.UnknownTopicOrPartition):
+        with ottla.open(":memory:") as broker:
+            broker.consumer("nowhere", group="kitchen")
+    with pytest.raises(ottla.UnknownTopicOrPartition):
+        with ottla.open(":memory:") as broker:
+            broker.consumer(assign=[("nowhere", 0)])
+    assert time.monotonic() - started < 5
+
+
+def test_a_callback_that_raises_keeps_nothing_open(broker: ottla.Broker) -> None:
+    def refuse(_consumer: ottla.Consumer, _partitions: object) -> None:
+        raise KeyError("no")
+
+    consumer = broker.consumer("orders", group="kitchen", on_revoked=refuse)
+    consumer.poll()
+    children = [broker.producer() for _ in range(9)]
+    with pytest.raises(KeyError):
+        broker.close()
+    assert broker.closed and consumer.closed and all(child.closed for child in children)

@@ -176,13 +176,18 @@ class Broker(Maintenance, Groups):
         if group is not None:
             settings["group_id"] = group
         rebalance = Rebalance(on_assigned, on_revoked, on_lost, assignors)
-        made = Consumer(self._open(), Settings(config, settings), rebalance)
-        assigned = list(assign)
-        if topics:
-            made.subscribe(topics)
-        if assigned:
-            made.assign(assigned)
-        return self._adopt(made)
+        made = self._adopt(Consumer(self._open(), Settings(config, settings), rebalance))
+        try:
+            assigned = list(assign)
+            if topics:
+                made.subscribe(topics)
+            if assigned:
+                made.assign(assigned)
+        except BaseException:
+            # The traceback knows it: who closes the broker then is not to find it open.
+            made.close()
+            raise
+        return made
 
     def partition(self, topic: str, number: int) -> Partition:
         """One partition, to append to and to ask directly."""

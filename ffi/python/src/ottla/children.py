@@ -7,7 +7,6 @@ finds all of them in one circle and begins with the broker.
 import weakref
 from typing import Any, Optional, Set
 
-from ottla.errors import OttlaError
 from ottla.handle import Handle
 
 #: How many finalizers are kept before those that are done are looked for.
@@ -34,13 +33,13 @@ class Children:
             self._finalizers.difference_update(done)
             self._prune_at = PRUNE_AT + 2 * len(self._finalizers)
 
-    def close(self) -> Optional[OttlaError]:
-        """Closes all of them, and returns the first failure."""
-        failure: Optional[OttlaError] = None
+    def close(self) -> Optional[Exception]:
+        """Closes all of them, and returns the first failure: of the library or of a callback."""
+        failure: Optional[Exception] = None
         for child in list(self._objects):
             try:
                 child.close()
-            except OttlaError as error:
+            except Exception as error:
                 failure = failure or error
         self.free_dead()
         return failure
