@@ -1,6 +1,7 @@
 """Producers and deliveries."""
 
 import gc
+import math
 import threading
 import time
 from typing import Optional
@@ -173,3 +174,18 @@ def test_handles_and_descriptors_come_to_an_end() -> None:
     assert lib.ottla_handle_count() == handles
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert threading.active_count() == threads
+
+
+def test_timeouts_of_any_size(broker: ottla.Broker) -> None:
+    for timeout in (math.inf, 1e300, 1e18, 10**18):
+        producer = broker.producer(linger_ms=60000)
+        delivery = producer.send("orders", "one burger")
+        producer.close(timeout)
+        assert delivery.done() and delivery.wait(timeout)
+    producer = broker.producer(linger_ms=60000)
+    delivery = producer.send("orders", "one burger")
+    with pytest.raises(ottla.InvalidInput, match="not a number"):
+        delivery.wait(math.nan)
+    with pytest.raises(ottla.InvalidInput, match="not a number"):
+        producer.close(math.nan)
+    assert not producer.closed

@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: How long Python is not asked whether somebody pressed Ctrl-C.
 SLICE_MS = 100
 
+#: More seconds than these are as good as for ever: a century.
+SECONDS_MAX = 100 * 365 * 86400.0
+
 #: Text or a path, as the functions of ``os`` take it.
 PathLike = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
@@ -180,7 +183,9 @@ def milliseconds(timeout: Optional[float]) -> int:
     """Seconds as the library counts time; None is for ever."""
     if timeout is None:
         return -1
-    return ceil(max(0.0, timeout) * 1000)
+    if timeout != timeout:
+        raise invalid("the timeout is not a number")
+    return ceil(min(max(0.0, timeout), SECONDS_MAX) * 1000)
 
 
 def in_slices(timeout: Optional[float], wait: Callable[[int], Optional[T]]) -> Optional[T]:

@@ -89,8 +89,9 @@ class Producer(Handle):
         records. What is undecided then fails. Once more does nothing."""
         if self.closed:
             return
+        timeout_ms = milliseconds(timeout)
         try:
-            call(lib.ottla_producer_close, self._open(), milliseconds(timeout))
+            call(lib.ottla_producer_close, self._open(), timeout_ms)
         finally:
             self._free()
 
