@@ -12,6 +12,7 @@ import pytest
 
 import ottla
 from ottla import TopicPartition
+from ottla.calls import call
 
 
 def fill(broker: ottla.Broker, count: int = 30) -> None:
@@ -369,3 +370,58 @@ def test_seeking_while_iterating(broker: ottla.Broker) -> None:
             if len(offsets) == 3:
                 consumer.seek("orders", 0, 8)
         assert offsets == [0, 1, 2, 8, 9]
+
+
+def test_until_end_waits_for_partitions(broker: ottla.Broker) -> None:
+    fill(broker)
+    old = broker.consumer("orders", group="kitchen", enable_auto_commit=True)
+    assert len(old.poll(1, max_records=1)) == 1
+    new = broker.consumer("orders", group="kitchen")
+    # The other member has them still.
+    assert list(new.records(until_end=True, idle=0.2)) == []
+    leaver = threading.Timer(0.3, old.close)
+    leaver.start()
+    assert len(list(new.records(until_end=True))) == 29
+    leaver.join()
+
+
+def test_until_end_leaves_out_what_is_paused(broker: ottla.Broker) -> None:
+    fill(broker)
+    consumer = broker.consumer(assign=ALL, auto_offset_reset="earliest")
+    consumer.pause([ALL[1]])
+    deadline = threading.Timer(5, consumer.close)
+    deadline.start()
+    assert len(list(consumer.records(until_end=True))) == 20
+    deadline.cancel()
+
+
+def test_a_wakeup_is_for_the_poll_that_waits(broker: ottla.Broker) -> None:
+    fill(broker)
+    consumer = broker.consumer(assign=ALL, auto_offset_reset="earliest")
+    consumer.wakeup()
+    assert len(consumer.poll(5)) == 30
+    started = time.monotonic()
+    assert not consumer.poll(5)
+    assert time.monotonic() - started < 4
+    assert not consumer.poll(0.1)
+
+
+def test_no_record_is_lost_to_ctrl_c(
+    broker: ottla.Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(broker)
+    consumer = broker.consumer("orders", group="kitchen", enable_auto_commit=True)
+    assert consumer.poll(5, max_records=1)
+    consumer.seek_to_beginning()
+
+    def interrupted(*arguments: Any) -> None:
+        call(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ottla.consumer.call", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            consumer.poll(5)
+    consumer.close()
+    with broker.consumer("orders", group="kitchen") as consumer:
+        assert len(list(consumer.records(until_end=True))) == 30

@@ -19,7 +19,7 @@ from typing import (
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
-from ottla.calls import Texts, call, closed, error_of, in_slices, text, text_of, text_or_none
+from ottla.calls import Texts, call, closed, error_of, in_slices, sized, text, text_of, text_or_none
 from ottla.handed_on import HandedOn
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
@@ -38,6 +38,9 @@ from ottla.offsets import (
 from ottla.rebalance import CommitCallback, Rebalance
 from ottla.received import TopicPartition, records_of
 from ottla.settings import Settings
+
+#: How often it looks whether other members have let go of partitions, in seconds.
+LOOK_S = 0.1
 
 #: How long a close waits for another thread to come out of the consumer, in seconds.
 PATIENCE = 10.0
@@ -97,21 +100,27 @@ class Consumer(Handle):
             self._fetch(timeout)
         return self._handed_on.take(max_records)
 
-    def _fetch(self, timeout: Optional[float]) -> None:
-        """Has records to hand on, or returns when the time is up."""
+    def _fetch(self, timeout: Optional[float]) -> bool:
+        """Has records to hand on, or returns when the time is up. Says whether a wakeup ended it."""
         place = ffi.new("ottla_records **")
 
         def step(slice_ms: int) -> Optional[bool]:
             place[0] = ffi.NULL
-            call(lib.ottla_consumer_poll, self._open(), slice_ms, place)
-            is_woken, self._is_woken = self._is_woken, False
-            if place[0] != ffi.NULL:
-                self._handed_on.put(records_of(place[0]))
+            try:
+                call(lib.ottla_consumer_poll, self._open(), slice_ms, place)
+            finally:
+                # Also if Ctrl-C came meanwhile: a commit would count records that nobody has.
+                if place[0] != ffi.NULL:
+                    self._handed_on.put(records_of(place[0]))
             # What there is, if there is anything, comes with the next poll then.
             self._raise()
-            return is_woken or bool(self._handed_on) or None
+            if self._handed_on:
+                # It did not wait: the wakeup is for the next one that does.
+                return False
+            is_woken, self._is_woken = self._is_woken, False
+            return is_woken or None
 
-        in_slices(timeout, step)
+        return bool(in_slices(timeout, step))
 
     def __iter__(self) -> Iterator[Record]:
         return self.records()
@@ -120,18 +129,41 @@ class Consumer(Handle):
         """One record after the other. It ends when none came for ``idle`` seconds; with
         ``until_end``, when all that there was is read; otherwise never. ``wakeup`` ends it, too.
 
+        ``until_end`` leaves out partitions that are paused. A member of a group waits for its
+        partitions first, while other members have to let go of them: for at most ``idle`` seconds.
         A commit counts the records that were returned, and no others of the same poll.
         """
+        since = time.monotonic()
         while True:
+            is_woken = False
             if not self._handed_on:
-                self._fetch(0.0 if until_end else idle)
-            if self._handed_on:
-                yield from self._handed_on.iterator()
-            elif not until_end or self._is_at_end():
+                is_woken = self._fetch(0.0 if until_end else idle)
+            while until_end and not (is_woken or self._handed_on or self._is_at_end()):
+                if idle is not None and time.monotonic() - since >= idle:
+                    return
+                is_woken = self._fetch(LOOK_S)
+            if not self._handed_on:
                 return
+            yield from self._handed_on.iterator()
+            since = time.monotonic()
 
     def _is_at_end(self) -> bool:
-        return all(self.lag(*partition) == 0 for partition in self.assignment())
+        paused = set(self.paused())
+        assigned = self.assignment()
+        if not assigned and self.subscription():
+            return not self._is_rebalancing()
+        return all(self.lag(*one) == 0 for one in assigned if one not in paused)
+
+    def _is_rebalancing(self) -> bool:
+        """Whether members of the group still have to let go of partitions, or to take them."""
+        if self._keeps is None:
+            return False
+        group = text(self.group_metadata().group_id, "the group")
+        place = ffi.new("ottla_group **")
+        call(lib.ottla_group_describe, self._keeps._open(), group, place)
+        info = sized("ottla_group_info")
+        call(lib.ottla_group_get, ffi.gc(place[0], lib.ottla_group_free), info)
+        return info.state in (lib.OTTLA_GROUP_ASSIGNING, lib.OTTLA_GROUP_RECONCILING)
 
     def wakeup(self) -> None:
         """Lets the poll that waits in another thread return at once, without records; if none waits,
