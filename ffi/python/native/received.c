@@ -412,12 +412,29 @@ static PyObject *records_repr(PyObject *self) {
   return PyUnicode_FromFormat("<%zd records>", ((Records *)self)->count);
 }
 
+static PyObject *records_index(PyObject *self, PyObject *value) {
+  Py_ssize_t index = PySequence_Index(self, value);
+  return index < 0 ? NULL : PyLong_FromSsize_t(index);
+}
+
+static PyObject *records_count(PyObject *self, PyObject *value) {
+  Py_ssize_t count = PySequence_Count(self, value);
+  return count < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+static PyMethodDef records_methods[] = {
+    {"index", records_index, METH_O, "Where the record is."},
+    {"count", records_count, METH_O, "How often the record is there."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot records_slots[] = {
     {Py_tp_doc, "Records that were read together: a sequence of Record."},
     {Py_tp_new, made_by_the_library},
     {Py_tp_dealloc, records_dealloc},
     {Py_tp_repr, records_repr},
     {Py_tp_iter, records_iter},
+    {Py_tp_methods, records_methods},
     {Py_sq_length, records_length},
     {Py_sq_item, records_item},
     {Py_mp_length, records_length},
@@ -515,8 +532,10 @@ int add_received(PyObject *module) {
   /* The module takes a reference, and one is kept for good: the types live as long as the process. */
   Py_INCREF(record_type);
   Py_INCREF(records_type);
+  Py_INCREF(iterator_type);
   if (PyModule_AddObject(module, "Record", (PyObject *)record_type) < 0 ||
-      PyModule_AddObject(module, "Records", (PyObject *)records_type) < 0) {
+      PyModule_AddObject(module, "Records", (PyObject *)records_type) < 0 ||
+      PyModule_AddObject(module, "RecordsIterator", (PyObject *)iterator_type) < 0) {
     return -1;
   }
   return PyModule_AddFunctions(module, functions);

@@ -1,10 +1,13 @@
 """What is missing when the package is built is said in words."""
 
+import importlib.metadata
 import runpy
 from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+
+import ottla
 
 HERE = Path(__file__).resolve().parents[1]
 
@@ -42,3 +45,7 @@ def test_no_checkout(tmp_path: Path) -> None:
     copied.write_bytes((HERE / "static_library.py").read_bytes())
     with pytest.raises(SystemExit, match="built inside of a checkout of Ottla"):
         runpy.run_path(str(copied))["header_folder"]()
+
+
+def test_the_package_has_the_version_of_the_library() -> None:
+    assert importlib.metadata.version("ottla") == ottla.__version__

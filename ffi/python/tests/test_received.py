@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Sequence
 from typing import Any, List, Optional, Tuple
 
 import pytest
@@ -73,6 +74,11 @@ def test_records_are_a_sequence() -> None:
     assert len(list(iter(records))) == 10
     assert repr(records) == "<10 records>"
     assert not Memory([]).records()
+    assert isinstance(records, Sequence)
+    third = records[3]
+    assert third not in records and records.count(third) == 0
+    with pytest.raises(ValueError):
+        records.index(third)
     for wrong in (10, -11, 1 << 80):
         with pytest.raises(IndexError):
             records[wrong]

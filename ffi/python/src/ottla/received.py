@@ -1,11 +1,15 @@
 """Records that were read, as Python sees them: what owns them, and what they are of."""
 
+from collections.abc import Sequence
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from ottla import _records
 from ottla._ottla import ffi, lib
 from ottla._records import Record, Records
 from ottla.calls import call, text_of
+
+
+Sequence.register(Records)
 
 
 class TopicPartition(NamedTuple):
