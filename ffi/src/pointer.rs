@@ -3,7 +3,7 @@
 //! NULL, lengths that no memory can have and text that is not UTF-8 are refused. That a pointer
 //! which is not NULL leads to as much memory as its length says is the program's word.
 
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice;
@@ -26,8 +26,8 @@ unsafe fn until_zero<'a>(text: *const c_char, what: &str) -> Result<&'a [u8], Fa
     if length > TEXT_BYTES_MAX {
         return Err(Failure::invalid(format!("{what} is longer than {TEXT_BYTES_MAX} bytes")));
     }
-    // SAFETY: there is a zero byte within that length.
-    Ok(unsafe { CStr::from_ptr(text) }.to_bytes())
+    // SAFETY: as many bytes were looked at just now.
+    Ok(unsafe { slice::from_raw_parts(text.cast(), length) })
 }
 
 /// The text at `text`, which ends with a zero byte. `what` names the argument.
