@@ -1,6 +1,8 @@
 """The look of confluent-kafka: a typical program, and what its users rely on."""
 
 import gc
+import os
+import resource
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -118,6 +120,7 @@ def test_topics(conf: Conf) -> None:
     assert missing is not None and missing == KafkaError.UNKNOWN_TOPIC_OR_PART
     admin.delete_topics(["a"])["a"].result()
     assert admin.list_topics().topics == {}
+    admin.close()
 
 
 def test_only_what_was_handed_out_is_committed(conf: Conf) -> None:
@@ -310,3 +313,65 @@ def test_clients_share_a_broker_until_the_last_is_gone(tmp_path: Path) -> None:
         with reader(own) as consumer:
             consumer.subscribe(["orders"])
             assert values(consumer.consume(2, 10)) == [b"kept", b"0"]
+
+
+def test_a_callback_that_raises_leaves_the_others(conf: Conf) -> None:
+    told: List[Optional[bytes]] = []
+
+    def on_delivery(_error: object, message: Message) -> None:
+        told.append(message.value())
+        if message.value() == b"0":
+            raise KeyError("no")
+
+    with Producer(conf) as producer:
+        for number in range(3):
+            producer.produce("orders", str(number), on_delivery=on_delivery)
+        with pytest.raises(KeyError):
+            producer.flush(10)
+        assert producer.flush(10) == 0
+    assert told == [b"0", b"1", b"2"]
+
+
+def test_more_descriptors_than_select_knows(conf: Conf) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2048), hard))
+    taken = [os.dup(0) for _ in range(1024)]
+    try:
+        with Producer({**conf, "linger.ms": 20}) as producer:
+            producer.produce("orders", "one burger")
+            assert producer.poll(10) == 1
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_patterns_match_beginnings(conf: Conf) -> None:
+    for topic in ("orders", "orders.new", "other"):
+        produce(conf, topic, 1)
+
+    def found(pattern: str) -> List[Optional[str]]:
+        with reader(conf, group_id=pattern.strip("^$.*|")) as consumer:
+            consumer.subscribe([pattern])
+            return sorted(str(message.topic()) for message in consumer.consume(9, 0.5))
+
+    assert found("^ord") == ["orders", "orders.new"]
+    assert found("^orders$") == ["orders"]
+
+
+def test_what_is_assigned_by_hand_is_committed_by_close(conf: Conf) -> None:
+    produce(conf, "orders", 3)
+    where = [TopicPartition("orders", 0)]
+    with reader(conf) as consumer:
+        consumer.assign(where)
+        assert values(consumer.consume(2, 10)) == [b"0", b"1"]
+    with reader(conf) as consumer:
+        assert consumer.committed(where)[0].offset == 2
+    with reader(conf) as consumer:
+        consumer.assign(where)
+        assert values(consumer.consume(1, 10)) == [b"2"]
+        consumer.unassign()
+        assert consumer.committed(where)[0].offset == 3
+    with Consumer({**conf, "auto.offset.reset": "earliest"}) as alone:
+        alone.assign(where)
+        assert len(alone.consume(3, 10)) == 3

@@ -39,7 +39,7 @@ class Consumer:
 
     def __init__(self, config: Optional[Mapping[str, Any]] = None, **keywords: Any) -> None:
         settings = without_network(merged(config, keywords))
-        self._commits = flag(settings, "enable.auto.commit", True)
+        self._commits = flag(settings, "enable.auto.commit", True) and "group.id" in settings
         self._stores = flag(settings, "enable.auto.offset.store", True)
         self._tells_ends = flag(settings, "enable.partition.eof", False)
         self._commit_every = int(settings.pop("auto.commit.interval.ms", 5000)) / 1000
@@ -160,6 +160,7 @@ class Consumer:
         self._open()
         if not self._is_within_callback:
             with translated():
+                self._commit_what_was_assigned_by_hand()
                 self._consumer.assign([key_of(one) for one in partitions])
         for one in partitions:
             if one.offset >= 0 or one.offset in (OFFSET_BEGINNING, OFFSET_END):
@@ -305,6 +306,11 @@ class Consumer:
         if offsets:
             self._commit(offsets, asynchronous)
 
+    def _commit_what_was_assigned_by_hand(self) -> None:
+        """Nothing of it is revoked, so that no callback does it."""
+        if self._commits and not self._consumer.subscription():
+            self._commit_stored()
+
     def committed(
         self, partitions: List[TopicPartition], timeout: float = -1
     ) -> List[TopicPartition]:
@@ -347,6 +353,7 @@ class Consumer:
             return
         try:
             with translated():
+                self._commit_what_was_assigned_by_hand()
                 self._consumer.close()
         finally:
             self._is_closed = True
@@ -403,9 +410,17 @@ def told(consumer: Consumer) -> Dict[str, Any]:
 
 
 def pattern_of(topics: List[str]) -> str:
-    """A regular expression of names and of expressions."""
-    parts = [one[1:] if one.startswith("^") else one.replace(".", r"\.") for one in topics]
-    return "|".join(f"(?:{part.rstrip('$')})" for part in parts)
+    """A regular expression of names and of expressions, which match names that begin so unless they
+    end with ``$``."""
+    parts = []
+    for one in topics:
+        if not one.startswith("^"):
+            parts.append(one.replace(".", r"\."))
+        elif one.endswith("$"):
+            parts.append(f"(?:{one[1:-1]})")
+        else:
+            parts.append(f"(?:{one[1:]}).*")
+    return "|".join(f"(?:{part})" for part in parts)
 
 
 def key_of(partition: TopicPartition) -> Key:

@@ -1,8 +1,10 @@
 """Producers that report by callback."""
 
-import select
+import itertools
+import selectors
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 import ottla
 from ottla.confluent_kafka.config import flag, function, merged, without_network
@@ -38,7 +40,9 @@ class Producer:
         name = settings.pop("transactional.id", None)
         timeout_ms = settings.pop("transaction.timeout.ms", None)
         self._sent: Dict[int, Sent] = {}
-        self._last_tag = 0
+        # Next to the lock of the interpreter it needs none of its own.
+        self._tags = itertools.count(1)
+        self._decided: Deque[int] = deque()
         self._transactions: Optional[Transactions] = None
         self._lease = Lease(settings)
         with self._lease.kept_only_on_success(), translated():
@@ -70,8 +74,7 @@ class Producer:
         # Staged in a transaction, whose commit says how it went, and for all at once.
         if delivery is None:
             return
-        self._last_tag += 1
-        tag = self._last_tag
+        tag = next(self._tags)
         self._sent[tag] = delivery, topic, record, on_delivery or callback or self._on_delivery
         delivery._notify(tag)
 
@@ -103,7 +106,7 @@ class Producer:
             left = left_until(end)
             if served or left <= 0 or not self._sent:
                 return served
-            select.select([self._producer], [], [], min(left, SLICE_S))
+            wait_readable(self._producer, min(left, SLICE_S))
 
     def flush(self, timeout: Optional[float] = None) -> int:
         """Sends all, and calls back for it, for at most ``timeout`` seconds (None or -1: as long as
@@ -117,7 +120,7 @@ class Producer:
             if left <= 0:
                 break
             if self._sent:
-                select.select([self._producer], [], [], min(left, SLICE_S))
+                wait_readable(self._producer, min(left, SLICE_S))
         return len(self._sent)
 
     def __len__(self) -> int:
@@ -129,8 +132,10 @@ class Producer:
         while True:
             with translated():
                 tags = self._producer._completed()
-            for tag in tags:
-                sent = self._sent.pop(tag, None)
+            # What a callback raises leaves the others for the next call.
+            self._decided.extend(tags)
+            while self._decided:
+                sent = self._sent.pop(self._decided.popleft(), None)
                 if sent is not None:
                     served += 1
                     call_back(*sent)
@@ -220,6 +225,13 @@ def header_list(headers: Optional[Headers]) -> Optional[HeaderList]:
         return None
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return [(name, bytes_of(value)) for name, value in pairs]
+
+
+def wait_readable(producer: ottla.Producer, timeout: float) -> None:
+    """Waits until something was decided. Not by select, which knows only descriptors below 1,024."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(producer, selectors.EVENT_READ)
+        selector.select(timeout)
 
 
 def end_of(timeout: Optional[float]) -> Optional[float]:
