@@ -6,13 +6,18 @@ use std::time::Duration;
 use ottla::{Acks, Broker, Record};
 
 use crate::c_side::c_side;
+use crate::python_side::python_sides;
 use crate::row::{CALLS, COUNT, Row, SIZE, Side, fresh_broker};
 
 pub(crate) const ROW: Row = Row {
     name: "consume",
     goal: 0.9,
     records: CALLS * COUNT,
-    sides: || vec![rust(), c_side("consume", &[])],
+    sides: || {
+        let mut sides = vec![rust(), c_side("consume", &[])];
+        sides.extend(python_sides("consume", &["sqlite3"]));
+        sides
+    },
 };
 
 fn rust() -> Side {

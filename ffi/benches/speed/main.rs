@@ -9,13 +9,21 @@ mod append;
 mod c_side;
 mod consume;
 mod produce;
+mod python_side;
 mod row;
 mod single;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let wanted = arguments.find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    for row in [produce::FORGOTTEN, produce::WAITED, append::ROW, single::ROW, consume::ROW] {
+    for row in [
+        produce::FORGOTTEN,
+        produce::WAITED,
+        append::ROW,
+        append::SYNCED,
+        single::ROW,
+        consume::ROW,
+    ] {
         if row.name.contains(&wanted) {
             row.measure();
         }

@@ -3,13 +3,18 @@
 use ottla::{Acks, Producer, Record};
 
 use crate::c_side::c_side;
+use crate::python_side::python_sides;
 use crate::row::{CALLS, COUNT, Row, SIZE, Side, fresh_broker};
 
 pub(crate) const FORGOTTEN: Row = Row {
     name: "produce",
     goal: 0.9,
     records: CALLS * COUNT,
-    sides: || vec![rust(send_and_forget), c_side("produce", &[])],
+    sides: || {
+        let mut sides = vec![rust(send_and_forget), c_side("produce", &[])];
+        sides.extend(python_sides("produce", &["kafka-python", "sqlite3"]));
+        sides
+    },
 };
 
 pub(crate) const WAITED: Row = Row {
