@@ -1,6 +1,8 @@
 """The exceptions are those of the header, no fewer and no more."""
 
+import copy
 import errno
+import pickle
 
 import pytest
 
@@ -47,3 +49,23 @@ def test_what_an_error_knows() -> None:
     assert not error.retriable
     assert (error.file, error.position) == (None, None)
     assert "orders" in str(error)
+
+
+def test_errors_go_to_other_processes() -> None:
+    with ottla.open(":memory:") as broker:
+        broker.create_topic("orders")
+        partition = broker.partition("orders", 0)
+        partition.append(["one burger"])
+        with pytest.raises(ottla.Conflict) as conflict:
+            partition.append(["fries"], expected_end=0)
+        with pytest.raises(ottla.OttlaError) as refused:
+            broker.producer().send_many("orders", ["fries", (None, "salad", None, 7)])
+    for error in (conflict.value, refused.value):
+        gone = pickle.loads(pickle.dumps(error))
+        assert type(gone) is type(error) and str(gone) == str(error)
+        assert (gone.kind, gone.code, gone.taken) == (error.kind, error.code, error.taken)
+    assert pickle.loads(pickle.dumps(conflict.value)).actual == 1
+    assert conflict.value.records and refused.value.taken == 1
+    assert refused.value.deliveries is not None
+    told = copy.copy(ottla.Timeout("the time was up"))
+    assert isinstance(told, TimeoutError) and str(told) == "the time was up"

@@ -4,7 +4,7 @@ Where Python has an exception for the same thing, the class is one of those, too
 is a ``TimeoutError``. ``ottla.OttlaError`` is the parent of all.
 """
 
-from typing import TYPE_CHECKING, Dict, Optional, Sequence, Type
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple, Type
 
 from ottla._records import Record
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class OttlaError(Exception):
-    """Why a call failed. The message is a sentence that says what to do, as far as that is known."""
+    """Why a call failed. The message is a sentence that says what to do, as far as that is known.
+
+    It can be pickled; ``records`` and ``deliveries`` do not go with it.
+    """
 
     #: The number of the status code: the OTTLA_E_... of ottla.h.
     code: int = -100
@@ -42,6 +45,12 @@ class OttlaError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # What is of this process stays in it.
+        gone = ("deliveries", "records")
+        kept = {name: value for name, value in vars(self).items() if name not in gone}
+        return type(self), (self.message,), kept
 
 
 class InvalidInput(OttlaError, ValueError):
