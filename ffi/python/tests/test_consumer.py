@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any, Dict, List, Set
 
 import pytest
@@ -425,3 +426,18 @@ def test_no_record_is_lost_to_ctrl_c(
     consumer.close()
     with broker.consumer("orders", group="kitchen") as consumer:
         assert len(list(consumer.records(until_end=True))) == 30
+
+
+def test_ctrl_c_before_a_callback(
+    broker: ottla.Broker, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(me: object) -> object:
+        patched.undo()
+        raise KeyboardInterrupt
+
+    with broker.consumer("orders", group="kitchen", on_assigned=lambda *_: None) as consumer:
+        with monkeypatch.context() as patched:
+            patched.setattr("ottla.rebalance.ffi", SimpleNamespace(from_handle=interrupted))
+            with pytest.raises(KeyboardInterrupt):
+                consumer.poll(1)
+    assert capfd.readouterr().err == ""

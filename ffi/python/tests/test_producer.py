@@ -4,7 +4,8 @@ import gc
 import math
 import threading
 import time
-from typing import Optional
+from types import SimpleNamespace
+from typing import Any, Optional
 
 import pytest
 
@@ -189,3 +190,32 @@ def test_timeouts_of_any_size(broker: ottla.Broker) -> None:
     with pytest.raises(ottla.InvalidInput, match="not a number"):
         producer.close(math.nan)
     assert not producer.closed
+
+
+def test_a_partitioner_answers_with_a_whole_number(broker: ottla.Broker) -> None:
+    answer: Any = 2.0
+    with broker.producer(partitioner=lambda *_: answer) as producer:
+        with pytest.raises(ottla.InvalidInput) as refused:
+            producer.send("orders", "one burger")
+        assert isinstance(refused.value.__cause__, TypeError)
+        answer = True
+        assert producer.send("orders", "one burger").result().partition == 1
+
+
+def test_ctrl_c_in_a_partitioner(
+    broker: ottla.Broker, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with broker.producer(partitioner=interrupted) as producer:
+        with pytest.raises(KeyboardInterrupt):
+            producer.send("orders", "one burger")
+    with broker.producer(partitioner=lambda *_: 0) as producer:
+        # Before the first line of what C calls.
+        with monkeypatch.context() as patched:
+            patched.setattr("ottla.partitioner.ffi", SimpleNamespace(from_handle=interrupted))
+            with pytest.raises(KeyboardInterrupt):
+                producer.send("orders", "one burger")
+        assert producer.send("orders", "one burger").result().offset == 0
+    assert capfd.readouterr().err == ""

@@ -5,6 +5,7 @@ It is called within a call that sends, on its thread. What it raises fails that 
 
 import threading
 import weakref
+from operator import index
 from typing import Any, Callable, Optional
 
 from ottla._ottla import ffi, lib
@@ -53,6 +54,7 @@ class Partitioner:
         chosen = self._function(topic, key, bytes_or_none(record.value, record.value_length), count)
         if chosen is None:
             return -1
+        chosen = index(chosen)
         return chosen if 0 <= chosen <= PARTITION_MAX else NO_PARTITION
 
 
@@ -66,13 +68,21 @@ _raised = threading.local()
 
 
 def take_raised() -> Optional[BaseException]:
-    """What a partitioner raised within the call of this thread that just ended."""
+    """What a partitioner raised within the call of this thread that just ended. Ctrl-C is raised: it
+    is no reason why a record was refused."""
     raised: Optional[BaseException] = getattr(_raised, "exception", None)
     _raised.exception = None
+    if raised is not None and not isinstance(raised, Exception):
+        raise raised
     return raised
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def keep(_kind: Any, raised: BaseException, _trace: Any) -> None:
+    """What was raised before the function below began: Ctrl-C."""
+    _raised.exception = raised
+
+
+@ffi.def_extern(error=NO_PARTITION, onerror=keep)  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_partitioner(me: Any, topic: Any, record: Any, count: int) -> int:
     partitioner: Optional[Partitioner] = ffi.from_handle(me)()
     if partitioner is None:

@@ -72,12 +72,11 @@ class Producer(Handle):
         if status == 0:
             return delivery[0]
         raised = error_of(status, error[0])
-        # Of the program's partitioner.
-        cause = take_raised()
         raised.taken = int(taken[0])
         if delivery[0] != ffi.NULL:
             raised.deliveries = Deliveries(delivery[0])
-        raise raised from cause
+        # Of the program's partitioner.
+        raise raised from take_raised()
 
     def flush(self) -> None:
         """Sends what is gathered, and returns when all that was sent before is decided. Raises what

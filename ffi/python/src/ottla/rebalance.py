@@ -116,28 +116,37 @@ class Rebalance:
         return raised or of_assignor
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+def keep(_kind: Any, raised: BaseException, trace: Any) -> None:
+    """What was raised before one of the functions below had begun, Ctrl-C for example."""
+    me = None if trace is None else trace.tb_frame.f_locals.get("me")
+    of = None if me is None else ffi.from_handle(me)
+    rebalance = of._rebalance() if isinstance(of, Committing) else of and of()
+    if rebalance is not None:
+        rebalance._raised = rebalance._raised or raised
+
+
+@ffi.def_extern(onerror=keep)  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_assigned(me: Any, _consumer: Any, first: Any, count: int) -> None:
     rebalance: Optional[Rebalance] = ffi.from_handle(me)()
     if rebalance is not None:
         rebalance.call(rebalance._on_assigned, first, count)
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+@ffi.def_extern(onerror=keep)  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_revoked(me: Any, _consumer: Any, first: Any, count: int) -> None:
     rebalance: Optional[Rebalance] = ffi.from_handle(me)()
     if rebalance is not None:
         rebalance.call(rebalance._on_revoked, first, count)
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+@ffi.def_extern(onerror=keep)  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_lost(me: Any, _consumer: Any, first: Any, count: int) -> None:
     rebalance: Optional[Rebalance] = ffi.from_handle(me)()
     if rebalance is not None:
         rebalance.call(rebalance._on_lost, first, count)
 
 
-@ffi.def_extern()  # type: ignore[untyped-decorator, unused-ignore]
+@ffi.def_extern(onerror=keep)  # type: ignore[untyped-decorator, unused-ignore]
 def ottla_python_on_commit(
     me: Any, _consumer: Any, first: Any, count: int, status: int, error: Any
 ) -> None:
