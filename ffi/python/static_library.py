@@ -54,8 +54,9 @@ def build() -> str:
         )
     if not (WORKSPACE / "Cargo.toml").is_file():
         fail(f"{WORKSPACE} is no checkout of Ottla: there is no Cargo.toml")
-    command = [cargo, "build", "--release", "--locked", "--package", "ottla-ffi"]
-    command += ["--lib", "--message-format", "json-render-diagnostics"]
+    # This kind alone: with a Rust library beside it, nothing is optimized across packages.
+    command = [cargo, "rustc", "--release", "--locked", "--package", "ottla-ffi", "--lib"]
+    command += ["--crate-type", "staticlib", "--message-format", "json-render-diagnostics"]
     done = subprocess.run(command, cwd=WORKSPACE, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         fail(f"'{' '.join(command)}' failed in {WORKSPACE}; its messages are above")

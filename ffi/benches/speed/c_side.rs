@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -63,12 +64,20 @@ impl Drop for Program {
     }
 }
 
-/// The shared library that cargo built together with this program: it is beside it.
-fn library() -> PathBuf {
-    let own = std::env::current_exe().expect("a running program is a file");
-    let library = own.parent().expect("in a folder").join("libottla_ffi.so");
-    assert!(library.exists(), "{} was not built", library.display());
-    library
+/// The shared library, built as `make -C ffi install` builds it: the one beside this program was
+/// built together with a Rust library, and so not optimized across packages as this program was.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder");
+        let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+        cargo.args(["rustc", "--locked", "--package", "ottla-ffi", "--lib", "--profile", "bench"]);
+        cargo.args(["--crate-type", "cdylib", "--target-dir"]).arg(target);
+        let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+        let library = target.join("release/libottla_ffi.so");
+        assert!(status.success() && library.exists(), "{} was not built", library.display());
+        library
+    })
 }
 
 fn compile(name: &str, definitions: &[&str], into: &Path) -> PathBuf {
