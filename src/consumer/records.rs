@@ -85,6 +85,15 @@ impl Records {
         partitions
     }
 
+    /// The records in runs of one partition each; a partition may have several. For a loop over all
+    /// that does something once a run instead of once a record.
+    pub fn runs(
+        &self,
+    ) -> impl Iterator<Item = (&TopicPartition, impl ExactSizeIterator<Item = ConsumerRecord<'_>>)>
+    {
+        self.runs.iter().map(|run| (&*run.partition, run.iter()))
+    }
+
     /// The records of one partition, in the order of their offsets.
     pub fn of_partition<'a>(
         &'a self,
@@ -143,7 +152,14 @@ impl<'a> Iterator for RunIter<'a> {
         let slot = self.slots.next()?;
         Some(ConsumerRecord { partition: self.partition, bytes: self.bytes, slot })
     }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.slots.size_hint()
+    }
 }
+
+impl ExactSizeIterator for RunIter<'_> {}
 
 impl<'a> Iterator for RecordsIter<'a> {
     type Item = ConsumerRecord<'a>;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::lock::Mutex;
 use ottla::format::batch_header::TimestampType;
-use ottla::{NamesPartition, OwnedRecord, Records, TopicPartition};
+use ottla::{ConsumerRecord, NamesPartition, OwnedRecord, Records, TopicPartition};
 
 use super::{
     OTTLA_RECORD_VIEW_HEADER_COUNT, OTTLA_RECORD_VIEW_LOG_APPEND_TIME, ottla_record_view,
@@ -57,29 +57,18 @@ impl RecordsHandle {
     pub(crate) fn of_poll(records: Records) -> RecordsHandle {
         let mut views = spare_views(records.len());
         let mut seen: Vec<&TopicPartition> = Vec::new();
-        let mut last: *const TopicPartition = ptr::null();
-        let mut partition_index = 0;
-        for record in &records {
-            let partition = record.topic_partition();
-            if !ptr::eq(partition, last) {
-                last = partition;
-                partition_index = index_of(partition, &mut seen);
-            }
-            let (key, key_length) = field(record.key());
-            let (value, value_length) = field(record.value());
-            views.push(ottla_record_view {
-                offset: record.offset(),
-                timestamp: record.timestamp(),
-                key,
-                value,
-                key_length,
-                value_length,
-                partition_index,
-                header_count_and_type: count_and_type(
-                    record.header_count(),
-                    record.timestamp_type(),
-                ),
+        // Nothing but a view a record happens in the inner loop: it is what a poll costs here.
+        for (partition, run) in records.runs() {
+            let partition_index = index_of(partition, &mut seen);
+            let (begin, count) = (views.len(), run.len());
+            views.reserve(count);
+            let places = views.spare_capacity_mut().iter_mut();
+            let written = places.zip(run).map(|(place, record)| {
+                place.write(view_of(&record, partition_index));
             });
+            let written = written.count();
+            // SAFETY: so many places behind those that were there have values now.
+            unsafe { views.set_len(begin + written) };
         }
         let partitions = seen.into_iter().map(named).collect();
         let headers = OnceLock::new();
@@ -167,6 +156,23 @@ fn index_of<'a>(partition: &'a TopicPartition, seen: &mut Vec<&'a TopicPartition
 
 fn named(partition: &TopicPartition) -> (CString, i32) {
     (c_text(partition.topic()), partition.partition())
+}
+
+#[inline]
+fn view_of(record: &ConsumerRecord<'_>, partition_index: u32) -> ottla_record_view {
+    let (key, key_length) = field(record.key());
+    let (value, value_length) = field(record.value());
+    let header_count_and_type = count_and_type(record.header_count(), record.timestamp_type());
+    ottla_record_view {
+        offset: record.offset(),
+        timestamp: record.timestamp(),
+        key,
+        value,
+        key_length,
+        value_length,
+        partition_index,
+        header_count_and_type,
+    }
 }
 
 /// A field of a record is below 2 GiB.
