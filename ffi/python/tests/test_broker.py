@@ -4,8 +4,10 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any, List
 
 import pytest
 
@@ -131,3 +133,27 @@ def test_a_callback_that_raises_keeps_nothing_open(broker: ottla.Broker) -> None
     with pytest.raises(KeyError):
         broker.close()
     assert broker.closed and consumer.closed and all(child.closed for child in children)
+
+
+def test_many_threads_close() -> None:
+    failures: List[BaseException] = []
+
+    def close(thing: Any) -> None:
+        try:
+            thing.close()
+        except ottla.Closed as raised:
+            # "Once more does nothing" is said of the broker.
+            failures.extend([raised] if thing is broker else [])
+
+    for _ in range(20):
+        broker = ottla.open(":memory:")
+        broker.create_topic("orders")
+        consumers = [broker.consumer("orders", group="kitchen") for _ in range(3)]
+        things = [broker, *consumers, broker, broker.producer(), broker]
+        threads = [threading.Thread(target=close, args=(thing,)) for thing in things]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert broker.closed
+    assert failures == []

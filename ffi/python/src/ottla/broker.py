@@ -10,7 +10,7 @@ from ottla.atomic_append import AtomicAppend
 from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
 from ottla.children import Children
 from ottla.consumer import Consumer
-from ottla.errors import OttlaError, StillOpen
+from ottla.errors import InvalidHandle, OttlaError, StillOpen
 from ottla.groups import Groups
 from ottla.handle import H, Handle
 from ottla.identity import Appender, ProducerIdentity, fence, new_identity
@@ -59,13 +59,16 @@ class Broker(Maintenance, Groups):
         if self.closed:
             return
         failure = self._children.close()
-        pointer = self._open()
+        pointer = self._pointer
 
         def step(slice_ms: int) -> Optional[bool]:
             try:
                 call(lib.ottla_close, pointer, slice_ms)
             except StillOpen:
                 return None
+            except InvalidHandle:
+                # Another thread was faster.
+                return True
             except OttlaError:
                 self._forget()
                 raise

@@ -7,6 +7,7 @@ finds all of them in one circle and begins with the broker.
 import weakref
 from typing import Any, Optional, Set
 
+from ottla.errors import Closed
 from ottla.handle import Handle
 
 #: How many finalizers are kept before those that are done are looked for.
@@ -39,6 +40,9 @@ class Children:
         for child in list(self._objects):
             try:
                 child.close()
+            except Closed:
+                # Another thread closes it at this moment.
+                pass
             except Exception as error:
                 failure = failure or error
         self.free_dead()
