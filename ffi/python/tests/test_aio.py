@@ -354,3 +354,21 @@ def test_a_commit_in_a_thread_keeps_others_out() -> None:
         assert all(one.cancelled() or one.exception() is None for one in commits)
 
     run(test)
+
+
+def test_a_callback_that_raises_keeps_nothing_open() -> None:
+    def refuse(*_: object) -> None:
+        raise KeyError("no")
+
+    async def main() -> None:
+        broker = await ottla.aio.open(":memory:")
+        await broker.create_topic("orders")
+        consumer = broker.consumer("orders", group="kitchen", on_revoked=refuse)
+        await consumer.poll(0.1)
+        with pytest.raises(ottla.InvalidInput, match="not a number"):
+            await asyncio.wait_for(consumer.poll(float("nan")), 5)
+        with pytest.raises(KeyError):
+            await broker.close()
+        assert broker.sync.closed
+
+    asyncio.run(main())

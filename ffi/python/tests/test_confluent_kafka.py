@@ -375,3 +375,5 @@ def test_what_is_assigned_by_hand_is_committed_by_close(conf: Conf) -> None:
     with Consumer({**conf, "auto.offset.reset": "earliest"}) as alone:
         alone.assign(where)
         assert len(alone.consume(3, 10)) == 3
+        with pytest.raises(ValueError, match="not a number"):
+            alone.poll(float("nan"))

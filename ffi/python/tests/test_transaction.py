@@ -189,3 +189,13 @@ def test_a_partitioner_within_a_transaction(broker: ottla.Broker) -> None:
         producer.send("orders", "three")
     ended = [partition.end_offset for partition in broker.describe_topic("orders").partitions]
     assert ended == [0, 0, 2]
+
+
+def test_what_leaves_the_block_is_raised(broker: ottla.Broker) -> None:
+    producer = broker.transactional_producer("till")
+    for end in (producer.abort_transaction, producer.commit_transaction):
+        with pytest.raises(ZeroDivisionError):
+            with producer.transaction():
+                producer.send("orders", "one burger")
+                end()
+                raise ZeroDivisionError

@@ -188,10 +188,16 @@ def milliseconds(timeout: Optional[float]) -> int:
     return ceil(min(max(0.0, timeout), SECONDS_MAX) * 1000)
 
 
+def end_of(timeout: Optional[float]) -> Optional[float]:
+    """When the time will be up, by the monotonic clock; None is never."""
+    milliseconds(timeout)
+    return None if timeout is None else time.monotonic() + timeout
+
+
 def in_slices(timeout: Optional[float], wait: Callable[[int], Optional[T]]) -> Optional[T]:
     """Waits for at most ``timeout`` seconds (None: for ever) until ``wait``, which gets a number of
     milliseconds, returns something."""
-    end = None if timeout is None else time.monotonic() + timeout
+    end = end_of(timeout)
     left = SLICE_MS if timeout is None else milliseconds(timeout)
     while True:
         found = wait(min(left, SLICE_MS))

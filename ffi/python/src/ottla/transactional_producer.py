@@ -1,10 +1,11 @@
 """A producer of transactions, one after the other, under an id: Kafka's verbs."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, Optional
 
 from ottla._ottla import ffi, lib
 from ottla.calls import call
+from ottla.errors import InvalidTransactionState
 from ottla.partitioner import Partitioner, PartitionerCallback
 from ottla.settings import Settings
 from ottla.staging import Place, Staging
@@ -51,6 +52,8 @@ class TransactionalProducer(Staging):
         try:
             yield self
         except BaseException:
-            self.abort_transaction()
+            # If it is over already, what left the block is to be heard, and nothing else.
+            with suppress(InvalidTransactionState):
+                self.abort_transaction()
             raise
         self.commit_transaction()

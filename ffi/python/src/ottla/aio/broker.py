@@ -111,11 +111,11 @@ class Broker:
 
     async def close(self, timeout: Optional[float] = 10.0) -> None:
         """Closes its producers and consumers, and then ``ottla.Broker.close``."""
-        failure: Optional[ottla.OttlaError] = None
+        failure: Optional[Exception] = None
         for child in list(self._children):
             try:
                 await child.close()
-            except ottla.OttlaError as error:
+            except Exception as error:
                 failure = failure or error
         await aside(self.sync.close, timeout)
         if failure is not None:

@@ -9,7 +9,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Type, Unio
 import ottla
 from ottla._records import Record
 from ottla.aio.waiting import Readable, Turns
-from ottla.calls import closed
+from ottla.calls import closed, end_of
 from ottla.errors import Closed
 from ottla.offsets import OffsetAndMetadata, OffsetAndTimestamp, OffsetsLike, PartitionLike
 from ottla.received import TopicPartition
@@ -59,7 +59,7 @@ class Consumer:
         """The next records, as soon as there are any; none if ``timeout`` seconds (None: for ever)
         have passed."""
         self._open()
-        await self._fetch(None if timeout is None else time.monotonic() + timeout)
+        await self._fetch(end_of(timeout))
         return self.sync._handed_on.take(max_records)
 
     async def _fetch(self, end: Optional[float]) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 import ottla
+from ottla import calls
 from ottla.confluent_kafka.config import flag, function, merged, without_network
 from ottla.confluent_kafka.errors import KafkaError, KafkaException, error_of, failure, translated
 from ottla.confluent_kafka.lease import Lease
@@ -236,7 +237,7 @@ def wait_readable(producer: ottla.Producer, timeout: float) -> None:
 
 def end_of(timeout: Optional[float]) -> Optional[float]:
     """When the time will be up; None for never."""
-    return None if timeout is None or timeout < 0 else time.monotonic() + timeout
+    return None if timeout is None or timeout < 0 else calls.end_of(timeout)
 
 
 def left_until(end: Optional[float]) -> float:
