@@ -19,7 +19,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -173,14 +175,38 @@ fn held(name: &str, holder: Option<u32>) -> Error {
 /// Device and inode of a directory, whatever path led to it.
 type DirectoryId = (u64, u64);
 
-static REGISTRY: Mutex<Option<HashMap<DirectoryId, Holders>>> = Mutex::new(None);
+static REGISTRY: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
+
+/// Who holds which directories in this process.
+#[derive(Debug)]
+struct Registry {
+    pid: u32,
+    held: Mutex<HashMap<DirectoryId, Holders>>,
+    /// The parent's, in a child made by fork(). It stays as it is for ever: a thread that the child
+    /// does not have may hold its lock, in the middle of a change.
+    _inherited: Option<Arc<Registry>>,
+}
 
 /// Who holds one directory in this process.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Holders {
-    pid: u32,
     exclusive: bool,
     shared: usize,
+}
+
+impl Registry {
+    fn of_this_process() -> Arc<Registry> {
+        let pid = std::process::id();
+        loop {
+            let found = REGISTRY.load_full();
+            if let Some(own) = found.as_ref().filter(|found| found.pid == pid) {
+                return Arc::clone(own);
+            }
+            let _inherited = found.clone();
+            let own = Arc::new(Registry { pid, held: Mutex::default(), _inherited });
+            REGISTRY.compare_and_swap(&found, Some(own));
+        }
+    }
 }
 
 /// This handle's place in the registry, given back when dropped.
@@ -198,17 +224,10 @@ impl RegistryEntry {
         })?;
         #[allow(clippy::useless_conversion, reason = "the widths differ between systems")]
         let id = (u64::from(stat.st_dev), u64::from(stat.st_ino));
-        let pid = std::process::id();
-        let mut registry = REGISTRY.lock();
-        let holders = registry.get_or_insert_default().entry(id).or_insert(Holders {
-            pid,
-            exclusive: false,
-            shared: 0,
-        });
-        if holders.pid != pid {
-            // Copied from the parent by fork(): the parent's locks are another process's now.
-            *holders = Holders { pid, exclusive: false, shared: 0 };
-        }
+        let registry = Registry::of_this_process();
+        let pid = registry.pid;
+        let mut held = registry.held.lock();
+        let holders = held.entry(id).or_default();
         let busy = holders.exclusive || (mode == LockMode::Exclusive && holders.shared > 0);
         if busy {
             return Err(Error::new(
@@ -231,15 +250,15 @@ impl Drop for RegistryEntry {
         if self.pid != std::process::id() {
             return;
         }
-        let mut registry = REGISTRY.lock();
-        let Some(registry) = registry.as_mut() else { return };
-        let Some(holders) = registry.get_mut(&self.id) else { return };
+        let registry = Registry::of_this_process();
+        let mut held = registry.held.lock();
+        let Some(holders) = held.get_mut(&self.id) else { return };
         match self.mode {
             LockMode::Exclusive => holders.exclusive = false,
             LockMode::Shared => holders.shared = holders.shared.saturating_sub(1),
         }
         if !holders.exclusive && holders.shared == 0 {
-            registry.remove(&self.id);
+            held.remove(&self.id);
         }
     }
 }
