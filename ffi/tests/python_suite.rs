@@ -24,5 +24,5 @@ fn every_type_is_stated_and_fits() {
     let cache = target().join("python-types");
     let mut mypy = Command::new(python);
     mypy.args(["-m", "mypy", "--strict", "--cache-dir"]).arg(cache);
-    run(mypy.arg("src/ottla").current_dir(source()));
+    run(mypy.args(["src/ottla", "tests/typed_program.py"]).current_dir(source()));
 }

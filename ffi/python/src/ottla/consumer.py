@@ -10,7 +10,6 @@ from typing import (
     Iterable,
     Iterator,
     List,
-    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -30,6 +29,7 @@ from ottla.offsets import (
     OffsetsLike,
     PartitionLike,
     Partitions,
+    TimesLike,
     by_partition,
     named,
     offsets_of,
@@ -261,7 +261,7 @@ class Consumer(Handle):
         return self._numbers(lib.ottla_consumer_end_offsets, partitions)
 
     def offsets_for_times(
-        self, times: Mapping[PartitionLike, int]
+        self, times: TimesLike
     ) -> Dict[TopicPartition, Optional[OffsetAndTimestamp]]:
         """For each partition the first record of a time (milliseconds since 1970) or later."""
         asked = Partitions(times)

@@ -27,7 +27,13 @@ class OffsetAndTimestamp(NamedTuple):
 
 
 #: Offsets to commit: of each partition that of the next record to read, perhaps with a note.
-OffsetsLike = Mapping[PartitionLike, Union[int, OffsetAndMetadata]]
+OffsetsLike = Union[
+    Mapping[TopicPartition, Union[int, OffsetAndMetadata]],
+    Mapping[Tuple[str, int], Union[int, OffsetAndMetadata]],
+]
+
+#: A time in milliseconds since 1970 for each partition.
+TimesLike = Union[Mapping[TopicPartition, int], Mapping[Tuple[str, int], int]]
 
 
 class Partitions:

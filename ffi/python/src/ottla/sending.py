@@ -37,8 +37,16 @@ class ProducerRecord(_Fields):
         return super().__new__(cls, key, value, headers, partition, timestamp)
 
 
-#: A value, (key, value) or a longer tuple in the order of ProducerRecord, or a record that was read.
-Sendable = Union[Data, None, Tuple[Optional[Data], Optional[Data]], ProducerRecord, Record]
+#: (key, value) or a longer tuple in the order of ProducerRecord.
+Fields = Union[
+    Tuple[Optional[Data], Optional[Data]],
+    Tuple[Optional[Data], Optional[Data], Optional[Headers]],
+    Tuple[Optional[Data], Optional[Data], Optional[Headers], Optional[int]],
+    Tuple[Optional[Data], Optional[Data], Optional[Headers], Optional[int], Optional[int]],
+]
+
+#: A value, a key and a value or more, or a record that was read.
+Sendable = Union[Data, None, Fields, ProducerRecord, Record]
 
 
 def one(

@@ -4,14 +4,20 @@ import asyncio
 import time
 from functools import partial
 from types import TracebackType
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Type, Union
+from typing import Dict, Iterable, List, Optional, Sequence, Type, Union
 
 import ottla
 from ottla._records import Record
 from ottla.aio.waiting import Readable, Turns
 from ottla.calls import closed, end_of
 from ottla.errors import Closed
-from ottla.offsets import OffsetAndMetadata, OffsetAndTimestamp, OffsetsLike, PartitionLike
+from ottla.offsets import (
+    OffsetAndMetadata,
+    OffsetAndTimestamp,
+    OffsetsLike,
+    PartitionLike,
+    TimesLike,
+)
 from ottla.received import TopicPartition
 
 #: A member of a group has to be heard of, and commits itself if it is told to, while nothing comes:
@@ -154,7 +160,7 @@ class Consumer:
         return await self._turns.aside(lambda: partial(self._open().end_offsets, partitions))
 
     async def offsets_for_times(
-        self, times: Mapping[PartitionLike, int]
+        self, times: TimesLike
     ) -> Dict[TopicPartition, Optional[OffsetAndTimestamp]]:
         """For each partition the first record of a time (milliseconds since 1970) or later."""
         return await self._turns.aside(lambda: partial(self._open().offsets_for_times, times))
