@@ -108,7 +108,9 @@
  *   A child has none of the parent's handles: all calls with them answer OTTLA_E_FORKED, and
  *   freeing them does nothing. Nothing that it does, exit included, touches the parent's directory.
  *   The child may open another directory, and the parent goes on as before. If the parent is
- *   killed, its directory stays locked until the child, too, has ended or called exec.
+ *   killed, its directory stays locked until the child, too, has ended or called exec. A child that
+ *   was made within a callback must not return from it, into work of the parent: it ends or calls
+ *   exec there.
  *
  * Signals
  *   No function is for signal handlers. The library installs no handlers, and a call that is

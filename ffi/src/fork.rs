@@ -11,13 +11,10 @@ use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::handle::Table;
+use crate::handle::{PROCESSES, Table};
 
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
 static BEGIN: Once = Once::new();
-
-/// How many generations of forks are told apart.
-const PROCESSES: u8 = 16;
 
 /// The handles of this process.
 pub(crate) fn table() -> &'static Table {

@@ -38,21 +38,24 @@ pub(crate) trait Handle: Any + Send + Sync {
     }
 }
 
-// From the highest bit: kind 6, process 4, generation 22, index 32. A kind is never 0, so that no
+// From the highest bit: kind 6, process 12, generation 22, index 24. A kind is never 0, so that no
 // handle is a small number, and user space ends far below.
-const INDEX_BITS: u32 = 32;
+const INDEX_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 22;
-const PROCESS_BITS: u32 = 4;
+const PROCESS_BITS: u32 = 12;
 const GENERATION_MAX: u32 = (1 << GENERATION_BITS) - 1;
 
 /// More handles at a time are a leak.
 const HANDLES_MAX: u32 = 1 << 24;
-const _: () = assert!(HANDLES_MAX <= SLOTS_MAX);
+const _: () = assert!(HANDLES_MAX <= SLOTS_MAX && HANDLES_MAX <= 1 << INDEX_BITS);
+
+/// So many forks, each in the child of the one before, are told apart.
+pub(crate) const PROCESSES: u16 = 1 << PROCESS_BITS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     kind: u8,
-    process: u8,
+    process: u16,
     generation: u32,
     index: u32,
 }
@@ -63,7 +66,7 @@ impl Key {
         Key {
             index: take(0, INDEX_BITS) as u32,
             generation: take(INDEX_BITS, GENERATION_BITS) as u32,
-            process: take(INDEX_BITS + GENERATION_BITS, PROCESS_BITS) as u8,
+            process: take(INDEX_BITS + GENERATION_BITS, PROCESS_BITS) as u16,
             kind: (bits >> (INDEX_BITS + GENERATION_BITS + PROCESS_BITS)) as u8,
         }
     }
@@ -77,7 +80,7 @@ impl Key {
 
 /// All handles of a process. A child begins with an empty table: see [`fork`].
 pub(crate) struct Table {
-    process: u8,
+    process: u16,
     /// The parent's table, in a child. Never looked into; it is here so that leak checkers find it.
     _inherited: AtomicPtr<Table>,
     entries: Slots<Entry>,
@@ -130,12 +133,12 @@ impl Entry {
 }
 
 impl Table {
-    pub(crate) fn new(process: u8) -> Table {
+    pub(crate) fn new(process: u16) -> Table {
         Table::inheriting(process, ptr::null_mut())
     }
 
     /// The table of a child, whose parent's is `inherited`.
-    pub(crate) fn inheriting(process: u8, inherited: *mut Table) -> Table {
+    pub(crate) fn inheriting(process: u16, inherited: *mut Table) -> Table {
         let _inherited = AtomicPtr::new(inherited);
         Table {
             process,
@@ -146,7 +149,7 @@ impl Table {
         }
     }
 
-    pub(crate) fn process(&self) -> u8 {
+    pub(crate) fn process(&self) -> u16 {
         self.process
     }
 
