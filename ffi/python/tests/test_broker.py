@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Callable, List
 
 import pytest
 
 import ottla
+from ottla.calls import call
 
 
 def test_a_directory_stays(tmp_path: Path) -> None:
@@ -157,3 +158,33 @@ def test_many_threads_close() -> None:
             thread.join()
         assert broker.closed
     assert failures == []
+
+
+def test_ctrl_c_while_something_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any) -> None:
+        call(*arguments)
+        raise KeyboardInterrupt
+
+    def refused(make: Callable[[], object]) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr("ottla.calls.call", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                make()
+
+    with ottla.open(tmp_path) as broker:
+        broker.create_topic("orders", ottla_key_index=True)
+        partition, identity = broker.partition("orders", 0), broker.new_identity()
+        refused(lambda: broker.table("orders"))
+        refused(lambda: broker.snapshot())
+        refused(lambda: broker.transaction())
+        refused(lambda: broker.transactional_producer("till"))
+        refused(lambda: broker.atomic_append())
+        refused(lambda: broker.producer())
+        refused(lambda: broker.consumer())
+        refused(lambda: broker.stream("orders", "k"))
+        refused(lambda: broker.stream("orders", "k", 0))
+        refused(lambda: broker.partition("orders", 0))
+        refused(lambda: broker.appender(partition, identity))
+        broker.close(0)
+    refused(lambda: ottla.open(tmp_path))
+    ottla.open(tmp_path).close()

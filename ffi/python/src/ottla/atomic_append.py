@@ -5,7 +5,7 @@ from typing import Any, Iterable, List, Optional, Type
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
-from ottla.calls import call, data, text
+from ottla.calls import call, data, make, text
 from ottla.handle import Handle
 from ottla.partition import Appended
 from ottla.sending import Data, Sendable, array_of
@@ -23,7 +23,7 @@ class AtomicAppend(Handle):
 
     def __init__(self, broker: Any) -> None:
         place = ffi.new("ottla_atomic_append **")
-        call(lib.ottla_atomic_append_new, broker, place)
+        make(lib.ottla_atomic_append_free, lib.ottla_atomic_append_new, broker, place)
         super().__init__(place[0], lib.ottla_atomic_append_free)
         self._batches = 0
         self._is_over = False

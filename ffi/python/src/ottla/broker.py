@@ -7,7 +7,7 @@ from ottla._ottla import ffi, lib
 from ottla._records import Record
 from ottla.assignor import Assignor
 from ottla.atomic_append import AtomicAppend
-from ottla.calls import PathLike, Texts, call, data, in_slices, path, text
+from ottla.calls import PathLike, Texts, call, data, in_slices, make, path, text
 from ottla.children import Children
 from ottla.consumer import Consumer
 from ottla.errors import InvalidHandle, OttlaError, StillOpen
@@ -44,7 +44,7 @@ class Broker(Maintenance, Groups):
         place = ffi.new("ottla_broker **")
         made = Settings(config, settings)
         directory_text = path(directory, "the directory")
-        call(lib.ottla_open, directory_text, made.array, made.count, place)
+        make(lib.ottla_abandon, lib.ottla_open, directory_text, made.array, made.count, place)
         self._children = Children()
         super().__init__(place[0], partial(close_quietly, self._children))
 
@@ -252,10 +252,10 @@ class Broker(Maintenance, Groups):
         start, length = data(key, "the key")
         place = ffi.new("ottla_stream **")
         if partition is None:
-            call(lib.ottla_stream_new, self._open(), topic_text, start, length, place)
+            where: Sequence[Any] = (lib.ottla_stream_new, self._open(), topic_text)
         else:
-            function = lib.ottla_stream_new_in
-            call(function, self._open(), topic_text, partition, start, length, place)
+            where = (lib.ottla_stream_new_in, self._open(), topic_text, partition)
+        make(lib.ottla_stream_free, *where, start, length, place)
         return self._adopt(Stream(place[0]))
 
     def latest(self, topic: str, key: Data) -> Optional[Record]:
@@ -269,14 +269,16 @@ class Broker(Maintenance, Groups):
     def table(self, topic: str) -> Table:
         """The newest value of each key of a topic, read up to now."""
         place = ffi.new("ottla_table **")
-        call(lib.ottla_table_new, self._open(), text(topic, "the topic"), place)
+        topic_text = text(topic, "the topic")
+        make(lib.ottla_table_free, lib.ottla_table_new, self._open(), topic_text, place)
         return self._adopt(Table(place[0]))
 
     def snapshot(self, groups: Sequence[str] = ()) -> Snapshot:
         """All partitions, and what these groups have committed, as of this moment."""
         names = Texts(groups, "groups")
         place = ffi.new("ottla_snapshot **")
-        call(lib.ottla_snapshot_new, self._open(), names.array, names.count, place)
+        what = (self._open(), names.array, names.count)
+        make(lib.ottla_snapshot_free, lib.ottla_snapshot_new, *what, place)
         return self._adopt(Snapshot(place[0]))
 
     def _adopt(self, child: H) -> H:

@@ -37,6 +37,18 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
         raise error_of(status, error[0])
 
 
+def make(free: Callable[[Any], Any], function: Callable[..., int], *arguments: Any) -> None:
+    """As ``call``, for a function that makes something: its last argument is the place for that.
+    If Ctrl-C comes meanwhile it is freed: nobody has it, and the broker could not be closed."""
+    try:
+        call(function, *arguments)
+    except BaseException:
+        made = arguments[-1][0]
+        if made != ffi.NULL:
+            free(made)
+        raise
+
+
 def error_of(status: int, error: Any, is_ours: bool = True) -> OttlaError:
     """The exception that stands for a status code and an error object, which is freed if it is
     ours."""

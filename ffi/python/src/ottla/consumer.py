@@ -18,7 +18,18 @@ from typing import (
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
-from ottla.calls import Texts, call, closed, error_of, in_slices, sized, text, text_of, text_or_none
+from ottla.calls import (
+    Texts,
+    call,
+    closed,
+    error_of,
+    in_slices,
+    make,
+    sized,
+    text,
+    text_of,
+    text_or_none,
+)
 from ottla.handed_on import HandedOn
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
@@ -72,7 +83,8 @@ class Consumer(Handle):
     def __init__(self, broker: Any, settings: Settings, rebalance: Rebalance) -> None:
         place = ffi.new("ottla_consumer **")
         options = rebalance.options()
-        call(lib.ottla_consumer_new, broker, settings.array, settings.count, options, place)
+        what = (broker, settings.array, settings.count, options)
+        make(lib.ottla_consumer_free, lib.ottla_consumer_new, *what, place)
 
         handed_on = HandedOn()
 

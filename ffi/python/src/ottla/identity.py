@@ -4,7 +4,7 @@ from typing import Any, Iterable, NamedTuple, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
-from ottla.calls import call, data, invalid
+from ottla.calls import call, data, invalid, make
 from ottla.handle import Handle
 from ottla.partition import Acks, Appended, Partition, acks_number
 from ottla.sending import Data, Sendable, array_of
@@ -31,7 +31,8 @@ class Appender(Handle):
         place = ffi.new("ottla_appender **")
         number = acks_number(acks)
         who = identity_struct(identity)
-        call(lib.ottla_appender_new, partition._open(), number, who, next_sequence, place)
+        what = (partition._open(), number, who, next_sequence)
+        make(lib.ottla_appender_free, lib.ottla_appender_new, *what, place)
         super().__init__(place[0], lib.ottla_appender_free)
 
     def append(

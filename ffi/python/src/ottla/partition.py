@@ -5,7 +5,7 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
-from ottla.calls import call, data, invalid, text
+from ottla.calls import call, data, invalid, make, text
 from ottla.handle import Handle
 from ottla.offsets import OffsetAndTimestamp
 from ottla.received import records_of
@@ -50,7 +50,8 @@ class Partition(Handle):
 
     def __init__(self, broker: Any, topic: str, number: int) -> None:
         place = ffi.new("ottla_partition **")
-        call(lib.ottla_partition_new, broker, text(topic, "the topic"), number, place)
+        what = (broker, text(topic, "the topic"), number)
+        make(lib.ottla_partition_free, lib.ottla_partition_new, *what, place)
         super().__init__(place[0], lib.ottla_partition_free)
         self.topic = topic
         self.number = number

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, List, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
-from ottla.calls import call, error_of, milliseconds, text
+from ottla.calls import call, error_of, make, milliseconds, text
 from ottla.delivery import Deliveries, Delivery
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
@@ -29,7 +29,8 @@ class Producer(Handle):
         place = ffi.new("ottla_producer **")
         made = Partitioner(partitioner)
         options = made.options()
-        call(lib.ottla_producer_new, broker, settings.array, settings.count, options, place)
+        what = (broker, settings.array, settings.count, options)
+        make(lib.ottla_producer_free, lib.ottla_producer_new, *what, place)
         super().__init__(place[0], made.keep_until(lib.ottla_producer_free))
         self._partitioner = made
 

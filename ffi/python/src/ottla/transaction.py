@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Any, List, Optional, Type
 
 from ottla._ottla import ffi, lib
-from ottla.calls import call
+from ottla.calls import make
 from ottla.partitioner import Partitioner, PartitionerCallback
 from ottla.settings import Settings
 from ottla.staging import Place, Staging
@@ -28,7 +28,8 @@ class Transaction(Staging):
         place = ffi.new("ottla_transaction **")
         made = Partitioner(partitioner)
         how = (settings.array, settings.count, made.options())
-        call(lib.ottla_transaction_begin_with_options, broker, *how, place)
+        begin = lib.ottla_transaction_begin_with_options
+        make(lib.ottla_transaction_free, begin, broker, *how, place)
         super().__init__(place[0], made.keep_until(lib.ottla_transaction_free))
         self._partitioner = made
         self._is_over = False

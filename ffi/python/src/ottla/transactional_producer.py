@@ -4,7 +4,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Iterator, List, Optional
 
 from ottla._ottla import ffi, lib
-from ottla.calls import call
+from ottla.calls import make
 from ottla.errors import InvalidTransactionState
 from ottla.partitioner import Partitioner, PartitionerCallback
 from ottla.settings import Settings
@@ -26,7 +26,8 @@ class TransactionalProducer(Staging):
         place = ffi.new("ottla_transactional_producer **")
         made = Partitioner(partitioner)
         how = (settings.array, settings.count, made.options())
-        call(lib.ottla_transactional_producer_new, broker, *how, place)
+        new = lib.ottla_transactional_producer_new
+        make(lib.ottla_transactional_producer_free, new, broker, *how, place)
         super().__init__(place[0], made.keep_until(lib.ottla_transactional_producer_free))
         self._partitioner = made
         name: bytes = ffi.string(lib.ottla_transactional_producer_id(place[0]))
