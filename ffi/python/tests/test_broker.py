@@ -188,3 +188,38 @@ def test_ctrl_c_while_something_is_made(tmp_path: Path, monkeypatch: pytest.Monk
         broker.close(0)
     refused(lambda: ottla.open(tmp_path))
     ottla.open(tmp_path).close()
+
+
+def test_children_come_while_the_broker_closes() -> None:
+    def make(broker: ottla.Broker, failures: List[BaseException]) -> None:
+        try:
+            for _ in range(500):
+                kept.append(broker.partition("orders", 0))
+        except ottla.Closed:
+            pass
+        except BaseException as raised:
+            failures.append(raised)
+
+    kept: List[ottla.Partition] = []
+    failures: List[BaseException] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(10):
+            broker = ottla.open(":memory:")
+            broker.create_topic("orders")
+            kept[:] = [broker.partition("orders", 0) for _ in range(500)]
+            threads = [threading.Thread(target=make, args=(broker, failures)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            while not broker.closed:
+                try:
+                    broker.close(0.05)
+                except ottla.StillOpen:
+                    # One more was made behind its back.
+                    pass
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []

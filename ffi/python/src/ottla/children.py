@@ -17,17 +17,15 @@ PRUNE_AT = 64
 class Children:
     """The children of one broker. They keep it, it does not keep them."""
 
-    __slots__ = ("_objects", "_finalizers", "_prune_at")
+    __slots__ = ("_finalizers", "_prune_at")
 
     def __init__(self) -> None:
-        self._objects: "weakref.WeakSet[Handle]" = weakref.WeakSet()
         self._finalizers: "Set[weakref.finalize[Any, Any]]" = set()
         self._prune_at = PRUNE_AT
 
     def adopt(self, broker: Handle, child: Handle) -> None:
         """One more."""
         child._keeps = broker
-        self._objects.add(child)
         self._finalizers.add(child._finalizer)
         if len(self._finalizers) >= self._prune_at:
             done = [one for one in list(self._finalizers) if not one.alive]
@@ -37,9 +35,13 @@ class Children:
     def close(self) -> Optional[Exception]:
         """Closes all of them, and returns the first failure: of the library or of a callback."""
         failure: Optional[Exception] = None
-        for child in list(self._objects):
+        # Other threads may add some meanwhile: a copy of a set is made at once.
+        for finalizer in list(self._finalizers):
+            known = finalizer.peek()
+            if known is None:
+                continue
             try:
-                child.close()
+                known[0].close()
             except Closed:
                 # Another thread closes it at this moment.
                 pass
