@@ -9,12 +9,13 @@ import pytest
 import ottla
 from ottla import errors
 from ottla._ottla import ffi, lib
-from ottla.calls import error_of
+from ottla.calls import call, error_of
 
 
 def test_every_code_has_a_class() -> None:
     kinds = {name[len("OTTLA_E_") :] for name in dir(lib) if name.startswith("OTTLA_E_")}
-    assert kinds == set(errors.CLASS_OF_KIND)
+    # Python has no handle that never was: this one is CLOSED.
+    assert kinds - {"INVALID_HANDLE"} == set(errors.CLASS_OF_KIND)
     classes = list(errors.CLASS_OF_KIND.values())
     assert len(set(classes)) == len(classes)
     assert {kind.__name__ for kind in classes} == set(errors.__all__)
@@ -30,6 +31,33 @@ def test_a_code_becomes_its_exception(kind: str) -> None:
     assert type(raised) is errors.CLASS_OF_KIND[kind]
     assert (raised.code, raised.kind) == (code, kind)
     assert str(raised) == kind.replace("_", " ").lower()
+
+
+def test_what_another_thread_closed() -> None:
+    with ottla.open(":memory:") as broker:
+        broker.create_topic("orders")
+        freed = [broker.producer(), broker.consumer(assign=[("orders", 0)]), broker.table("orders")]
+        nouns = ["producer", "consumer", "table"]
+        pointers = [one._pointer for one in freed]
+        for one in freed:
+            one.close()
+        snapshot = broker.snapshot()
+        pointers.append(snapshot._pointer)
+        nouns.append("snapshot")
+        snapshot.close()
+        # As if the thread had come between the look at the pointer and the call.
+        calls = [
+            lambda: call(lib.ottla_producer_flush, pointers[0]),
+            lambda: call(lib.ottla_consumer_commit, pointers[1]),
+            lambda: call(lib.ottla_table_length, pointers[2], ffi.new("size_t *")),
+            lambda: call(lib.ottla_snapshot_end_offsets, pointers[3], ffi.new("ottla_offsets **")),
+        ]
+        for noun, use in zip(nouns, calls):
+            with pytest.raises(ottla.Closed, match=f"^the {noun} was closed$") as raised:
+                use()
+            assert (type(raised.value), raised.value.kind) == (ottla.Closed, "CLOSED")
+            assert raised.value.code == lib.OTTLA_E_CLOSED
+    assert str(error_of(lib.OTTLA_E_INVALID_HANDLE, ffi.NULL)) == "the object was closed"
 
 
 def test_what_python_has_already() -> None:

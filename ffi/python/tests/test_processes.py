@@ -173,6 +173,21 @@ if pid == 0:
                 os._exit(2)
             except ottla.Forked:
                 pass
+        # Leaving a block, or closing, is the parent's; calls stay refused.
+        with transaction:
+            pass
+        with broker, producer:
+            pass
+        for one in (transaction, consumer, producer, broker):
+            one.close()
+            one.__exit__(None, None, None)
+            assert not one.closed
+        for use in (broker.topics, consumer.poll, producer.flush):
+            try:
+                use()
+                os._exit(3)
+            except ottla.Forked:
+                pass
         # What was read stays readable.
         assert all(bytes(value) == b"x" for value in values)
         with ottla.open("data of the child") as own:

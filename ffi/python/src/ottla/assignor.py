@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from ottla._ottla import ffi, lib
-from ottla.calls import call, invalid, text, text_of, text_or_none
+from ottla.calls import call, callable_or_none, invalid, text, text_of, text_or_none
 from ottla.offsets import PartitionLike, named, partitions_at
 from ottla.received import TopicPartition
 
@@ -70,6 +70,10 @@ class Assignors:
     __slots__ = ("array", "count", "needed_by_library", "_kept")
 
     def __init__(self, assignors: Sequence[Assignor]) -> None:
+        for assignor in assignors:
+            if not isinstance(assignor, Assignor):
+                raise TypeError(f"assignors has {assignor!r}, which is no ottla.Assignor")
+            callable_or_none(assignor.assign, f"assign of the assignor {assignor.name}")
         self.count = len(assignors)
         self.array = ffi.new("ottla_assignor[]", self.count)
         asked = [Asked(assignor) for assignor in assignors]

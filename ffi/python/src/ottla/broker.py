@@ -10,7 +10,7 @@ from ottla.atomic_append import AtomicAppend
 from ottla.calls import PathLike, Texts, call, data, in_slices, make, path, text
 from ottla.children import Children
 from ottla.consumer import Consumer
-from ottla.errors import InvalidHandle, OttlaError, StillOpen
+from ottla.errors import Closed, OttlaError, StillOpen
 from ottla.groups import Groups
 from ottla.handle import H, Handle
 from ottla.identity import Appender, ProducerIdentity, fence, new_identity
@@ -56,7 +56,7 @@ class Broker(Maintenance, Groups):
         None is for ever. ``StillOpen`` names what was in the way; nothing is closed then but what
         was made of the broker.
         """
-        if self.closed:
+        if self._is_not_to_close():
             return
         failure = self._children.close()
         pointer = self._pointer
@@ -66,7 +66,7 @@ class Broker(Maintenance, Groups):
                 call(lib.ottla_close, pointer, slice_ms)
             except StillOpen:
                 return None
-            except InvalidHandle:
+            except Closed:
                 # Another thread was faster.
                 return True
             except OttlaError:
@@ -176,10 +176,9 @@ class Broker(Maintenance, Groups):
         called. ``assignors`` share out the partitions of the group instead of Kafka's. Settings are Kafka's: ``auto.offset.reset``, ``enable.auto.commit``,
         ``max.poll.records`` ...
         """
-        if group is not None:
-            settings["group_id"] = group
+        made_settings = Settings(config, settings, beside={"group": ("group.id", group)})
         rebalance = Rebalance(on_assigned, on_revoked, on_lost, assignors)
-        made = self._adopt(Consumer(self._open(), Settings(config, settings), rebalance))
+        made = self._adopt(Consumer(self._open(), made_settings, rebalance))
         try:
             assigned = list(assign)
             if topics:
@@ -206,8 +205,8 @@ class Broker(Maintenance, Groups):
     ) -> TransactionalProducer:
         """Makes a producer of transactions under an id, and fences the one that has it: its
         transaction is aborted, and nothing of it is committed any more."""
-        settings["transactional_id"] = transactional_id
-        made = Settings(config, settings)
+        named = {"transactional_id": ("transactional.id", transactional_id)}
+        made = Settings(config, settings, beside=named)
         return self._adopt(TransactionalProducer(self._open(), made, partitioner))
 
     def atomic_append(self) -> AtomicAppend:

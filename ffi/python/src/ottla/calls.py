@@ -5,6 +5,7 @@ Ctrl-C is answered within one of them.
 """
 
 import os
+import re
 import time
 from functools import lru_cache
 from math import ceil
@@ -15,6 +16,7 @@ from ottla._ottla import ffi, lib
 from ottla.errors import CLASS_OF_KIND, Conflict, InvalidInput, OttlaError
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Callable[..., Any])
 
 #: How long Python is not asked whether somebody pressed Ctrl-C.
 SLICE_MS = 100
@@ -52,6 +54,8 @@ def make(free: Callable[[Any], Any], function: Callable[..., int], *arguments: A
 def error_of(status: int, error: Any, is_ours: bool = True) -> OttlaError:
     """The exception that stands for a status code and an error object, which is freed if it is
     ours."""
+    if status == lib.OTTLA_E_INVALID_HANDLE:
+        return closed(freed(error, is_ours))
     ending.stop_others()
     kind = text_of(lib.ottla_status_name(status)).replace("OTTLA_E_", "", 1)
     exception = CLASS_OF_KIND.get(kind, OttlaError)
@@ -65,6 +69,19 @@ def error_of(status: int, error: Any, is_ours: bool = True) -> OttlaError:
     raised.code = status
     raised.kind = kind
     return raised
+
+
+#: How the library names what has no handle any more.
+FREED = re.compile("the handle of an? (.+?) (?:was|is being) freed")
+
+
+def freed(error: Any, is_ours: bool) -> str:
+    """What it is that has no handle any more. Python never has a handle that never was: another
+    thread closed it between the look at it and the call."""
+    found = None if error == ffi.NULL else FREED.match(text_of(lib.ottla_error_message(error)))
+    if is_ours:
+        lib.ottla_error_free(error)
+    return f"the {found[1]}" if found else "the object"
 
 
 def describe(raised: OttlaError, error: Any) -> None:
@@ -117,6 +134,13 @@ def error_named(kind: str, message: str) -> OttlaError:
     raised.kind = kind
     raised.code = int(getattr(lib, f"OTTLA_E_{kind}"))
     return raised
+
+
+def callable_or_none(value: Optional[C], what: str) -> Optional[C]:
+    """A function of the program, or None."""
+    if value is None or callable(value):
+        return value
+    raise TypeError(f"{what} is of type {type(value).__name__}, but must be callable")
 
 
 def text(value: str, what: str) -> Any:

@@ -360,7 +360,7 @@ class Consumer(Handle):
     def close(self) -> None:
         """Commits its positions if that is done automatically, and leaves the group. A poll of
         another thread is ended first. Once more does nothing."""
-        if self.closed:
+        if self._is_not_to_close():
             return
         pointer = self._open()
         error = ffi.new("ottla_error **")

@@ -150,10 +150,6 @@ class InvalidTransactionState(OttlaError, RuntimeError):
     """The call does not fit the state of the transaction."""
 
 
-class InvalidHandle(Closed):
-    """What the call was about was closed by another thread meanwhile."""
-
-
 class Forked(OttlaError, RuntimeError):
     """The object was made before a fork, and this is the child. It belongs to the parent."""
 
@@ -178,7 +174,8 @@ class CallbackFailed(OttlaError):
     """A callback of the program reported a failure."""
 
 
-#: Which class stands for which status code, by the code's name without OTTLA_E_.
+#: Which class stands for which status code, by the code's name without OTTLA_E_. INVALID_HANDLE is
+#: not among them: here it can only mean CLOSED.
 CLASS_OF_KIND: Dict[str, Type[OttlaError]] = {
     "INVALID_INPUT": InvalidInput,
     "IO": Io,
@@ -202,7 +199,6 @@ CLASS_OF_KIND: Dict[str, Type[OttlaError]] = {
     "CONFLICT": Conflict,
     "INVALID_TRANSACTION_STATE": InvalidTransactionState,
     "OTHER": OttlaError,
-    "INVALID_HANDLE": InvalidHandle,
     "FORKED": Forked,
     "PANIC": Panic,
     "CONCURRENT_USE": ConcurrentUse,
@@ -221,7 +217,6 @@ __all__ = [
     "Fenced",
     "Forked",
     "GroupNotEmpty",
-    "InvalidHandle",
     "InvalidInput",
     "InvalidTransactionState",
     "Io",

@@ -1,6 +1,7 @@
 """What owns an object of the library: frees it when it is closed, when nobody has it any more, or
 when the interpreter ends."""
 
+import os
 import weakref
 from types import TracebackType
 from typing import Any, Callable, NoReturn, Optional, Type, TypeVar
@@ -14,7 +15,7 @@ H = TypeVar("H", bound="Handle")
 class Handle:
     """An object with a ``close``, to be used in ``with``."""
 
-    __slots__ = ("_pointer", "_finalizer", "_keeps", "__weakref__")
+    __slots__ = ("_pointer", "_finalizer", "_keeps", "_process", "__weakref__")
 
     #: With its article, for messages.
     _what = "the object"
@@ -25,6 +26,7 @@ class Handle:
         self._finalizer = weakref.finalize(self, free, pointer)
         # What it was made of: not closed by the garbage collector before it.
         self._keeps: Optional["Handle"] = None
+        self._process = os.getpid()
 
     @property
     def closed(self) -> bool:
@@ -33,7 +35,12 @@ class Handle:
 
     def close(self) -> None:
         """Closes it. Once more does nothing."""
-        self._free()
+        if not self._is_not_to_close():
+            self._free()
+
+    def _is_not_to_close(self) -> bool:
+        """Whether it was closed, or belongs to the parent of this process, which closes it."""
+        return self.closed or self._process != os.getpid()
 
     def _open(self) -> Any:
         """The pointer, for a call."""

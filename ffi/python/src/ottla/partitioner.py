@@ -9,7 +9,7 @@ from operator import index
 from typing import Any, Callable, Optional
 
 from ottla._ottla import ffi, lib
-from ottla.calls import sized, text_of
+from ottla.calls import callable_or_none, sized, text_of
 
 #: Gets topic, key, value and the number of partitions. None leaves it to the producer.
 PartitionerCallback = Callable[[str, Optional[bytes], Optional[bytes], int], Optional[int]]
@@ -24,8 +24,8 @@ PARTITION_MAX = (1 << 31) - 1
 class Partitioner:
     """The function, as C is given it."""
 
-    def __init__(self, function: Optional[PartitionerCallback]) -> None:
-        self._function = function
+    def __init__(self, partitioner: Optional[PartitionerCallback]) -> None:
+        self._function = callable_or_none(partitioner, "partitioner")
         # Weak, so that the garbage collector can take a producer whose partitioner knows it. The
         # library calls it only within calls that send.
         self.me = ffi.new_handle(weakref.ref(self))

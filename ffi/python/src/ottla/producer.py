@@ -87,7 +87,7 @@ class Producer(Handle):
     def close(self, timeout: Optional[float] = None) -> None:
         """Flushes, for at most ``timeout`` seconds (None: as long as it takes), and takes no more
         records. What is undecided then fails. Once more does nothing."""
-        if self.closed:
+        if self._is_not_to_close():
             return
         timeout_ms = milliseconds(timeout)
         try:

@@ -3,6 +3,7 @@
 from typing import Any, Callable, Optional
 
 from ottla._ottla import ffi, lib
+from ottla.calls import callable_or_none
 
 #: Is told how many bytes of about how many are done, on the thread of the call.
 ProgressCallback = Callable[[int, int], Any]
@@ -12,7 +13,7 @@ class Progress:
     """A callback, and what it raised: C has no exceptions, so it waits for the end of the call."""
 
     def __init__(self, callback: Optional[ProgressCallback]) -> None:
-        self._callback = callback
+        self._callback = callable_or_none(callback, "progress")
         self._raised: Optional[BaseException] = None
         self._me = ffi.new_handle(self)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 
 from ottla._ottla import ffi, lib
 from ottla.assignor import Assignor, Assignors, take_raised
-from ottla.calls import error_of, sized
+from ottla.calls import callable_or_none, error_of, sized
 from ottla.errors import OttlaError
 from ottla.offsets import OffsetAndMetadata, offset_of, partitions_at
 from ottla.received import TopicPartition
@@ -58,9 +58,9 @@ class Rebalance:
         assignors: Sequence[Assignor] = (),
     ) -> None:
         self._assignors = Assignors(assignors)
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
-        self._on_lost = on_lost
+        self._on_assigned = callable_or_none(on_assigned, "on_assigned")
+        self._on_revoked = callable_or_none(on_revoked, "on_revoked")
+        self._on_lost = callable_or_none(on_lost, "on_lost")
         self._consumer: Callable[[], Optional["Consumer"]] = lambda: None
         self._raised: Optional[BaseException] = None
         self._committing: Set[Committing] = set()
@@ -94,6 +94,7 @@ class Rebalance:
         """A function pointer and user data that lead to a callback of a commit."""
         if callback is None:
             return ffi.NULL, ffi.NULL
+        callable_or_none(callback, "on_commit")
         committing = Committing(self, callback)
         self._committing.add(committing)
         return lib.ottla_python_on_commit, committing.me

@@ -52,7 +52,7 @@ class Transaction(Staging):
         trace: Optional[TracebackType],
     ) -> None:
         try:
-            if kind is None and not self._is_over and not self.closed:
+            if kind is None and not self._is_over and not self._is_not_to_close():
                 self.commit()
         finally:
             self.close()
