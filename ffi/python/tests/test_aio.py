@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Awaitable, Callable, List
 
@@ -372,3 +373,26 @@ def test_a_callback_that_raises_keeps_nothing_open() -> None:
         assert broker.sync.closed
 
     asyncio.run(main())
+
+
+def test_a_cancelled_commit_goes_on() -> None:
+    async def test(broker: ottla.aio.Broker) -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        may_go_on = threading.Event()
+        blocked = asyncio.get_running_loop().run_in_executor(None, may_go_on.wait, 10)
+
+        async def work() -> None:
+            async with broker.transaction() as transaction:
+                transaction.send("orders", "one burger", partition=0)
+
+        task = asyncio.ensure_future(work())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        may_go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await blocked
+        assert broker.sync.partition("orders", 0).end_offset() == 1
+
+    run(test)

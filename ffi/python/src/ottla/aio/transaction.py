@@ -1,5 +1,6 @@
 """Transactions for asyncio."""
 
+import asyncio
 from types import TracebackType
 from typing import Iterable, List, Optional, Type
 
@@ -76,4 +77,5 @@ class Transaction:
             if kind is None and not self._is_over:
                 await self.commit()
         finally:
-            self.sync.close()
+            # A commit that was cancelled goes on: first it has to be done.
+            await asyncio.shield(self._turns.at_once(self.sync.close))
