@@ -11,7 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use c_compiler::{Mode, compile, library_folder, package, programs_in, run_in_scratch, succeeded};
+use c_compiler::{
+    Mode, compile, library_folder, package, programs_in, run_in_scratch, run_under_valgrind,
+    succeeded,
+};
 
 /// Compiles and runs one program. The reason is all that it printed.
 fn check(program: &Path, libraries: &Path, mode: Mode) -> Result<(), String> {
@@ -58,6 +61,19 @@ fn programs_do_what_they_should() {
 #[test]
 fn sanitizers_find_nothing() {
     check_all(Mode::Sanitized);
+}
+
+/// Valgrind runs the library's own code, too. It is slow: two programs that go far.
+#[test]
+fn valgrind_finds_nothing() {
+    let libraries = library_folder();
+    for name in ["records", "report"] {
+        let program = package().join(format!("tests/c/{name}.c"));
+        let executable = libraries.path().join(format!("{name}-valgrind"));
+        let checked = compile(&program, libraries.path(), Mode::Plain, &executable)
+            .and_then(|()| succeeded(run_under_valgrind(&executable, libraries.path())));
+        checked.unwrap_or_else(|reason| panic!("{name}: {reason}"));
+    }
 }
 
 /// That nothing is found in the others would be no news otherwise.

@@ -97,6 +97,16 @@ pub(crate) fn run_in_scratch(program: &Path, libraries: &Path, mode: Mode) -> Ou
     run(&mut command, TIME_MAX)
 }
 
+/// As [`run_in_scratch`], under valgrind: a wrong access and a leak are failures.
+pub(crate) fn run_under_valgrind(program: &Path, libraries: &Path) -> Outcome {
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let mut command = Command::new("valgrind");
+    command.args(["-q", "--error-exitcode=9", "--leak-check=full"]);
+    command.arg("--errors-for-leak-kinds=definite").arg(program);
+    command.current_dir(scratch.path()).env("LD_LIBRARY_PATH", libraries);
+    run(&mut command, TIME_MAX)
+}
+
 /// How a command ended, and what it printed.
 #[derive(Debug)]
 pub(crate) struct Outcome {
