@@ -86,7 +86,7 @@ int main(void) {
   const char *topic = "orders";
   const ottla_setting kitchen[] = {{"group.id", "kitchen"}, {"auto.offset.reset", "earliest"}};
   check(ottla_open("data", NULL, 0, &broker, &error));
-  check(ottla_topic_create(broker, topic, 1, NULL, 0, &error));
+  check(ottla_topic_ensure(broker, topic, 1, NULL, 0, &error));
   check(ottla_producer_new(broker, NULL, 0, NULL, &producer, &error));
   check(ottla_consumer_new(broker, kitchen, 2, NULL, &consumer, &error));
   check(ottla_consumer_subscribe(consumer, &topic, 1, &error));

@@ -66,7 +66,7 @@ int main(void) {
   ottla_broker *broker;
   size_t by_anna = 0, by_ben = 0;
   check(ottla_open("data", NULL, 0, &broker, &error));
-  check(ottla_topic_create(broker, "orders", 2, NULL, 0, &error));
+  check(ottla_topic_ensure(broker, "orders", 2, NULL, 0, &error));
 
   ottla_consumer *anna = new_cook(broker, "anna");
   write_orders(broker);

@@ -84,8 +84,8 @@ static void show_deliveries(ottla_broker *broker) {
 int main(void) {
   ottla_broker *broker;
   check(ottla_open("data", NULL, 0, &broker, &error));
-  check(ottla_topic_create(broker, "orders", 1, NULL, 0, &error));
-  check(ottla_topic_create(broker, "deliveries", 1, NULL, 0, &error));
+  check(ottla_topic_ensure(broker, "orders", 1, NULL, 0, &error));
+  check(ottla_topic_ensure(broker, "deliveries", 1, NULL, 0, &error));
   write_orders(broker);
   check(ottla_close(broker, -1, &error));
 

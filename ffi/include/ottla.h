@@ -80,8 +80,8 @@
  *   are a pointer and a length, and may hold zero bytes; a NULL pointer is no value (a tombstone),
  *   and not the same as an empty one. Lengths and counts that no memory can have are refused. That
  *   a pointer leads to as much memory as its length says is what the library cannot check.
- *   Timeouts are milliseconds: 0 does not wait, -1 waits for ever. Timestamps are milliseconds
- *   since 1970, offsets are int64_t, partitions int32_t, as in Kafka.
+ *   Timeouts are milliseconds: 0 does not wait, -1 waits for ever, what is below is refused.
+ *   Timestamps are milliseconds since 1970, offsets int64_t, partitions int32_t, as in Kafka.
  *
  * Settings
  *   Brokers, topics, producers and consumers are configured with Kafka's names and values as text,
@@ -971,7 +971,7 @@ typedef struct ottla_record {
    */
   const uint8_t *key;
   /**
-   * The length of the key in bytes.
+   * The length of the key in bytes; 0 or (size_t)-1 for none.
    */
   size_t key_length;
   /**
@@ -979,7 +979,7 @@ typedef struct ottla_record {
    */
   const uint8_t *value;
   /**
-   * The length of the value in bytes.
+   * The length of the value in bytes; 0 or (size_t)-1 for a tombstone.
    */
   size_t value_length;
   /**
@@ -2255,7 +2255,7 @@ bool ottla_error_is_retriable(const struct ottla_error *error);
 int16_t ottla_error_kafka_code(const struct ottla_error *error);
 
 /**
- * The topic that the error is about; NULL if it is about none.
+ * The topic of the partition that the error is about; NULL if it is not about one partition.
  *
  * Ownership: the error's; valid until it is freed.
  * Threads: any.
@@ -2263,7 +2263,7 @@ int16_t ottla_error_kafka_code(const struct ottla_error *error);
 const char *ottla_error_topic(const struct ottla_error *error);
 
 /**
- * The partition that the error is about; -1 if it is about none.
+ * The partition that the error is about; -1 if it is not about one.
  *
  * Threads: any.
  */
@@ -2891,7 +2891,8 @@ ottla_status ottla_producer_metrics(struct ottla_producer *producer,
  * ottla_producer_close before to learn what became of it, or to give it another time. NULL is fine.
  * Deliveries stay.
  *
- * Threads: any; once. Calls of other threads that are under way end with OTTLA_E_CLOSED.
+ * Threads: any; once. Calls of other threads that are under way end with
+ * OTTLA_E_CLOSED, those that begin later with OTTLA_E_INVALID_HANDLE.
  * Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
  */
 ottla_status ottla_producer_free(struct ottla_producer *producer);
@@ -3905,7 +3906,8 @@ ottla_status ottla_consumer_lag(const struct ottla_consumer *consumer,
  *
  * Ownership: the records'; valid until they are freed.
  * Threads: any.
- * NULL: `views` or `count`, if it is of no interest.
+ * NULL: `records`, which are none, as after a poll that returned nothing; `views` or `count`, if it
+ * is of no interest.
  */
 ottla_status ottla_records_views(const struct ottla_records *records,
                                  const struct ottla_record_view **views,

@@ -14,6 +14,7 @@ use crate::handle::{self, Handle};
 use crate::pointer::{path, place, place_or_none};
 use crate::setting::{self, ottla_setting};
 use crate::status::{OTTLA_E_STILL_OPEN, ottla_status};
+use crate::timeout::timeout;
 
 /// Instead of a directory: one in memory, for tests. It is gone when it is closed.
 pub(crate) const IN_MEMORY: &str = ":memory:";
@@ -125,7 +126,7 @@ pub unsafe extern "C" fn ottla_close(
 fn wait_for_children(broker: *const ottla_broker, timeout_ms: i64) -> Result<(), Failure> {
     let number = handle::number(broker);
     let begun = Instant::now();
-    let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    let timeout = Some(timeout(timeout_ms)?).filter(|timeout| *timeout != Duration::MAX);
     loop {
         let open = handle::children(number);
         if open.is_empty() {

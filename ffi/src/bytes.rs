@@ -40,11 +40,11 @@ pub const OTTLA_RECORD_TIMESTAMP: u32 = 2;
 pub struct ottla_record {
     /// The key; NULL for none, which is not the same as an empty one.
     pub key: *const u8,
-    /// The length of the key in bytes.
+    /// The length of the key in bytes; 0 or (size_t)-1 for none.
     pub key_length: usize,
     /// The value; NULL for a tombstone, which deletes its key in a compacted topic.
     pub value: *const u8,
-    /// The length of the value in bytes.
+    /// The length of the value in bytes; 0 or (size_t)-1 for a tombstone.
     pub value_length: usize,
     /// The headers, in order; NULL if there are none.
     pub headers: *const ottla_header,

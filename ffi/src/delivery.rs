@@ -227,7 +227,7 @@ pub extern "C" fn ottla_delivery_wait(
 ) -> ottla_status {
     enter(error, || {
         let delivery = DeliveryHandle::of(delivery)?;
-        match delivery.wait(timeout(timeout_ms)) {
+        match delivery.wait(timeout(timeout_ms)?) {
             true => delivery.first_failure(),
             false => Err(pending()),
         }

@@ -117,7 +117,7 @@ pub extern "C" fn ottla_error_kafka_code(error: *const ottla_error) -> i16 {
     })
 }
 
-/// The topic that the error is about; NULL if it is about none.
+/// The topic of the partition that the error is about; NULL if it is not about one partition.
 ///
 /// Ownership: the error's; valid until it is freed.
 /// Threads: any.
@@ -126,7 +126,7 @@ pub extern "C" fn ottla_error_topic(error: *const ottla_error) -> *const c_char 
     enter_or(ptr::null(), || Ok(handle::get::<ErrorObject, _>(error)?.topic()))
 }
 
-/// The partition that the error is about; -1 if it is about none.
+/// The partition that the error is about; -1 if it is not about one.
 ///
 /// Threads: any.
 #[unsafe(no_mangle)]

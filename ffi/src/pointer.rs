@@ -93,7 +93,8 @@ pub(crate) unsafe fn values<'a, T>(
     }
 }
 
-/// Bytes that may be missing: NULL is none, which is not the same as empty.
+/// Bytes that may be missing: NULL is none, which is not the same as empty. A length of -1 beside it
+/// is what views have there.
 ///
 /// # Safety
 /// As [`values`].
@@ -104,7 +105,7 @@ pub(crate) unsafe fn bytes_or_none<'a>(
     what: &str,
 ) -> Result<Option<&'a [u8]>, Failure> {
     if first.is_null() {
-        if length > 0 {
+        if length > 0 && length != usize::MAX {
             return Err(Failure::invalid(format!("{what} is NULL, but {length} bytes long")));
         }
         return Ok(None);

@@ -250,7 +250,7 @@ pub unsafe extern "C" fn ottla_producer_close(
 ) -> ottla_status {
     enter(error, || {
         let producer = ProducerHandle::of(producer)?;
-        Ok(producer.producer.close_within(timeout(timeout_ms))?)
+        Ok(producer.producer.close_within(timeout(timeout_ms)?)?)
     })
 }
 
@@ -356,7 +356,8 @@ fn named(metrics: &ProducerMetrics) -> Vec<(&'static str, f64)> {
 /// ottla_producer_close before to learn what became of it, or to give it another time. NULL is fine.
 /// Deliveries stay.
 ///
-/// Threads: any; once. Calls of other threads that are under way end with OTTLA_E_CLOSED.
+/// Threads: any; once. Calls of other threads that are under way end with
+/// OTTLA_E_CLOSED, those that begin later with OTTLA_E_INVALID_HANDLE.
 /// Returns: OTTLA_OK; OTTLA_E_INVALID_HANDLE if it was freed already or is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn ottla_producer_free(producer: *mut ottla_producer) -> ottla_status {

@@ -297,7 +297,8 @@ pub unsafe extern "C" fn ottla_table_poll(
     enter(error, || {
         // SAFETY: the program promises a place, or NULL.
         let result = unsafe { place_or_none(count, "count") }?;
-        let taken = TableHandle::of(table)?.begin_move()?.table.poll(timeout(timeout_ms))?;
+        let timeout = timeout(timeout_ms)?;
+        let taken = TableHandle::of(table)?.begin_move()?.table.poll(timeout)?;
         if let Some(result) = result {
             result.write(taken);
         }

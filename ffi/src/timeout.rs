@@ -2,7 +2,17 @@
 
 use std::time::Duration;
 
-/// The time; [`Duration::MAX`] for ever, which is what any negative number means.
-pub(crate) fn timeout(timeout_ms: i64) -> Duration {
-    u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis)
+use crate::entry::Failure;
+
+/// The time; [`Duration::MAX`] for ever. Other negative numbers are refused: a deadline that has
+/// passed, less the time of now, would wait for ever.
+pub(crate) fn timeout(timeout_ms: i64) -> Result<Duration, Failure> {
+    match u64::try_from(timeout_ms) {
+        Ok(timeout_ms) => Ok(Duration::from_millis(timeout_ms)),
+        Err(_) if timeout_ms == -1 => Ok(Duration::MAX),
+        Err(_) => {
+            let message = format!("a timeout of {timeout_ms} ms: it is -1 (for ever), 0 or more");
+            Err(Failure::invalid(message))
+        }
+    }
 }

@@ -175,12 +175,14 @@ pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The name among `known` that takes the fewest edits to reach from `name`.
+/// The name among `known` that takes the fewest edits to reach from `name`, unless it takes so many
+/// that another word was meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.chars().count() > COMPARED_CHARS_MAX {
         return None;
     }
-    known.min_by_key(|candidate| edit_distance(name, candidate))
+    let (edits, near) = known.map(|known| (edit_distance(name, known), known)).min()?;
+    (edits <= name.chars().count().div_ceil(2)).then_some(near)
 }
 
 /// Insertions, removals and replacements of one character that lead from `a` to `b`.

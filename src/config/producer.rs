@@ -144,7 +144,7 @@ const ACCEPTED: &[Key<ProducerConfig>] = &[
 
 const NO_NETWORK: &str = "there is no network between a producer and its log, nothing to retry";
 const OTHER_BUILDER: &str =
-    "call the builder's `transactional_id`, which makes a producer of transactions";
+    "it is the setting of a transactional producer, which is made in a way of its own";
 const BYTES_ONLY: &str = "keys and values are bytes here; serialize before sending";
 
 #[rustfmt::skip]
@@ -226,7 +226,7 @@ mod tests {
             ("compression.gzip.level", "0", "from 1 to 9, or -1"),
             ("compression.lz4.level", "18", "from 1 to 17"),
             ("linger", "1", "\"linger.ms\""),
-            ("transactional.id", "x", "`transactional_id`"),
+            ("transactional.id", "x", "transactional producer"),
         ] {
             let error = ProducerConfig::default().set(name, value).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);

@@ -182,6 +182,6 @@ impl Consumer {
 }
 
 pub(super) fn without_group(what: &str) -> Error {
-    let message = format!("{what} needs a group.id: name a group when building the consumer");
+    let message = format!("{what} needs a group.id: name a group when the consumer is made");
     Error::new(ErrorKind::InvalidInput, message)
 }

@@ -38,7 +38,8 @@ pub unsafe extern "C" fn ottla_consumer_poll(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(records, "records") }?;
-        let polled = with(consumer, |consumer| Ok(consumer.poll(timeout(timeout_ms))?))?;
+        let timeout = timeout(timeout_ms)?;
+        let polled = with(consumer, |consumer| Ok(consumer.poll(timeout)?))?;
         place.write(match polled.is_empty() {
             true => ptr::null_mut(),
             false => RecordsHandle::of_poll(polled).give()?,

@@ -64,7 +64,8 @@ pub struct ottla_records {
 ///
 /// Ownership: the records'; valid until they are freed.
 /// Threads: any.
-/// NULL: `views` or `count`, if it is of no interest.
+/// NULL: `records`, which are none, as after a poll that returned nothing; `views` or `count`, if it
+/// is of no interest.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ottla_records_views(
     records: *const ottla_records,
@@ -73,6 +74,10 @@ pub unsafe extern "C" fn ottla_records_views(
     error: *mut *mut ottla_error,
 ) -> ottla_status {
     enter(error, || {
+        if records.is_null() {
+            // SAFETY: the program promises places, or NULL.
+            return unsafe { write_array(&[], (views, count), "views") };
+        }
         let object = handle::get::<RecordsHandle, _>(records)?;
         // SAFETY: the program promises places, or NULL.
         unsafe { write_array(&object.views, (views, count), "views") }
