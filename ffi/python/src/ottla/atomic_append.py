@@ -5,7 +5,7 @@ from typing import Any, Iterable, List, Optional, Type
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
-from ottla.calls import call, data, make, text
+from ottla.calls import call, data, make, text, whole
 from ottla.handle import Handle
 from ottla.partition import Appended
 from ottla.sending import Data, Sendable, array_of
@@ -20,6 +20,7 @@ class AtomicAppend(Handle):
     __slots__ = ("_batches", "_is_over")
 
     _what = "the atomic append"
+    _made_by = "Broker.atomic_append()"
 
     def __init__(self, broker: Any) -> None:
         place = ffi.new("ottla_atomic_append **")
@@ -32,6 +33,7 @@ class AtomicAppend(Handle):
         """Adds a batch for one partition. Several for the same one are written in this order."""
         batch = Batch(records)
         topic_text, array = text(topic, "the topic"), array_of(batch)
+        partition = whole(partition, "the number of the partition")
         function = lib.ottla_atomic_append_add
         call(function, self._open(), topic_text, partition, array, len(batch))
         self._batches += 1
@@ -39,14 +41,15 @@ class AtomicAppend(Handle):
     def expect_end(self, topic: str, partition: int, end: int) -> None:
         """Lets the commit happen only if the partition still ends at ``end`` then."""
         topic_text = text(topic, "the topic")
-        call(lib.ottla_atomic_append_expect_end, self._open(), topic_text, partition, end)
+        where = whole(partition, "the number of the partition"), whole(end, "the end", 64)
+        call(lib.ottla_atomic_append_expect_end, self._open(), topic_text, *where)
 
     def expect_version(self, topic: str, key: Data, version: int) -> None:
         """Lets the commit happen only if the stream of the key still has this version then."""
         topic_text = text(topic, "the topic")
         start, length = data(key, "the key")
         function = lib.ottla_atomic_append_expect_version
-        call(function, self._open(), topic_text, start, length, version)
+        call(function, self._open(), topic_text, start, length, whole(version, "the version", 64))
 
     def commit(self) -> List[Appended]:
         """Commits everything, synced, or nothing. Says where the batches are, in their order."""

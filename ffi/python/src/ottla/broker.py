@@ -7,7 +7,18 @@ from ottla._ottla import ffi, lib
 from ottla._records import Record
 from ottla.assignor import Assignor
 from ottla.atomic_append import AtomicAppend
-from ottla.calls import PathLike, Texts, call, data, in_slices, make, path, text
+from ottla.calls import (
+    PathLike,
+    Texts,
+    call,
+    data,
+    in_slices,
+    make,
+    path,
+    seconds_of,
+    text,
+    whole,
+)
 from ottla.children import Children
 from ottla.consumer import Consumer
 from ottla.errors import Closed, OttlaError, StillOpen
@@ -58,6 +69,7 @@ class Broker(Maintenance, Groups):
         """
         if self._is_not_to_close():
             return
+        seconds_of(timeout)
         failure = self._children.close()
         pointer = self._pointer
 
@@ -106,7 +118,8 @@ class Broker(Maintenance, Groups):
         self, function: Callable[..., int], name: str, partitions: int, made: Settings
     ) -> None:
         name_text = text(name, "the name of the topic")
-        call(function, self._open(), name_text, partitions, made.array, made.count)
+        count = whole(partitions, "the number of partitions")
+        call(function, self._open(), name_text, count, made.array, made.count)
 
     def delete_topic(self, name: str) -> None:
         """Deletes a topic and all its records."""
@@ -123,7 +136,8 @@ class Broker(Maintenance, Groups):
     def add_partitions(self, name: str, total: int) -> None:
         """Gives a topic more partitions: ``total`` counts the old ones."""
         name_text = text(name, "the name of the topic")
-        call(lib.ottla_topic_add_partitions, self._open(), name_text, total)
+        count = whole(total, "the total of partitions")
+        call(lib.ottla_topic_add_partitions, self._open(), name_text, count)
 
     def topics(self) -> List[TopicDescription]:
         """All topics, by name, those that Kafka keeps for itself among them."""
@@ -230,7 +244,7 @@ class Broker(Maintenance, Groups):
     ) -> Appender:
         """Appends batches to one partition, each once. What is appended first begins at the sequence
         number ``next_sequence``."""
-        return self._adopt(Appender(partition, identity, next_sequence, acks))
+        return self._adopt(Appender(partition._open(), identity, next_sequence, acks))
 
     def transaction(
         self,
@@ -253,7 +267,8 @@ class Broker(Maintenance, Groups):
         if partition is None:
             where: Sequence[Any] = (lib.ottla_stream_new, self._open(), topic_text)
         else:
-            where = (lib.ottla_stream_new_in, self._open(), topic_text, partition)
+            number = whole(partition, "the partition")
+            where = (lib.ottla_stream_new_in, self._open(), topic_text, number)
         make(lib.ottla_stream_free, *where, start, length, place)
         return self._adopt(Stream(place[0]))
 

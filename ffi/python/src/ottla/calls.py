@@ -8,7 +8,8 @@ import os
 import re
 import time
 from functools import lru_cache
-from math import ceil
+from math import ceil, inf
+from operator import index
 from typing import Any, Callable, Iterable, Optional, Tuple, TypeVar, Union
 
 from ottla import ending
@@ -143,6 +144,17 @@ def callable_or_none(value: Optional[C], what: str) -> Optional[C]:
     raise TypeError(f"{what} is of type {type(value).__name__}, but must be callable")
 
 
+def whole(value: int, what: str, bits: int = 32) -> int:
+    """A whole number that C has room for."""
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{what} is of type {type(value).__name__}, but must be int") from None
+    if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
+        raise OverflowError(f"{what} is {number}, which is not a number of {bits} bits")
+    return number
+
+
 def text(value: str, what: str) -> Any:
     """A ``char[]`` of a text: names, which cannot have a zero byte inside. Not to be written to."""
     if not isinstance(value, str):
@@ -170,8 +182,9 @@ class Texts:
     __slots__ = ("array", "count", "_texts")
 
     def __init__(self, values: Iterable[str], what: str) -> None:
-        if isinstance(values, str):
-            raise TypeError(f"{what} is one str, but must be a list of them")
+        if isinstance(values, (str, bytes)):
+            kind = type(values).__name__
+            raise TypeError(f"{what} is of type {kind}, but must be a list of str")
         self._texts = [text(value, f"one of {what}") for value in values]
         self.array = ffi.new("char *[]", self._texts)
         self.count = len(self._texts)
@@ -217,29 +230,42 @@ def sized(name: str) -> Any:
 
 def milliseconds(timeout: Optional[float]) -> int:
     """Seconds as the library counts time; None is for ever."""
-    if timeout is None:
-        return -1
-    if timeout != timeout:
-        raise invalid("the timeout is not a number")
-    return ceil(min(max(0.0, timeout), SECONDS_MAX) * 1000)
+    seconds = seconds_of(timeout)
+    return -1 if seconds is None else ceil(min(seconds, SECONDS_MAX) * 1000)
+
+
+def seconds_of(timeout: Optional[float], what: str = "the timeout") -> Optional[float]:
+    """A number of seconds to wait; None is for ever."""
+    if timeout is None or timeout == inf:
+        return None
+    try:
+        seconds = timeout + 0.0
+    except TypeError:
+        kind = type(timeout).__name__
+        raise TypeError(f"{what} is of type {kind}, but must be seconds, or None") from None
+    if seconds != seconds:
+        raise invalid(f"{what} is not a number")
+    if seconds < 0:
+        raise invalid(f"{what} is {timeout}, but must be seconds from 0 on; None is for ever")
+    return seconds
 
 
 def end_of(timeout: Optional[float]) -> Optional[float]:
     """When the time will be up, by the monotonic clock; None is never."""
-    milliseconds(timeout)
-    return None if timeout is None else time.monotonic() + timeout
+    seconds = seconds_of(timeout)
+    return None if seconds is None else time.monotonic() + seconds
 
 
 def in_slices(timeout: Optional[float], wait: Callable[[int], Optional[T]]) -> Optional[T]:
     """Waits for at most ``timeout`` seconds (None: for ever) until ``wait``, which gets a number of
     milliseconds, returns something."""
     end = end_of(timeout)
-    left = SLICE_MS if timeout is None else milliseconds(timeout)
+    left = SLICE_MS if end is None else milliseconds(timeout)
     while True:
         found = wait(min(left, SLICE_MS))
         if found is not None:
             return found
         if end is not None:
-            left = milliseconds(end - time.monotonic())
+            left = milliseconds(max(0.0, end - time.monotonic()))
             if left == 0:
                 return None

@@ -10,6 +10,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -24,11 +25,14 @@ from ottla.calls import (
     closed,
     error_of,
     in_slices,
+    invalid,
     make,
+    seconds_of,
     sized,
     text,
     text_of,
     text_or_none,
+    whole,
 )
 from ottla.handed_on import HandedOn
 from ottla.handle import Handle
@@ -79,6 +83,7 @@ class Consumer(Handle):
     __slots__ = ("_rebalance", "_handed_on", "_closer", "_is_woken")
 
     _what = "the consumer"
+    _made_by = "Broker.consumer(...)"
 
     def __init__(self, broker: Any, settings: Settings, rebalance: Rebalance) -> None:
         place = ffi.new("ottla_consumer **")
@@ -108,7 +113,11 @@ class Consumer(Handle):
         """The next records: at once if there are any, else as soon as some are published, or none
         when ``timeout`` seconds (None: for ever) have passed. At most ``max.poll.records`` of them,
         and at most ``max_records``. Another thread ends it with ``wakeup``."""
-        if not self._handed_on:
+        if max_records is not None:
+            max_records = count_of(max_records)
+        if self._handed_on:
+            seconds_of(timeout)
+        else:
             self._fetch(timeout)
         return self._handed_on.take(max_records)
 
@@ -245,7 +254,9 @@ class Consumer(Handle):
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Goes to an offset: the next poll continues there."""
-        self._move(lib.ottla_consumer_seek, text(topic, "the topic"), partition, offset)
+        where = named((topic, partition))
+        offset = whole(offset, "the offset", 64)
+        self._move(lib.ottla_consumer_seek, text(where.topic, "the topic"), where.partition, offset)
 
     def seek_to_beginning(self, partitions: Iterable[PartitionLike] = ()) -> None:
         """Goes to the oldest records of these partitions, or of all that are assigned."""
@@ -260,7 +271,9 @@ class Consumer(Handle):
         Says which offset that is."""
         found = ffi.new("int64_t *")
         function = lib.ottla_consumer_seek_to_timestamp
-        self._move(function, text(topic, "the topic"), partition, timestamp, found)
+        where = named((topic, partition))
+        time_ms = whole(timestamp, "the timestamp", 64)
+        self._move(function, text(where.topic, "the topic"), where.partition, time_ms, found)
         return int(found[0])
 
     def beginning_offsets(self, partitions: Iterable[PartitionLike]) -> Dict[TopicPartition, int]:
@@ -276,8 +289,12 @@ class Consumer(Handle):
         self, times: TimesLike
     ) -> Dict[TopicPartition, Optional[OffsetAndTimestamp]]:
         """For each partition the first record of a time (milliseconds since 1970) or later."""
+        if not isinstance(times, Mapping):
+            kind = type(times).__name__
+            raise TypeError(f"times are of type {kind}, but must be a mapping of partitions")
         asked = Partitions(times)
-        timestamps = ffi.new("int64_t[]", list(times.values()))
+        wanted = [whole(timestamp, "the timestamp", 64) for timestamp in times.values()]
+        timestamps = ffi.new("int64_t[]", wanted)
         found = ffi.new("ottla_offset_and_timestamp[]", asked.count)
         function = lib.ottla_consumer_offsets_for_times
         self._call(function, asked.array, timestamps, asked.count, found)
@@ -442,6 +459,14 @@ class Consumer(Handle):
         found = ffi.new("int64_t[]", made.count)
         self._call(function, made.array, made.count, found)
         return by_partition(made, list(found))
+
+
+def count_of(max_records: int) -> int:
+    """How many records a poll may hand on."""
+    count = whole(max_records, "max_records", 64)
+    if count < 0:
+        raise invalid(f"max_records is {count}, but must be 0 or more")
+    return count
 
 
 def give_back(pointer: Any, handed_on: HandedOn) -> None:

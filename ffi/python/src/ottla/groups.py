@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Optional
 
 from ottla._ottla import ffi, lib
-from ottla.calls import call, invalid, sized, text, text_of
+from ottla.calls import call, invalid, sized, text, text_of, whole
 from ottla.handle import Handle
 from ottla.offsets import (
     OffsetAndMetadata,
@@ -231,7 +231,9 @@ def target(
         (lib.OTTLA_RESET_DURATION, duration_ms),
         (lib.OTTLA_RESET_SHIFT_BY, shift_by),
     ]
-    chosen += [(kind, value) for kind, value in numbers if value is not None]
+    names = ("offset", "timestamp", "duration_ms", "shift_by")
+    given = [(*number, name) for number, name in zip(numbers, names) if number[1] is not None]
+    chosen += [(kind, whole(value, name, 64)) for kind, value, name in given if value is not None]
     if len(chosen) != 1:
         raise invalid("give one of to, offset, timestamp, duration_ms and shift_by")
     return chosen[0]

@@ -20,6 +20,15 @@ class Handle:
     #: With its article, for messages.
     _what = "the object"
 
+    #: What makes such objects; empty for what programs make themselves.
+    _made_by = ""
+
+    def __new__(cls: Type[H], *arguments: Any, **_keywords: Any) -> H:
+        # What is made of something gets its pointer first, which programs do not have.
+        if cls._made_by and not (arguments and isinstance(arguments[0], ffi.CData)):
+            raise TypeError(f"{cls.__name__} objects are made by {cls._made_by}")
+        return super().__new__(cls)
+
     def __init__(self, pointer: Any, free: Callable[[Any], Any]) -> None:
         self._pointer = pointer
         # Children come after their broker, and the newest are freed first when the program ends.

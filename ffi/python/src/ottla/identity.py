@@ -4,9 +4,9 @@ from typing import Any, Iterable, NamedTuple, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
-from ottla.calls import call, data, invalid, make
+from ottla.calls import call, data, invalid, make, whole
 from ottla.handle import Handle
-from ottla.partition import Acks, Appended, Partition, acks_number
+from ottla.partition import Acks, Appended, acks_number
 from ottla.sending import Data, Sendable, array_of
 
 
@@ -24,14 +24,15 @@ class Appender(Handle):
     __slots__ = ()
 
     _what = "the appender"
+    _made_by = "Broker.appender(...)"
 
     def __init__(
-        self, partition: Partition, identity: ProducerIdentity, next_sequence: int, acks: Acks
+        self, partition: Any, identity: ProducerIdentity, next_sequence: int, acks: Acks
     ) -> None:
         place = ffi.new("ottla_appender **")
         number = acks_number(acks)
         who = identity_struct(identity)
-        what = (partition._open(), number, who, next_sequence)
+        what = (partition, number, who, whole(next_sequence, "next_sequence"))
         make(lib.ottla_appender_free, lib.ottla_appender_new, *what, place)
         super().__init__(place[0], lib.ottla_appender_free)
 
@@ -54,11 +55,13 @@ class Appender(Handle):
         if (key is None) != (version is None) or (key is not None and expected_end is not None):
             raise invalid("expect an end, or the version of a key, or nothing")
         if expected_end is not None:
+            expected_end = whole(expected_end, "expected_end", 64)
             call(lib.ottla_appender_append_expecting, self._open(), expected_end, *what)
-        elif key is not None:
+        elif key is not None and version is not None:
             start, length = data(key, "the key")
             function = lib.ottla_appender_append_expecting_version
-            call(function, self._open(), start, length, version, *what)
+            expected = whole(version, "the version", 64)
+            call(function, self._open(), start, length, expected, *what)
         else:
             call(lib.ottla_appender_append, self._open(), *what)
         return Appended(int(appended.base_offset), int(appended.last_offset))

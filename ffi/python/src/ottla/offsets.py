@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ottla._ottla import ffi, lib
-from ottla.calls import call, text, text_of
+from ottla.calls import call, text, text_of, whole
 from ottla.received import TopicPartition
 
 #: A TopicPartition, or another pair of a topic and a number.
@@ -54,7 +54,7 @@ class Partitions:
 def named(partition: PartitionLike) -> TopicPartition:
     """A TopicPartition of any pair."""
     if isinstance(partition, tuple) and len(partition) == 2:
-        return TopicPartition(*partition)
+        return TopicPartition(partition[0], whole(partition[1], "the number of a partition"))
     raise TypeError(f"a partition is a TopicPartition or (topic, number), but not {partition!r}")
 
 
@@ -64,15 +64,21 @@ class Offsets:
     __slots__ = ("array", "count", "_texts")
 
     def __init__(self, offsets: OffsetsLike) -> None:
+        if not isinstance(offsets, Mapping):
+            raise TypeError(
+                f"offsets are of type {type(offsets).__name__}, but must be a mapping:"
+                " {(topic, partition): offset}"
+            )
         self.count = len(offsets)
         self.array = ffi.new("ottla_offset[]", self.count)
         self._texts: List[Any] = []
         for at, (partition, given) in enumerate(offsets.items()):
-            offset = OffsetAndMetadata(given) if isinstance(given, int) else given
+            offset = given if isinstance(given, OffsetAndMetadata) else OffsetAndMetadata(given)
             topic, number = named(partition)
             one = self.array[at]
             one.topic, one.partition = self._text(topic, "the topic"), number
-            one.offset, one.leader_epoch = offset.offset, offset.leader_epoch
+            one.offset = whole(offset.offset, "the offset", 64)
+            one.leader_epoch = whole(offset.leader_epoch, "the leader epoch")
             one.metadata = self._text(offset.metadata, "the metadata")
 
     def _text(self, value: str, what: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
-from ottla.calls import call, data, invalid, make, text
+from ottla.calls import call, data, invalid, make, text, whole
 from ottla.handle import Handle
 from ottla.offsets import OffsetAndTimestamp
 from ottla.received import records_of
@@ -47,10 +47,11 @@ class Partition(Handle):
     __slots__ = ("topic", "number")
 
     _what = "the partition"
+    _made_by = "Broker.partition(topic, number)"
 
     def __init__(self, broker: Any, topic: str, number: int) -> None:
         place = ffi.new("ottla_partition **")
-        what = (broker, text(topic, "the topic"), number)
+        what = (broker, text(topic, "the topic"), whole(number, "the number of the partition"))
         make(lib.ottla_partition_free, lib.ottla_partition_new, *what, place)
         super().__init__(place[0], lib.ottla_partition_free)
         self.topic = topic
@@ -77,11 +78,13 @@ class Partition(Handle):
         if (key is None) != (version is None) or (key is not None and expected_end is not None):
             raise invalid("expect an end, or the version of a key, or nothing")
         if expected_end is not None:
+            expected_end = whole(expected_end, "expected_end", 64)
             call(lib.ottla_partition_append_expecting, self._open(), expected_end, *what)
-        elif key is not None:
+        elif key is not None and version is not None:
             start, length = data(key, "the key")
             function = lib.ottla_partition_append_expecting_version
-            call(function, self._open(), start, length, version, *what)
+            expected = whole(version, "the version", 64)
+            call(function, self._open(), start, length, expected, *what)
         else:
             call(lib.ottla_partition_append, self._open(), *what)
         return Appended(int(appended.base_offset), int(appended.last_offset))
@@ -89,7 +92,12 @@ class Partition(Handle):
     def read(self, start: Optional[int] = None, stop: Optional[int] = None) -> Iterator[Record]:
         """The records from an offset on, or from the beginning, up to the end as it is then, or
         below ``stop``. Those of transactions are read as they were written, decided or not."""
-        start = self.log_start_offset() if start is None else start
+        begin = self.log_start_offset() if start is None else whole(start, "start", 64)
+        end = None if stop is None else whole(stop, "stop", 64)
+        self._open()
+        return self._pieces(begin, end)
+
+    def _pieces(self, start: int, stop: Optional[int]) -> Iterator[Record]:
         while stop is None or start < stop:
             records = self.read_batch(start)
             if not records:
@@ -104,7 +112,8 @@ class Partition(Handle):
         """Whole batches from an offset on: about so many bytes, at least one batch if there is one.
         Nothing at the end."""
         place = ffi.new("ottla_records **")
-        call(lib.ottla_partition_read, self._open(), start, bytes_max, place)
+        where = whole(start, "start", 64), whole(bytes_max, "bytes_max", 64)
+        call(lib.ottla_partition_read, self._open(), *where, place)
         return records_of(place[0])
 
     def log_start_offset(self) -> int:
@@ -126,15 +135,15 @@ class Partition(Handle):
     def delete_records(self, offset: int = -1) -> int:
         """Deletes the records below an offset (-1: all of them), for good. Says where the log begins
         then."""
-        return self._number(lib.ottla_partition_delete_records, "int64_t *", offset)
+        return self._number(lib.ottla_partition_delete_records, "int64_t *", whole(offset, "the offset", 64))
 
     def truncate_to(self, offset: int) -> int:
         """Cuts off all records from an offset on; batches go whole. Says where the log ends then."""
-        return self._number(lib.ottla_partition_truncate_to, "int64_t *", offset)
+        return self._number(lib.ottla_partition_truncate_to, "int64_t *", whole(offset, "the offset", 64))
 
     def offset_for_timestamp(self, timestamp: int) -> Optional[OffsetAndTimestamp]:
         """The first record of that time (milliseconds since 1970) or later."""
-        return self._found(lib.ottla_partition_offset_for_timestamp, timestamp)
+        return self._found(lib.ottla_partition_offset_for_timestamp, whole(timestamp, "the timestamp", 64))
 
     def offset_of_max_timestamp(self) -> Optional[OffsetAndTimestamp]:
         """The record with the greatest timestamp, by the last offset of its batch."""

@@ -22,6 +22,7 @@ class Producer(Handle):
     __slots__ = ("_partitioner",)
 
     _what = "the producer"
+    _made_by = "Broker.producer(...)"
 
     def __init__(
         self, broker: Any, settings: Settings, partitioner: Optional[PartitionerCallback] = None

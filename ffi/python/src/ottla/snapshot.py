@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Record
-from ottla.calls import call, text
+from ottla.calls import call, text, whole
 from ottla.handle import Handle
 from ottla.offsets import OffsetAndMetadata, PartitionLike, Partitions, offsets_of
 from ottla.received import TopicPartition, records_of
@@ -17,6 +17,7 @@ class Snapshot(Handle):
     __slots__ = ()
 
     _what = "the snapshot"
+    _made_by = "Broker.snapshot()"
 
     def __init__(self, pointer: Any) -> None:
         super().__init__(pointer, lib.ottla_snapshot_free)
@@ -48,7 +49,8 @@ class Snapshot(Handle):
 
     def _offset(self, function: Any, topic: str, partition: int) -> int:
         found = ffi.new("int64_t *")
-        call(function, self._open(), text(topic, "the topic"), partition, found)
+        number = whole(partition, "the number of the partition")
+        call(function, self._open(), text(topic, "the topic"), number, found)
         return int(found[0])
 
     def read(self, topic: str, partition: int, start: Optional[int] = None) -> Iterator[Record]:
@@ -57,7 +59,8 @@ class Snapshot(Handle):
             start = self.log_start_offset(topic, partition)
         place = ffi.new("ottla_snapshot_reader **")
         topic_text = text(topic, "the topic")
-        call(lib.ottla_snapshot_read, self._open(), topic_text, partition, start, place)
+        where = whole(partition, "the number of the partition"), whole(start, "start", 64)
+        call(lib.ottla_snapshot_read, self._open(), topic_text, *where, place)
         return pieces(ffi.gc(place[0], lib.ottla_snapshot_reader_free))
 
 

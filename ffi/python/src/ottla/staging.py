@@ -4,7 +4,7 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional, List
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
-from ottla.calls import call, data, sized, text, text_of
+from ottla.calls import call, data, sized, text, text_of, whole
 from ottla.consumer import Consumer
 from ottla.errors import OttlaError
 from ottla.handle import Handle
@@ -65,13 +65,16 @@ class Staging(Handle):
 
     def expect_end(self, topic: str, partition: int, offset: int) -> None:
         """Lets the commit happen only if the partition still ends at ``offset`` then."""
-        self._call("expect_end", text(topic, "the topic"), partition, offset)
+        partition = whole(partition, "the number of the partition")
+        end = whole(offset, "the offset", 64)
+        self._call("expect_end", text(topic, "the topic"), partition, end)
 
     def expect_version(self, topic: str, key: Data, version: int) -> None:
         """Lets the commit happen only if the newest record of the key is still the one with the
         offset ``version`` then; ``ottla.NO_STREAM``: if there is none."""
         start, length = data(key, "the key")
-        self._call("expect_version", text(topic, "the topic"), start, length, version)
+        expected = whole(version, "the version", 64)
+        self._call("expect_version", text(topic, "the topic"), start, length, expected)
 
     def _call(self, name: str, *arguments: Any) -> None:
         function: Callable[..., int] = getattr(lib, f"{self._prefix}_{name}")

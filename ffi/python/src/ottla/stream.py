@@ -1,10 +1,10 @@
 """Streams: the records of one key, found without reading its partition."""
 
-from typing import Any, Iterable, Iterator, Optional
+from typing import Any, Iterable, Iterator, Optional, Tuple
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
-from ottla.calls import call
+from ottla.calls import call, whole
 from ottla.handle import Handle
 from ottla.partition import Acks, Appended, acks_number
 from ottla.received import records_of
@@ -26,6 +26,7 @@ class Stream(Handle):
     __slots__ = ()
 
     _what = "the stream"
+    _made_by = "Broker.stream(topic, key)"
 
     def __init__(self, pointer: Any) -> None:
         super().__init__(pointer, lib.ottla_stream_free)
@@ -53,35 +54,39 @@ class Stream(Handle):
         """
         batch = Batch(records)
         appended = ffi.new("ottla_appended *")
-        how = (array_of(batch), len(batch), acks_number(acks), version)
+        expected = whole(version, "the version", 64)
+        how = (array_of(batch), len(batch), acks_number(acks), expected)
         call(lib.ottla_stream_append, self._open(), *how, appended)
         return Appended(int(appended.base_offset), int(appended.last_offset))
 
     def read(self, start: int = 0, stop: Optional[int] = None) -> Iterator[Record]:
         """The records with offsets from ``start`` on and below ``stop``, the oldest first."""
-        stop = OFFSET_MAX if stop is None else stop
-        while start < stop:
-            records = self._piece(start, stop, False)
-            if not records:
-                return
-            yield from records
-            start = records[-1].offset + 1
+        return self._pieces(*self._range(start, stop), False)
 
     def read_backwards(self, start: int = 0, stop: Optional[int] = None) -> Iterator[Record]:
         """The same records, the newest first."""
-        stop = OFFSET_MAX if stop is None else stop
-        while start < stop:
-            records = self._piece(start, stop, True)
-            if not records:
-                return
-            yield from records
-            stop = records[-1].offset
+        return self._pieces(*self._range(start, stop), True)
 
     def __iter__(self) -> Iterator[Record]:
         return self.read()
 
     def __reversed__(self) -> Iterator[Record]:
         return self.read_backwards()
+
+    def _range(self, start: int, stop: Optional[int]) -> Tuple[int, int]:
+        self._open()
+        return whole(start, "start", 64), OFFSET_MAX if stop is None else whole(stop, "stop", 64)
+
+    def _pieces(self, start: int, stop: int, backwards: bool) -> Iterator[Record]:
+        while start < stop:
+            records = self._piece(start, stop, backwards)
+            if not records:
+                return
+            yield from records
+            if backwards:
+                stop = records[-1].offset
+            else:
+                start = records[-1].offset + 1
 
     def _piece(self, start: int, stop: int, backwards: bool) -> Records:
         place = ffi.new("ottla_records **")

@@ -23,6 +23,7 @@ class Table(Handle):
     __slots__ = ()
 
     _what = "the table"
+    _made_by = "Broker.table(topic)"
 
     def __init__(self, pointer: Any) -> None:
         super().__init__(pointer, lib.ottla_table_free)

@@ -20,6 +20,7 @@ class Transaction(Staging):
     __slots__ = ("_is_over", "_partitioner")
 
     _what = "the transaction"
+    _made_by = "Broker.transaction(...)"
     _prefix = "ottla_transaction"
 
     def __init__(

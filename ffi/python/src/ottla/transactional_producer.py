@@ -18,6 +18,7 @@ class TransactionalProducer(Staging):
     __slots__ = ("transactional_id", "_partitioner")
 
     _what = "the transactional producer"
+    _made_by = "Broker.transactional_producer(...)"
     _prefix = "ottla_transactional_producer"
 
     def __init__(

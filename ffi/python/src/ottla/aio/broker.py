@@ -2,7 +2,7 @@
 
 import weakref
 from types import TracebackType
-from typing import Any, Generator, Iterable, List, Optional, Sequence, Type, Union
+from typing import Any, Generator, Iterable, List, NoReturn, Optional, Sequence, Type, Union
 
 import ottla
 from ottla._records import Record
@@ -11,7 +11,7 @@ from ottla.aio.producer import Producer
 from ottla.aio.transaction import Transaction
 from ottla.aio.waiting import aside
 from ottla.assignor import Assignor
-from ottla.calls import PathLike
+from ottla.calls import PathLike, seconds_of
 from ottla.offsets import PartitionLike
 from ottla.partitioner import PartitionerCallback
 from ottla.rebalance import RebalanceCallback
@@ -111,6 +111,7 @@ class Broker:
 
     async def close(self, timeout: Optional[float] = 10.0) -> None:
         """Closes its producers and consumers, and then ``ottla.Broker.close``."""
+        seconds_of(timeout)
         failure: Optional[Exception] = None
         for child in list(self._children):
             try:
@@ -141,6 +142,12 @@ class Opening:
     ) -> None:
         self._arguments = directory, config, settings
         self._broker: Optional[Broker] = None
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"{name}: the broker is not open yet: `broker = await ottla.aio.open(...)`, or"
+            " `async with ottla.aio.open(...) as broker`"
+        )
 
     def __await__(self) -> Generator[Any, None, Broker]:
         return self._open().__await__()

@@ -10,6 +10,7 @@ import ottla
 from ottla._records import Record
 from ottla.aio.waiting import Readable, Turns
 from ottla.calls import closed, end_of
+from ottla.consumer import count_of
 from ottla.errors import Closed
 from ottla.offsets import (
     OffsetAndMetadata,
@@ -65,6 +66,8 @@ class Consumer:
         """The next records, as soon as there are any; none if ``timeout`` seconds (None: for ever)
         have passed."""
         self._open()
+        if max_records is not None:
+            max_records = count_of(max_records)
         await self._fetch(end_of(timeout))
         return self.sync._handed_on.take(max_records)
 
