@@ -7,7 +7,7 @@
 //! driver may be held up, by a callback that it runs, and then others do.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::completion::{Completion, Stage};
@@ -22,15 +22,16 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(super) struct Drivers {
     has_driver: bool,
     /// In the order in which sleeping began; a batch may be in it that nobody sleeps for any more.
-    slept_for: VecDeque<Arc<Completion>>,
+    /// Weakly, for a batch knows its queue: who sleeps for one holds it, and the others can go.
+    slept_for: VecDeque<Weak<Completion>>,
 }
 
 impl Drivers {
     /// The first batch that somebody may still sleep for.
     fn next_slept_for(&mut self) -> Option<Arc<Completion>> {
         loop {
-            let first = self.slept_for.pop_front()?;
-            if first.stage() != Stage::Done {
+            let first = self.slept_for.pop_front()?.upgrade();
+            if let Some(first) = first.filter(|first| first.stage() != Stage::Done) {
                 return Some(first);
             }
         }
@@ -93,8 +94,9 @@ impl PartitionQueue {
     fn begin_driving(&self, completion: &Arc<Completion>) -> Option<Driving<'_>> {
         let drivers = &mut self.state.lock().drivers;
         if drivers.has_driver {
-            if !drivers.slept_for.back().is_some_and(|last| Arc::ptr_eq(last, completion)) {
-                drivers.slept_for.push_back(Arc::clone(completion));
+            let last = drivers.slept_for.back().map(Weak::as_ptr);
+            if last != Some(Arc::as_ptr(completion)) {
+                drivers.slept_for.push_back(Arc::downgrade(completion));
             }
             return None;
         }
