@@ -154,6 +154,15 @@ impl Committer {
         }
         let ticket = Ticket::called_back(contents, on_outcome, afterwards);
         self.queue.lock().pending.push_back(ticket);
+        // The broker was abandoned just now, and nobody else comes by any more.
+        if self.is_finished() {
+            self.decide_queued();
+        }
+    }
+
+    /// Decides what is queued, and tells. After the end of the committer all of it is refused.
+    pub(super) fn decide_queued(&self) {
+        let _ = self.wait_for(&Ticket::waited_for(Contents::default()));
     }
 
     /// Returns when no group is being committed whose conditions were asked before the call: all

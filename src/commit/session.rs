@@ -178,11 +178,14 @@ impl Committer {
         self.closed.store(true, Ordering::Release);
         self.poison.set(&Error::new(ErrorKind::Closed, "the broker was abandoned"));
         // A commit, a checkpoint or an append that is under way ends before somebody else may open.
-        let _leader = self.leader.lock();
+        let leader = self.leader.lock();
         self.finished.store(true, Ordering::Release);
-        let _checkpoint = self.checkpointing.lock();
+        let checkpoint = self.checkpointing.lock();
         self.wait_for_appends();
         self.spills.end();
+        drop((leader, checkpoint));
+        // A batch that stays in the queue would hold its producer, and that the broker.
+        self.decide_queued();
     }
 
     /// Returns when nobody appends with `acks=1` any more: under the lock of the partition each
