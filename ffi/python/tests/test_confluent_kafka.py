@@ -4,7 +4,7 @@ import gc
 import os
 import resource
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -377,3 +377,81 @@ def test_what_is_assigned_by_hand_is_committed_by_close(conf: Conf) -> None:
         assert len(alone.consume(3, 10)) == 3
         with pytest.raises(ValueError, match="not a number"):
             alone.poll(float("nan"))
+
+
+def test_no_exception_of_ottla_comes_out(conf: Conf) -> None:
+    produce(conf, "orders", 1)
+    producer = Producer({**conf, "message.max.bytes": 2000})
+    with pytest.raises(KafkaException) as raised:
+        producer.produce("orders", "x" * 5000)
+    assert raised.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+    mover = Producer({**conf, "transactional.id": "mover"})
+    mover.init_transactions()
+    mover.begin_transaction()
+    with pytest.raises(KafkaException):
+        mover.produce("orders", "x" * 5000000)
+    mover.abort_transaction()
+    mover.close()
+    producer.produce("orders", "y")
+    producer.flush()
+    producer.close()
+    consumer = reader(conf)
+    consumer.close()
+    uses: List[Callable[[], Any]] = [
+        lambda: producer.produce("orders", "z"),
+        lambda: AdminClient(conf).create_topics([NewTopic("no/name")])["no/name"].result(),
+        lambda: mover.begin_transaction(),
+    ]
+    for use in uses:
+        with pytest.raises(KafkaException):
+            use()
+    wrong: Any = 5
+    for refused in (
+        lambda: producer.produce("orders", "z", callback=wrong),
+        lambda: producer.produce("orders", "z", on_delivery=wrong),
+        lambda: reader(conf).subscribe(["orders"], on_assign=wrong),
+    ):
+        with pytest.raises(TypeError, match="must be callable"):
+            refused()
+
+
+def test_settings_that_programs_rely_on(conf: Conf) -> None:
+    for wrong in ({"statistics.interval.ms": 1000}, {"partitioner": "consistent_random"}):
+        with pytest.raises(KafkaException, match=next(iter(wrong))) as raised:
+            Producer({**conf, **wrong})
+        assert raised.value.args[0].code() == KafkaError._INVALID_ARG
+    with pytest.raises(KafkaException, match="statistics"):
+        reader(conf, statistics_interval_ms=1000)
+    settings = {"partitioner": "murmur2_random", "statistics.interval.ms": 0, "linger.ms": 60000}
+    of_topics = {"acks": 1, "linger.ms": 5}
+    with Producer({**conf, **settings, "default.topic.config": of_topics}) as producer:
+        producer.produce("orders", "x")
+        assert producer.poll(0.05) == 0
+    with pytest.raises(KafkaException, match="nonsense"):
+        Producer({**conf, "default.topic.config": {"nonsense": 1}})
+    with pytest.raises(TypeError, match="default.topic.config"):
+        Producer({**conf, "default.topic.config": 5})
+    told: List[Any] = []
+    with Producer({**conf, "queue.buffering.max.messages": 2}) as producer:
+        for _ in range(2):
+            producer.produce("orders", "x", callback=lambda *what: told.append(what))
+        with pytest.raises(BufferError, match="queue.buffering.max.messages"):
+            producer.produce("orders", "x")
+        assert producer.poll(10) > 0
+        producer.produce("orders", "x")
+    assert len(told) == 2
+    with Consumer({**conf, "group.id": "k", "fetch.message.max.bytes": 1000}) as consumer:
+        with pytest.raises(ValueError, match="not a number"):
+            consumer.poll(float("nan"))
+
+
+def test_assign_while_it_is_subscribed(conf: Conf) -> None:
+    produce(conf, "orders", 3)
+    produce(conf, "other", 3)
+    with reader(conf) as consumer:
+        consumer.subscribe(["orders"])
+        assert values(consumer.consume(3, 10)) == [b"0", b"1", b"2"]
+        consumer.assign([TopicPartition("orders", 0, 1)])
+        assert values(consumer.consume(2, 10)) == [b"1", b"2"]
+        with pytest.raises(KafkaException, match="unsubscribe first"):
+            consumer.assign([TopicPartition("other", 0, 1)])

@@ -5,7 +5,14 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 import ottla
 from ottla.confluent_kafka.config import merged
-from ottla.confluent_kafka.errors import CODES, KafkaError, KafkaException, error_of, translated
+from ottla.confluent_kafka.errors import (
+    CODES,
+    KafkaError,
+    KafkaException,
+    error_of,
+    translated,
+    translating,
+)
 from ottla.confluent_kafka.lease import Lease
 from ottla.errors import OttlaError, UnknownTopicOrPartition
 from ottla.topic import TopicDescription
@@ -87,6 +94,7 @@ class ClusterMetadata:
         self.orig_broker_name = f"{BrokerMetadata.host}/{BrokerMetadata.id}"
 
 
+@translating
 class AdminClient:
     """Each request gives a future by topic. They are done already: nothing is on its way."""
 

@@ -28,7 +28,6 @@ NETWORK = {
     "request.timeout.ms",
     "retries",
     "security.protocol",
-    "statistics.interval.ms",
 }
 NETWORK_PREFIXES = (
     "api.version.",
@@ -46,11 +45,15 @@ NETWORK_PREFIXES = (
 OTHER_NAMES = {
     "auto.commit.enable": "enable.auto.commit",
     "compression.codec": "compression.type",
+    "fetch.message.max.bytes": "max.partition.fetch.bytes",
     "message.max.bytes": "max.request.size",
     "message.timeout.ms": "delivery.timeout.ms",
     "queue.buffering.max.ms": "linger.ms",
     "request.required.acks": "acks",
 }
+
+#: What Ottla does, as librdkafka calls it.
+PARTITIONER = "murmur2_random"
 
 RESETS = {
     "smallest": "earliest",
@@ -68,7 +71,29 @@ def merged(config: Optional[Mapping[str, Any]], keywords: Mapping[str, Any]) -> 
     """One configuration of all that a client was given."""
     if config is not None and not isinstance(config, Mapping):
         raise TypeError("expected configuration dict")
-    return {**(config or {}), **keywords}
+    given = {**(config or {}), **keywords}
+    of_topics = given.pop("default.topic.config", None) or {}
+    if not isinstance(of_topics, Mapping):
+        raise TypeError("expected default.topic.config as a dict")
+    made = {**of_topics, **given}
+    # Nothing is ever called with them: a program that asks for them waits for ever.
+    if str(made.pop("statistics.interval.ms", 0)) != "0":
+        raise failure(
+            "_INVALID_ARG",
+            "statistics.interval.ms: there are no statistics to call stats_cb with; leave it out",
+        )
+    return made
+
+
+def check_partitioner(config: Dict[str, Any]) -> None:
+    """Takes the name of a partitioner, which has to be the one that there is."""
+    name = config.pop("partitioner", PARTITIONER)
+    if name != PARTITIONER:
+        raise failure(
+            "_INVALID_ARG",
+            f"partitioner is {name!r}, but keys go by murmur2 here, and messages without one"
+            f" anywhere, as in Java: {PARTITIONER!r}",
+        )
 
 
 def without_network(config: Dict[str, Any]) -> Dict[str, Any]:

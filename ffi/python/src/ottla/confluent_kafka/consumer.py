@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 import ottla
 from ottla._ottla import ffi, lib
-from ottla.calls import call, text_of
+from ottla.calls import call, callable_or_none, text_of
 from ottla.confluent_kafka.config import flag, function, merged, without_network
-from ottla.confluent_kafka.errors import KafkaError, error_of, failure, translated
+from ottla.confluent_kafka.errors import KafkaError, error_of, failure, translated, translating
 from ottla.confluent_kafka.lease import Lease
 from ottla.confluent_kafka.message import Message, message_of
 from ottla.confluent_kafka.producer import end_of, left_until
@@ -34,6 +34,7 @@ RebalanceCallback = Callable[["Consumer", List[TopicPartition]], Any]
 SLICE_S = 0.5
 
 
+@translating
 class Consumer:
     """Reads as a member of a group, or what it is assigned. One thread at a time."""
 
@@ -138,6 +139,8 @@ class Consumer:
         topic that is not there yet is read once it is made."""
         if not isinstance(topics, list):
             raise TypeError("expected list of topic unicode strings")
+        for callback in (on_assign, on_revoke, on_lost):
+            callable_or_none(callback, "a callback of subscribe")
         self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost}
         self._open()
         with translated():
@@ -156,15 +159,19 @@ class Consumer:
 
     def assign(self, partitions: List[TopicPartition]) -> None:
         """Reads these partitions, from their offsets. Within a callback: takes what the group gave,
-        from these offsets."""
+        from these offsets; so does, while it is subscribed, just what the group gave already."""
         self._open()
-        if not self._is_within_callback:
+        if not self._is_within_callback and not self._is_what_the_group_gave(partitions):
             with translated():
                 self._commit_what_was_assigned_by_hand()
                 self._consumer.assign([key_of(one) for one in partitions])
         for one in partitions:
             if one.offset >= 0 or one.offset in (OFFSET_BEGINNING, OFFSET_END):
                 self._go_to(one)
+
+    def _is_what_the_group_gave(self, partitions: List[TopicPartition]) -> bool:
+        given = {key_of(one) for one in partitions}
+        return bool(self._consumer.subscription()) and given == set(self._consumer.assignment())
 
     def incremental_assign(self, partitions: List[TopicPartition]) -> None:
         """Reads these, too."""

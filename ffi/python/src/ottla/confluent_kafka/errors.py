@@ -1,9 +1,13 @@
 """Errors with the codes that librdkafka gives them."""
 
+import functools
+import inspect
 from contextlib import contextmanager
-from typing import Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, TypeVar
 
 from ottla.errors import OttlaError
+
+K = TypeVar("K", bound=type)
 
 #: Kinds that Kafka's protocol has no code for.
 LOCAL = {
@@ -168,9 +172,30 @@ def translated(requires_abort: bool = False) -> Iterator[None]:
         raise KafkaException(error_of(raised, requires_abort)) from raised
 
 
+def translating(kind: K) -> K:
+    """Has all public methods of a class raise KafkaException for what Ottla raises."""
+    for name, method in list(vars(kind).items()):
+        if inspect.isfunction(method) and not name.startswith("_"):
+            setattr(kind, name, translating_method(method))
+    return kind
+
+
+def translating_method(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same method, which raises KafkaException."""
+
+    @functools.wraps(method)
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return method(*arguments, **keywords)
+        except OttlaError as raised:
+            raise KafkaException(error_of(raised)) from raised
+
+    return called
+
+
 def failure(name: str, reason: str) -> KafkaException:
     """An exception that Ottla had no part in."""
     return KafkaException(KafkaError(CODES[name], reason))
 
 
-__all__ = ["CODES", "KafkaError", "KafkaException", "error_of", "failure", "translated"]
+__all__ = ["CODES", "KafkaError", "KafkaException", "error_of", "failure", "translated", "translating"]

@@ -8,8 +8,22 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 import ottla
 from ottla import calls
-from ottla.confluent_kafka.config import flag, function, merged, without_network
-from ottla.confluent_kafka.errors import KafkaError, KafkaException, error_of, failure, translated
+from ottla.calls import callable_or_none
+from ottla.confluent_kafka.config import (
+    check_partitioner,
+    flag,
+    function,
+    merged,
+    without_network,
+)
+from ottla.confluent_kafka.errors import (
+    KafkaError,
+    KafkaException,
+    error_of,
+    failure,
+    translated,
+    translating,
+)
 from ottla.confluent_kafka.lease import Lease
 from ottla.confluent_kafka.message import TIMESTAMP_CREATE_TIME, HeaderList, Message
 from ottla.confluent_kafka.topic_partition import TopicPartition
@@ -29,6 +43,7 @@ SLICE_S = 0.1
 Sent = Tuple[Deliveries, str, ProducerRecord, Optional[DeliveryCallback]]
 
 
+@translating
 class Producer:
     """``produce`` takes messages, ``poll`` and ``flush`` call back what became of them. Any number of
     threads."""
@@ -37,6 +52,9 @@ class Producer:
         settings = merged(config, keywords)
         self._on_delivery = function(settings, "on_delivery") or function(settings, "dr_cb")
         self._makes_topics = flag(settings, "allow.auto.create.topics", True)
+        # As many are undecided, or not called back for; 0 is no limit but that of the memory.
+        self._count_max = int(settings.pop("queue.buffering.max.messages", 0))
+        check_partitioner(settings)
         settings.pop("client.id", None)
         name = settings.pop("transactional.id", None)
         timeout_ms = settings.pop("transaction.timeout.ms", None)
@@ -62,8 +80,14 @@ class Producer:
         timestamp: int = 0,
         headers: Optional[Headers] = None,
     ) -> None:
-        """Takes a message. ``BufferError`` while ``buffer.memory`` is full: ``poll``, and try again.
-        A topic that is not there is made, unless ``allow.auto.create.topics`` is false."""
+        """Takes a message. ``BufferError`` while ``buffer.memory`` is full, or so many messages as
+        ``queue.buffering.max.messages`` says wait: ``poll``, and try again. A topic that is not there is made, unless ``allow.auto.create.topics`` is false."""
+        for wanted, what in ((callback, "callback"), (on_delivery, "on_delivery")):
+            callable_or_none(wanted, what)
+        if 0 < self._count_max <= len(self._sent):
+            raise BufferError(
+                f"{self._count_max} messages wait (queue.buffering.max.messages): poll for them"
+            )
         record = ProducerRecord(
             value,
             key,
@@ -237,6 +261,8 @@ def wait_readable(producer: ottla.Producer, timeout: float) -> None:
 
 def end_of(timeout: Optional[float]) -> Optional[float]:
     """When the time will be up; None for never."""
+    if timeout is not None and timeout != timeout:
+        raise ValueError("the timeout is not a number")
     return None if timeout is None or timeout < 0 else calls.end_of(timeout)
 
 
