@@ -205,6 +205,32 @@ static PyObject *record_key_bytes(PyObject *self, PyObject *nothing) {
   return bytes_or_none(view->key, view->key_length);
 }
 
+static PyObject *record_text(PyObject *self, PyObject *arguments, PyObject *keywords) {
+  static char *names[] = {"encoding", NULL};
+  const char *encoding = "utf-8";
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|s:text", names, &encoding)) {
+    return NULL;
+  }
+  const ottla_record_view *view = ((Record *)self)->view;
+  if (view->value_length < 0) {
+    return none();
+  }
+  return PyUnicode_Decode((const char *)view->value, view->value_length, encoding, "strict");
+}
+
+static PyObject *record_json(PyObject *self, PyObject *nothing) {
+  (void)nothing;
+  PyObject *value = record_value_bytes(self, NULL);
+  if (value == NULL || value == Py_None) {
+    return value;
+  }
+  PyObject *module = PyImport_ImportModule("json");
+  PyObject *loaded = module == NULL ? NULL : PyObject_CallMethod(module, "loads", "O", value);
+  Py_XDECREF(module);
+  Py_DECREF(value);
+  return loaded;
+}
+
 PyObject *record_headers(PyObject *self, void *closure) {
   (void)closure;
   Record *record = (Record *)self;
@@ -245,6 +271,9 @@ static PyGetSetDef record_attributes[] = {
 
 static PyMethodDef record_methods[] = {
     {"value_bytes", record_value_bytes, METH_NOARGS, "The value, copied; None for a tombstone."},
+    {"text", (PyCFunction)(void (*)(void))record_text, METH_VARARGS | METH_KEYWORDS,
+     "text(encoding='utf-8'): the value as text; None for a tombstone."},
+    {"json", record_json, METH_NOARGS, "What the value is as JSON; None for a tombstone."},
     {"key_bytes", record_key_bytes, METH_NOARGS, "The key, copied; None if there is none."},
     {NULL, NULL, 0, NULL},
 };

@@ -170,3 +170,18 @@ def test_headers_are_copied() -> None:
     headers[1].name, headers[1].name_length = texts[1], 10
     found = _records.headers(int(ffi.cast("uintptr_t", headers)), 2)
     assert found == [("name", b"value"), ("not \udcff text", None)]
+
+
+def test_values_as_text_and_as_json() -> None:
+    values = ["sopa de ma\u00f1ana".encode(), b"", b"\xff", None, b'{"dish": ["soup", null]}', b"null"]
+    text, empty, broken, tombstone, document, null = Memory([(b"k", v) for v in values]).records()
+    assert (text.text(), empty.text(), tombstone.text()) == ("sopa de ma\u00f1ana", "", None)
+    assert (broken.text("latin-1"), broken.text(encoding="latin-1")) == ("\xff", "\xff")
+    with pytest.raises(UnicodeDecodeError):
+        broken.text()
+    with pytest.raises(LookupError):
+        text.text("no such encoding")
+    assert (document.json(), null.json(), tombstone.json()) == ({"dish": ["soup", None]}, None, None)
+    for wrong in (text, empty, broken):
+        with pytest.raises(ValueError):
+            wrong.json()

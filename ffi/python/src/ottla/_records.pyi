@@ -43,6 +43,11 @@ class Record:
         """The key, copied; None if there is none."""
     def value_bytes(self) -> Optional[bytes]:
         """The value, copied; None for a tombstone."""
+    def text(self, encoding: str = "utf-8") -> Optional[str]:
+        """The value as text; None for a tombstone. ``UnicodeDecodeError`` if it is none."""
+    def json(self) -> Any:
+        """What the value is as JSON; None for a tombstone, and for null. ``ValueError`` if it is
+        none."""
     def __buffer__(self, flags: int) -> memoryview: ...
 
 @final
