@@ -1,6 +1,7 @@
 """The broker: an open directory. Makes topics, producers, consumers and everything else."""
 
 from functools import partial
+from os import fsdecode
 from typing import Any, Callable, Iterable, List, Optional, Sequence, Union
 
 from ottla._ottla import ffi, lib
@@ -45,7 +46,7 @@ from ottla.transactional_producer import TransactionalProducer
 class Broker(Maintenance, Groups):
     """An open directory. Any number of threads may use it at the same time."""
 
-    __slots__ = ("_children",)
+    __slots__ = ("_children", "_directory")
 
     _what = "the broker"
 
@@ -57,7 +58,11 @@ class Broker(Maintenance, Groups):
         directory_text = path(directory, "the directory")
         make(lib.ottla_abandon, lib.ottla_open, directory_text, made.array, made.count, place)
         self._children = Children()
+        self._directory = fsdecode(directory)
         super().__init__(place[0], partial(close_quietly, self._children))
+
+    def _about(self) -> str:
+        return repr(self._directory)
 
     def close(self, timeout: Optional[float] = 10.0) -> None:
         """Closes everything that was made of the broker, syncs it, and closes the directory. Once
@@ -270,7 +275,7 @@ class Broker(Maintenance, Groups):
             number = whole(partition, "the partition")
             where = (lib.ottla_stream_new_in, self._open(), topic_text, number)
         make(lib.ottla_stream_free, *where, start, length, place)
-        return self._adopt(Stream(place[0]))
+        return self._adopt(Stream(place[0], topic, key))
 
     def latest(self, topic: str, key: Data) -> Optional[Record]:
         """The newest record of a key; None if there is none, or if it is a tombstone."""
@@ -285,7 +290,7 @@ class Broker(Maintenance, Groups):
         place = ffi.new("ottla_table **")
         topic_text = text(topic, "the topic")
         make(lib.ottla_table_free, lib.ottla_table_new, self._open(), topic_text, place)
-        return self._adopt(Table(place[0]))
+        return self._adopt(Table(place[0], topic))
 
     def snapshot(self, groups: Sequence[str] = ()) -> Snapshot:
         """All partitions, and what these groups have committed, as of this moment."""

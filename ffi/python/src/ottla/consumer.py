@@ -80,7 +80,7 @@ class Consumer(Handle):
     ``for record in consumer`` goes on for ever; ``records`` can be told when to end.
     """
 
-    __slots__ = ("_rebalance", "_handed_on", "_closer", "_is_woken")
+    __slots__ = ("_rebalance", "_handed_on", "_closer", "_is_woken", "_group")
 
     _what = "the consumer"
     _made_by = "Broker.consumer(...)"
@@ -101,9 +101,13 @@ class Consumer(Handle):
         super().__init__(place[0], free)
         self._closer: Optional[int] = None
         self._is_woken = False
+        self._group = settings.named.get("group.id")
         rebalance.belong_to(self)
         self._rebalance = rebalance
         self._handed_on = handed_on
+
+    def _about(self) -> str:
+        return f"of group {self._group!r}" if self._group else "without a group"
 
     # Reading.
 

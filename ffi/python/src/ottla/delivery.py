@@ -4,6 +4,7 @@ from typing import Any, Iterator, List, NamedTuple, NoReturn, Optional
 
 from ottla._ottla import ffi, lib
 from ottla.calls import call, error_named, error_of, in_slices, sized, text_of
+from ottla.errors import OttlaError
 
 
 class RecordMetadata(NamedTuple):
@@ -66,6 +67,10 @@ class Deliveries:
     def __iter__(self) -> Iterator[RecordMetadata]:
         return (metadata(self._pointer, at) for at in range(len(self)))
 
+    def __repr__(self) -> str:
+        state = "done" if self.done() else "pending"
+        return f"<ottla.{type(self).__name__} of {len(self)}: {state}>"
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a delivery can be neither copied nor pickled")
 
@@ -84,6 +89,15 @@ class Delivery(Deliveries):
         went. Raises why it failed, or ``Timeout`` if it is not decided in time."""
         self._wait_or_raise(timeout)
         return metadata(self._pointer, 0)
+
+    def __repr__(self) -> str:
+        if not self.done():
+            return "<ottla.Delivery: pending>"
+        try:
+            where = metadata(self._pointer, 0)
+        except OttlaError as failed:
+            return f"<ottla.Delivery: failed, {failed}>"
+        return f"<ottla.Delivery: {where.topic}-{where.partition}@{where.offset}>"
 
     def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
         """Why it failed, or None."""

@@ -69,6 +69,15 @@ class Handle:
         self._keeps = None
         self._finalizer.detach()
 
+    def _about(self) -> str:
+        """What it is of, as far as that is known without asking the library."""
+        return ""
+
+    def __repr__(self) -> str:
+        about = self._about()
+        shown = f"ottla.{type(self).__name__}{about and ' '}{about}"
+        return f"<{shown} (closed)>" if self.closed else f"<{shown}>"
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{self._what} can be neither copied nor pickled")
 

@@ -57,6 +57,9 @@ class Partition(Handle):
         self.topic = topic
         self.number = number
 
+    def _about(self) -> str:
+        return f"{self.topic}-{self.number}"
+
     def append(
         self,
         records: Iterable[Sendable],

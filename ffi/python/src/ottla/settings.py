@@ -19,7 +19,7 @@ NOTHING: Mapping[str, Tuple[str, Optional[str]]] = {}
 class Settings:
     """An array of ottla_setting, and the texts that it leads to."""
 
-    __slots__ = ("array", "count", "_texts")
+    __slots__ = ("array", "count", "named", "_texts")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Settings:
         """``beside``: arguments of their own that stand for settings; None is one that was left
         out."""
         merged = once(config, keywords, beside)
+        self.named = merged
         self.count = len(merged)
         self.array = ffi.new("ottla_setting[]", self.count)
         self._texts: List[Any] = []

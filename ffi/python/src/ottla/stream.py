@@ -8,7 +8,7 @@ from ottla.calls import call, whole
 from ottla.handle import Handle
 from ottla.partition import Acks, Appended, acks_number
 from ottla.received import records_of
-from ottla.sending import Sendable, array_of
+from ottla.sending import Data, Sendable, array_of
 
 #: In place of a version: whatever it is.
 ANY_VERSION: int = lib.OTTLA_VERSION_ANY
@@ -23,13 +23,18 @@ OFFSET_MAX = (1 << 63) - 1
 class Stream(Handle):
     """The records of one key of a topic that has ``ottla.key.index=true``. Any number of threads."""
 
-    __slots__ = ()
+    __slots__ = ("_of",)
 
     _what = "the stream"
     _made_by = "Broker.stream(topic, key)"
 
-    def __init__(self, pointer: Any) -> None:
+    def __init__(self, pointer: Any, topic: str, key: Data) -> None:
         super().__init__(pointer, lib.ottla_stream_free)
+        self._of = topic, key if isinstance(key, str) else bytes(key)
+
+    def _about(self) -> str:
+        topic, key = self._of
+        return f"{topic} {key!r}"
 
     @property
     def partition(self) -> int:

@@ -20,13 +20,17 @@ class Table(Handle):
     reads on: ``ConcurrentUse``.
     """
 
-    __slots__ = ()
+    __slots__ = ("_topic",)
 
     _what = "the table"
     _made_by = "Broker.table(topic)"
 
-    def __init__(self, pointer: Any) -> None:
+    def __init__(self, pointer: Any, topic: str) -> None:
         super().__init__(pointer, lib.ottla_table_free)
+        self._topic = topic
+
+    def _about(self) -> str:
+        return self._topic
 
     def __getitem__(self, key: Data) -> bytes:
         found = self.get(key)

@@ -34,6 +34,9 @@ class TransactionalProducer(Staging):
         name: bytes = ffi.string(lib.ottla_transactional_producer_id(place[0]))
         self.transactional_id = name.decode("utf-8")
 
+    def _about(self) -> str:
+        return repr(self.transactional_id)
+
     def begin_transaction(self) -> None:
         """Begins a transaction. ``InvalidTransactionState`` if one is open."""
         self._call("begin_transaction")

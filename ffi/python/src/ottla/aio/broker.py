@@ -32,6 +32,9 @@ class Broker:
         self.sync = broker
         self._children: "weakref.WeakSet[Union[Producer, Consumer]]" = weakref.WeakSet()
 
+    def __repr__(self) -> str:
+        return repr(self.sync).replace("ottla.", "ottla.aio.", 1)
+
     def producer(
         self,
         config: Optional[Config] = None,

@@ -41,6 +41,9 @@ class Consumer:
         self._turns = Turns()
         self._readable = Readable(consumer.fileno)
 
+    def __repr__(self) -> str:
+        return repr(self.sync).replace("ottla.", "ottla.aio.", 1)
+
     # Reading.
 
     def __aiter__(self) -> "Consumer":

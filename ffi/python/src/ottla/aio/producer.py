@@ -33,6 +33,9 @@ class Producer:
         self._last_tag = 0
         self._is_closing = False
 
+    def __repr__(self) -> str:
+        return repr(self.sync).replace("ottla.", "ottla.aio.", 1)
+
     async def send(
         self,
         topic: str,
