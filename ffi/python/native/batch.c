@@ -313,11 +313,14 @@ static int take_one(Batch *batch, PyObject *given, ottla_record *record, Place p
 }
 
 static int take_all(Batch *batch, PyObject *given) {
-  if (PyUnicode_Check(given) || PyBytes_Check(given) || PyDict_Check(given)) {
-    PyErr_SetString(PyExc_TypeError, "records is one value, but must be a sequence of them");
+  if (PyDict_Check(given)) {
+    PyErr_SetString(PyExc_TypeError, "records is a dict, but must be a sequence of records");
     return -1;
   }
-  batch->given = PySequence_Tuple(given);
+  /* A value is iterable, too, but means one record. */
+  int is_value = PyUnicode_Check(given) || PyBytes_Check(given) || PyByteArray_Check(given) ||
+                 PyMemoryView_Check(given);
+  batch->given = is_value ? PyTuple_Pack(1, given) : PySequence_Tuple(given);
   if (batch->given == NULL) {
     return -1;
   }

@@ -396,3 +396,17 @@ def test_a_cancelled_commit_goes_on() -> None:
         assert broker.sync.partition("orders", 0).end_offset() == 1
 
     run(test)
+
+
+def test_a_value_is_one_record_and_a_dict_is_none() -> None:
+    async def main() -> None:
+        async with ottla.aio.open(":memory:") as broker:
+            await broker.create_topic("orders")
+            producer = broker.producer()
+            for value in ("abc", b"abc", bytearray(b"abc"), memoryview(b"abc")):
+                assert len(await producer.send_many("orders", value)) == 1
+            wrong: Any = {"k": "v"}
+            with pytest.raises(TypeError, match="records is a dict"):
+                await producer.send_many("orders", wrong)
+
+    asyncio.run(main())

@@ -82,6 +82,11 @@ def test_pairs_and_longer_tuples() -> None:
     ]
 
 
+def test_a_value_is_one_record() -> None:
+    for value in ("abc", b"abc", bytearray(b"abc"), memoryview(b"abc")):
+        assert [(one.key, one.value) for one in seen(Batch(value))] == [(None, b"abc")]
+
+
 def test_many_headers_stay_with_their_records() -> None:
     records = [(None, b"v", [(f"h{at}-{n}", b"%d" % n) for n in range(at % 5)]) for at in range(500)]
     for at, record in enumerate(seen(Batch(records))):
@@ -92,8 +97,6 @@ def test_many_headers_stay_with_their_records() -> None:
 @pytest.mark.parametrize(
     ("records", "kind", "message"),
     [
-        ("abc", TypeError, "sequence"),
-        (b"abc", TypeError, "sequence"),
         ({"k": "v"}, TypeError, "sequence"),
         (5, TypeError, "iterable"),
         ([b"", 3], TypeError, "record 1: the value is of type int"),

@@ -36,6 +36,8 @@ def write(broker: ottla.Broker) -> None:
     pairs: List[Tuple[str, bytes]] = [("k", b"v")]
     producer.send_many("orders", texts)
     producer.send_many("orders", pairs)
+    broker.stream("orders", "k").append("one burger")
+    broker.partition("orders", 0).append(b"one burger", acks=1)
     producer.send_many("orders", ["a", b"b", None, ("k", "v"), ottla.ProducerRecord("v")])
     producer.send_many("orders", [("k", "v", {"a": b"1"}), ("k", None, None, 1), ("k", "v", None, 1, 5)])
 

@@ -79,7 +79,7 @@ class Records(Sequence[Record]):
 class Batch:
     """The array of ottla_record that the records stand for."""
 
-    def __new__(cls, records: Iterable[Any]) -> Batch: ...
+    def __new__(cls, records: Union[bytes, bytearray, memoryview, str, Iterable[Any]]) -> Batch: ...
     @property
     def address(self) -> int:
         """Where the array is; 0 after release()."""

@@ -1,14 +1,14 @@
 """Atomic appends: batches for several partitions, all or nothing."""
 
 from types import TracebackType
-from typing import Any, Iterable, List, Optional, Type
+from typing import Any, List, Optional, Type
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
 from ottla.calls import call, data, make, text, whole
 from ottla.handle import Handle
 from ottla.partition import Appended
-from ottla.sending import Data, Sendable, array_of
+from ottla.sending import Data, Sendables, array_of
 
 
 class AtomicAppend(Handle):
@@ -29,7 +29,7 @@ class AtomicAppend(Handle):
         self._batches = 0
         self._is_over = False
 
-    def add(self, topic: str, partition: int, records: Iterable[Sendable]) -> None:
+    def add(self, topic: str, partition: int, records: Sendables) -> None:
         """Adds a batch for one partition. Several for the same one are written in this order."""
         batch = Batch(records)
         topic_text, array = text(topic, "the topic"), array_of(batch)

@@ -1,13 +1,13 @@
 """Idempotent appends: an identity, and sequence numbers that a program keeps."""
 
-from typing import Any, Iterable, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
 from ottla.calls import call, data, invalid, make, whole
 from ottla.handle import Handle
 from ottla.partition import Acks, Appended, acks_number
-from ottla.sending import Data, Sendable, array_of
+from ottla.sending import Data, Sendables, array_of
 
 
 class ProducerIdentity(NamedTuple):
@@ -38,7 +38,7 @@ class Appender(Handle):
 
     def append(
         self,
-        records: Iterable[Sendable],
+        records: Sendables,
         expected_end: Optional[int] = None,
         key: Optional[Data] = None,
         version: Optional[int] = None,

@@ -1,7 +1,7 @@
 """One partition, to append to and to ask directly."""
 
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Union
+from typing import Any, Iterator, List, NamedTuple, Optional, Union
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
@@ -10,7 +10,7 @@ from ottla.handle import Handle
 from ottla.offsets import OffsetAndTimestamp
 from ottla.received import records_of
 from ottla.rows import rows
-from ottla.sending import Data, Sendable, array_of
+from ottla.sending import Data, Sendables, array_of
 
 #: Kafka's names for how safe a record has to be: "all" (synced), 1 (the system has it), 0.
 Acks = Union[int, str]
@@ -62,7 +62,7 @@ class Partition(Handle):
 
     def append(
         self,
-        records: Iterable[Sendable],
+        records: Sendables,
         acks: Acks = "all",
         expected_end: Optional[int] = None,
         key: Optional[Data] = None,

@@ -1,6 +1,6 @@
 """Producers: collect records into batches and send them."""
 
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, List, Optional
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
@@ -9,7 +9,7 @@ from ottla.delivery import Deliveries, Delivery
 from ottla.handle import Handle
 from ottla.metrics import metrics_of
 from ottla.partitioner import Partitioner, PartitionerCallback, take_raised
-from ottla.sending import Data, Headers, Sendable, array_of, one
+from ottla.sending import Data, Headers, Sendables, array_of, one
 from ottla.settings import Settings
 
 #: How many tags are taken from the completion queue at a time.
@@ -50,16 +50,16 @@ class Producer(Handle):
         batch = Batch(one(value, key, headers, partition, timestamp))
         return Delivery(self._send(lib.ottla_producer_send, topic, batch))
 
-    def send_many(self, topic: str, records: Iterable[Sendable]) -> Deliveries:
-        """Sends records: values, tuples (key, value), ``ProducerRecord``, or records that were read.
-        One call for many is much faster than many calls.
+    def send_many(self, topic: str, records: Sendables) -> Deliveries:
+        """Sends records: values, tuples (key, value), ``ProducerRecord``, or records that were read; a
+        value alone is one. One call for many is much faster than many calls.
 
         If one is refused, those before it stay sent: ``taken`` of the exception says how many, and
         its ``deliveries`` what becomes of them.
         """
         return Deliveries(self._send(lib.ottla_producer_send, topic, Batch(records)))
 
-    def try_send_many(self, topic: str, records: Iterable[Sendable]) -> Deliveries:
+    def try_send_many(self, topic: str, records: Sendables) -> Deliveries:
         """As ``send_many``, but never waits: ``BufferFull`` at once while the memory is full."""
         return Deliveries(self._send(lib.ottla_producer_try_send, topic, Batch(records)))
 

@@ -49,6 +49,19 @@ Fields = Union[
 Sendable = Union[Data, None, Fields, ProducerRecord, Record]
 
 
+#: Records; a value alone is one of them.
+Sendables = Union[Data, Iterable[Sendable]]
+
+
+def listed(records: Sendables) -> List[Sendable]:
+    """All of them; a value alone is one."""
+    if isinstance(records, (str, bytes, bytearray, memoryview)):
+        return [records]
+    if isinstance(records, dict):
+        raise TypeError("records is a dict, but must be a sequence of records")
+    return list(records)
+
+
 def one(
     value: Optional[Data],
     key: Optional[Data],

@@ -1,6 +1,6 @@
 """What is staged for a transaction: records, offsets of groups, conditions."""
 
-from typing import Any, Callable, Iterable, NamedTuple, Optional, List
+from typing import Any, Callable, NamedTuple, Optional, List
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
@@ -10,7 +10,7 @@ from ottla.errors import OttlaError
 from ottla.handle import Handle
 from ottla.offsets import Offsets, OffsetsLike
 from ottla.partitioner import take_raised
-from ottla.sending import Data, Headers, Sendable, array_of, one
+from ottla.sending import Data, Headers, Sendables, array_of, one
 
 
 class Place(NamedTuple):
@@ -42,7 +42,7 @@ class Staging(Handle):
         """Stages a record: it is copied, and nowhere to be seen before the commit."""
         self.send_many(topic, one(value, key, headers, partition, timestamp))
 
-    def send_many(self, topic: str, records: Iterable[Sendable]) -> None:
+    def send_many(self, topic: str, records: Sendables) -> None:
         """Stages records. If one is refused, those before it are staged; the transaction goes on."""
         batch = Batch(records)
         topic_text = text(topic, "the topic")

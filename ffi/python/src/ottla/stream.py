@@ -1,6 +1,6 @@
 """Streams: the records of one key, found without reading its partition."""
 
-from typing import Any, Iterable, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 from ottla._ottla import ffi, lib
 from ottla._records import Batch, Record, Records
@@ -8,7 +8,7 @@ from ottla.calls import call, whole
 from ottla.handle import Handle
 from ottla.partition import Acks, Appended, acks_number
 from ottla.received import records_of
-from ottla.sending import Data, Sendable, array_of
+from ottla.sending import Data, Sendables, array_of
 
 #: In place of a version: whatever it is.
 ANY_VERSION: int = lib.OTTLA_VERSION_ANY
@@ -50,7 +50,7 @@ class Stream(Handle):
         return int(found[0])
 
     def append(
-        self, records: Iterable[Sendable], version: int = ANY_VERSION, acks: Acks = "all"
+        self, records: Sendables, version: int = ANY_VERSION, acks: Acks = "all"
     ) -> Appended:
         """Appends records as one batch: all of them, or none. Each gets the stream's key.
 

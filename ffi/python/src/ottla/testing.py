@@ -11,12 +11,12 @@ things that such tests want.
 
 import time
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 import pytest
 
 import ottla
-from ottla.sending import Sendable
+from ottla.sending import Sendables
 from ottla.settings import Config, Value
 
 #: How often a wait looks again, in seconds.
@@ -65,7 +65,7 @@ def ottla_directory(tmp_path: Path) -> Iterator[Directory]:
 
 
 def produce(
-    broker: ottla.Broker, topic: str, records: Iterable[Sendable], partitions: int = 1
+    broker: ottla.Broker, topic: str, records: Sendables, partitions: int = 1
 ) -> List[ottla.RecordMetadata]:
     """Writes records, as ``Producer.send_many`` takes them, and says where they went. Makes the
     topic if it is not there."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Dict, Iterable, List, Optional, Type
+from typing import Dict, List, Optional, Type
 
 import ottla
 from ottla.aio.waiting import Reader, aside, resolve
@@ -10,7 +10,7 @@ from ottla.calls import closed
 from ottla.delivery import Deliveries, RecordMetadata
 from ottla.errors import BufferFull, OttlaError
 from ottla.producer import TAGS_MAX
-from ottla.sending import Data, Headers, ProducerRecord, Sendable
+from ottla.sending import Data, Headers, ProducerRecord, Sendables, listed
 
 #: How long to wait for room while ``buffer.memory`` is full, before looking again, in seconds.
 FULL_S = 0.002
@@ -50,11 +50,11 @@ class Producer:
         record = ProducerRecord(value, key, headers, partition, timestamp)
         return (await self.send_many(topic, [record]))[0]
 
-    async def send_many(self, topic: str, records: Iterable[Sendable]) -> List[RecordMetadata]:
+    async def send_many(self, topic: str, records: Sendables) -> List[RecordMetadata]:
         """Sends records, and returns when all of them are written. Raises what the first one that
         failed did; if one is refused, those before it stay sent, as ``taken`` of the exception
         says. If there is no room for all at once, they go in several parts."""
-        left = list(records)
+        left = listed(records)
         parts: List[Deliveries] = []
         taken = 0
         while True:

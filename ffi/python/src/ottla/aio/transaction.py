@@ -2,12 +2,12 @@
 
 import asyncio
 from types import TracebackType
-from typing import Iterable, List, Optional, Type
+from typing import List, Optional, Type
 
 import ottla
 from ottla.aio.consumer import Consumer
 from ottla.aio.waiting import Turns
-from ottla.sending import Data, Headers, ProducerRecord, Sendable
+from ottla.sending import Data, Headers, ProducerRecord, Sendables
 from ottla.staging import Place
 
 
@@ -36,7 +36,7 @@ class Transaction:
         """Stages a record."""
         self.send_many(topic, [ProducerRecord(value, key, headers, partition, timestamp)])
 
-    def send_many(self, topic: str, records: Iterable[Sendable]) -> None:
+    def send_many(self, topic: str, records: Sendables) -> None:
         """Stages records. If one is refused, those before it are staged."""
         self.sync.send_many(topic, records)
 
