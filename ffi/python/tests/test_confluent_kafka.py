@@ -3,6 +3,7 @@
 import gc
 import os
 import resource
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -455,3 +456,27 @@ def test_assign_while_it_is_subscribed(conf: Conf) -> None:
         assert values(consumer.consume(2, 10)) == [b"1", b"2"]
         with pytest.raises(KafkaException, match="unsubscribe first"):
             consumer.assign([TopicPartition("other", 0, 1)])
+
+
+def test_a_child_closes_nothing_of_its_parent(conf: Conf) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("has no fork")
+    produce(conf, "orders", 2)
+    with Producer({**conf, "linger.ms": 60000}) as producer, reader(conf) as consumer:
+        consumer.assign([TopicPartition("orders", 0)])
+        assert values(consumer.consume(1, 10)) == [b"0"]
+        producer.produce("orders", "of the parent")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                with consumer, producer:
+                    pass
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert values(consumer.consume(1, 10)) == [b"1"]
+        assert producer.flush(10) == 0

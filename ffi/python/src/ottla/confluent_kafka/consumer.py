@@ -359,9 +359,10 @@ class Consumer:
         if self._is_closed:
             return
         try:
-            with translated():
-                self._commit_what_was_assigned_by_hand()
-                self._consumer.close()
+            if not self._consumer._is_not_to_close():
+                with translated():
+                    self._commit_what_was_assigned_by_hand()
+                    self._consumer.close()
         finally:
             self._is_closed = True
             self._lease.end()

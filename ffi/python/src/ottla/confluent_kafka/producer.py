@@ -207,7 +207,7 @@ class Producer:
         """Flushes, and lets go of the directory."""
         if self._transactions is not None:
             self._transactions.close()
-        if not self._producer.closed:
+        if not self._producer._is_not_to_close():
             self.flush()
             with translated():
                 self._producer.close()
