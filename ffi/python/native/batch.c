@@ -317,10 +317,11 @@ static int take_all(Batch *batch, PyObject *given) {
     PyErr_SetString(PyExc_TypeError, "records is a dict, but must be a sequence of records");
     return -1;
   }
-  /* A value is iterable, too, but means one record. */
-  int is_value = PyUnicode_Check(given) || PyBytes_Check(given) || PyByteArray_Check(given) ||
-                 PyMemoryView_Check(given);
-  batch->given = is_value ? PyTuple_Pack(1, given) : PySequence_Tuple(given);
+  /* A value is iterable, too, and so is a ProducerRecord, but means one record. */
+  int is_one = PyUnicode_Check(given) || PyBytes_Check(given) || PyByteArray_Check(given) ||
+               PyMemoryView_Check(given) || record_check(given) ||
+               (PyTuple_Check(given) && !PyTuple_CheckExact(given));
+  batch->given = is_one ? PyTuple_Pack(1, given) : PySequence_Tuple(given);
   if (batch->given == NULL) {
     return -1;
   }

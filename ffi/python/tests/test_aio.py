@@ -405,6 +405,7 @@ def test_a_value_is_one_record_and_a_dict_is_none() -> None:
             producer = broker.producer()
             for value in ("abc", b"abc", bytearray(b"abc"), memoryview(b"abc")):
                 assert len(await producer.send_many("orders", value)) == 1
+            assert len(await producer.send_many("orders", ottla.ProducerRecord("v"))) == 1
             wrong: Any = {"k": "v"}
             with pytest.raises(TypeError, match="records is a dict"):
                 await producer.send_many("orders", wrong)

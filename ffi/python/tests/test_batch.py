@@ -6,6 +6,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 import pytest
 
+import ottla
 from ottla._ottla import ffi, lib
 from ottla._records import Batch
 
@@ -85,6 +86,19 @@ def test_pairs_and_longer_tuples() -> None:
 def test_a_value_is_one_record() -> None:
     for value in ("abc", b"abc", bytearray(b"abc"), memoryview(b"abc")):
         assert [(one.key, one.value) for one in seen(Batch(value))] == [(None, b"abc")]
+
+
+def test_a_record_alone_is_one_record() -> None:
+    alone = seen(Batch(ottla.ProducerRecord("v", key="k", partition=1)))
+    assert alone == [Seen(b"k", b"v", [], 1, None)]
+    with ottla.open(":memory:") as broker:
+        broker.create_topic("orders")
+        with broker.partition("orders", 0) as partition:
+            partition.append([("k", "v")])
+            partition.append(next(partition.read()))
+            assert [record.key_bytes() for record in partition.read()] == [b"k", b"k"]
+    # A tuple is no record here, but two.
+    assert len(Batch(("k", "v"))) == 2
 
 
 def test_many_headers_stay_with_their_records() -> None:

@@ -1,6 +1,6 @@
 """The extension written in C: what happens once for each record."""
 
-from typing import Any, Dict, Iterable, Iterator, List, Literal, Optional, Protocol, Sequence
+from typing import Any, Dict, Iterator, List, Literal, Optional, Protocol, Sequence
 from typing import Tuple, Union, overload
 
 from typing_extensions import Buffer, final
@@ -79,7 +79,7 @@ class Records(Sequence[Record]):
 class Batch:
     """The array of ottla_record that the records stand for."""
 
-    def __new__(cls, records: Union[bytes, bytearray, memoryview, str, Iterable[Any]]) -> Batch: ...
+    def __new__(cls, records: Any) -> Batch: ...
     @property
     def address(self) -> int:
         """Where the array is; 0 after release()."""

@@ -49,13 +49,13 @@ Fields = Union[
 Sendable = Union[Data, None, Fields, ProducerRecord, Record]
 
 
-#: Records; a value alone is one of them.
-Sendables = Union[Data, Iterable[Sendable]]
+#: Records; a value alone is one of them, as is what was read, or a ``ProducerRecord``.
+Sendables = Union[Data, ProducerRecord, Record, Iterable[Sendable]]
 
 
 def listed(records: Sendables) -> List[Sendable]:
-    """All of them; a value alone is one."""
-    if isinstance(records, (str, bytes, bytearray, memoryview)):
+    """All of them; one alone is a list, too."""
+    if isinstance(records, (str, bytes, bytearray, memoryview, ProducerRecord, Record)):
         return [records]
     if isinstance(records, dict):
         raise TypeError("records is a dict, but must be a sequence of records")
