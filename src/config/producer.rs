@@ -143,8 +143,8 @@ const ACCEPTED: &[Key<ProducerConfig>] = &[
 ];
 
 const NO_NETWORK: &str = "there is no network between a producer and its log, nothing to retry";
-const OTHER_BUILDER: &str =
-    "it is the setting of a transactional producer, which is made in a way of its own";
+const OTHER_BUILDER: &str = "a transactional producer has it: the builder's `transactional_id` makes one in Rust, \
+     ottla_transactional_producer_new in C, transactional_producer in Python";
 const BYTES_ONLY: &str = "keys and values are bytes here; serialize before sending";
 
 #[rustfmt::skip]
@@ -226,7 +226,7 @@ mod tests {
             ("compression.gzip.level", "0", "from 1 to 9, or -1"),
             ("compression.lz4.level", "18", "from 1 to 17"),
             ("linger", "1", "\"linger.ms\""),
-            ("transactional.id", "x", "transactional producer"),
+            ("transactional.id", "x", "`transactional_id`"),
         ] {
             let error = ProducerConfig::default().set(name, value).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
