@@ -71,7 +71,7 @@ fn library() -> &'static Path {
     LIBRARY.get_or_init(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder");
         let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-        cargo.args(["rustc", "--locked", "--package", "ottla-ffi", "--lib", "--profile", "bench"]);
+        cargo.args(["rustc", "--locked", "--package", "ottla-ffi", "--lib", "--release"]);
         cargo.args(["--crate-type", "cdylib", "--target-dir"]).arg(target);
         let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
         let library = target.join("release/libottla_ffi.so");
