@@ -233,7 +233,9 @@ def test_wrong_arguments(broker: ottla.Broker) -> None:
 
 def test_ctrl_c_ends_a_long_poll() -> None:
     program = (
-        "import ottla\n"
+        "import ottla, signal\n"
+        # Started in the background it may be ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with ottla.open(':memory:') as broker:\n"
         "    broker.create_topic('orders')\n"
         "    consumer = broker.consumer(assign=[('orders', 0)])\n"

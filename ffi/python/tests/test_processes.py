@@ -11,10 +11,11 @@ import pytest
 
 import ottla
 
-#: Begins each program.
+#: Begins each program. One that is started in the background may have Ctrl-C ignored.
 BEGIN = """
 import multiprocessing, os, signal, sys, threading, time
 import ottla
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 
 
