@@ -21,7 +21,7 @@ const EIO: i32 = 5;
 const TRIALS_ONE_IN: u64 = 2;
 
 /// Holds all laws against a state.
-pub(crate) fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
+pub fn check(crash: &CrashState, model: &Model) -> Result<(), String> {
     let dice = crash.world().disk.hash() >> 7;
     let trial = if dice.is_multiple_of(TRIALS_ONE_IN) { dice / TRIALS_ONE_IN % 7 } else { 9 };
     if dice.is_multiple_of(16) {
@@ -205,7 +205,7 @@ fn cut_bytes_are_reported(
 }
 
 /// Appends go on after a recovery, and keep their promise.
-pub(crate) fn append_and_lose_power(world: &SimEnv, broker: &Broker) -> Result<(), String> {
+pub fn append_and_lose_power(world: &SimEnv, broker: &Broker) -> Result<(), String> {
     let law = |error: ottla::Error| format!("append after recovery: {error}");
     for topic in broker.list_topics().into_iter().filter(|topic| !topic.internal) {
         for partition in &topic.partitions {

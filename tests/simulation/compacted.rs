@@ -15,15 +15,15 @@ use crate::workload::NAMES;
 
 /// A compaction of a partition.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Compacted {
+pub struct Compacted {
     /// Nothing at or above this was touched.
-    pub(crate) upper: i64,
-    pub(crate) span: Span,
+    pub upper: i64,
+    pub span: Span,
 }
 
 impl Run {
     /// Compacts a topic, if it is one that is compacted.
-    pub(crate) fn compact(&mut self, broker: &Broker, topic: usize) -> Result<(), String> {
+    pub fn compact(&mut self, broker: &Broker, topic: usize) -> Result<(), String> {
         let Some(index) = self.model.live(NAMES[topic]) else { return Ok(()) };
         if !self.model.topics[index].compacted {
             return Ok(());
@@ -52,11 +52,7 @@ impl PartitionModel {
     }
 
     /// By key, the newest record that lies below the point of any compaction.
-    pub(crate) fn newest_below(
-        &self,
-        at: i64,
-        seen: &SeenPartition,
-    ) -> BTreeMap<&'static str, i64> {
+    pub fn newest_below(&self, at: i64, seen: &SeenPartition) -> BTreeMap<&'static str, i64> {
         let below = self.thinned_below(at).min(seen.end);
         let mut newest = BTreeMap::new();
         for batch in self.batches.iter().filter(|batch| batch.may(at) && batch.base < below) {
@@ -68,7 +64,7 @@ impl PartitionModel {
     }
 
     /// What was compacted has one record per key.
-    pub(crate) fn hold_compacted(&self, at: i64, seen: &SeenPartition) -> Result<(), String> {
+    pub fn hold_compacted(&self, at: i64, seen: &SeenPartition) -> Result<(), String> {
         let done = self.compactions.iter().filter(|compacted| compacted.span.must(at));
         let Some(below) = done.map(|compacted| compacted.upper).max() else { return Ok(()) };
         let mut keys = BTreeMap::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use ottla::batch::compression::DecodeLimits;
 use ottla::batch::entry::Entry;
-use ottla::env::sim::{Acked, CrashState, Explored, Explorer, SimEnv, seed};
+use ottla::env::sim::{Acked, CrashState, Explored, Explorer, SimEnv};
 use ottla::env::vfs::Vfs;
 use ottla::{Acks, Broker, BrokerOptions, CleanupPolicy, Message, TopicConfig};
 
@@ -292,7 +292,7 @@ impl Life {
 }
 
 /// Lives and crashes; as many states as are wanted at least.
-pub(crate) fn explore(seed: u64, wanted: u64, per_position: u32) -> Result<Explored, String> {
+pub fn explore(seed: u64, wanted: u64, per_position: u32) -> Result<Explored, String> {
     let mut total = Explored::default();
     let mut seeds = Rng::with_seed(seed);
     while total.executed < wanted {
@@ -311,13 +311,4 @@ pub(crate) fn explore(seed: u64, wanted: u64, per_position: u32) -> Result<Explo
         total.add(explored.map_err(|failure| told(&failure.to_string()))?);
     }
     Ok(total)
-}
-
-#[test]
-fn no_crash_breaks_a_compacted_log() {
-    let given = std::env::var("OTTLA_SIM_STATES").ok().and_then(|text| text.trim().parse().ok());
-    let wanted = given.unwrap_or(600);
-    let explored = explore(seed(), wanted, if given.is_some() { 8 } else { 2 });
-    let explored = explored.unwrap_or_else(|broken| panic!("{broken}"));
-    println!("{} states executed, {} distinct", explored.executed, explored.distinct());
 }

@@ -14,7 +14,7 @@ const ALL: Acks = Acks::All;
 const ONE: Acks = Acks::Leader;
 
 /// The small sequences, each around one part of the library.
-pub(crate) fn fixed() -> Vec<Workload> {
+pub fn fixed() -> Vec<Workload> {
     let fixed =
         |name: &str, operations: Vec<Operation>| Workload { name: name.to_owned(), operations };
     vec![
@@ -188,7 +188,7 @@ fn streams() -> Vec<Operation> {
 }
 
 /// One of them from a seed.
-pub(crate) fn any(rng: &mut Rng) -> Operation {
+pub fn any(rng: &mut Rng) -> Operation {
     let topic = rng.usize(..NAMES.len());
     match rng.u32(..17) {
         15.. => AppendToStream {

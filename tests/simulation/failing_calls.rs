@@ -4,11 +4,11 @@
 use ottla::env::sim::{CacheAfterFailedSync, Effect, Explorer, Fault, FaultMatrix, SimEnv};
 use ottla::{Acks, ErrorKind, Message};
 
-use crate::check::check;
-use crate::laws;
-use crate::reader::read_all;
-use crate::run::{Run, options, run_with};
-use crate::workload::{Operation, Workload, fixed};
+use ottla_simulation::check::check;
+use ottla_simulation::laws;
+use ottla_simulation::reader::read_all;
+use ottla_simulation::run::{Run, options, run_with};
+use ottla_simulation::workload::{Operation, Workload, fixed};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;

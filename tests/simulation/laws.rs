@@ -12,12 +12,7 @@ use crate::run::key_of;
 use crate::transactions::note_offsets;
 
 /// Holds all laws against what was seen after a crash at this position.
-pub(crate) fn hold(
-    model: &Model,
-    at: i64,
-    lost_power: bool,
-    seen: &[SeenTopic],
-) -> Result<(), String> {
+pub fn hold(model: &Model, at: i64, lost_power: bool, seen: &[SeenTopic]) -> Result<(), String> {
     let mut groups: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
     let mut claimed = Vec::new();
     for topic in &model.topics {

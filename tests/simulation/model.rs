@@ -8,44 +8,44 @@ use std::collections::BTreeMap;
 use ottla::{Acks, ProducerIdentity, TopicId};
 
 use crate::compacted::Compacted;
-pub(crate) use crate::offsets::Committed;
+pub use crate::offsets::Committed;
 use crate::retries::Stamp;
 
 /// A position before everything that was recorded.
-pub(crate) const BEFORE: i64 = -1;
+pub const BEFORE: i64 = -1;
 
 /// When something was begun, and how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) begun: i64,
+pub struct Span {
+    pub begun: i64,
     /// It was promised from this position on.
-    pub(crate) acked: Option<i64>,
+    pub acked: Option<i64>,
     /// It was denied from this position on.
-    pub(crate) refused: Option<i64>,
+    pub refused: Option<i64>,
 }
 
 impl Span {
-    pub(crate) fn begun(begun: i64) -> Span {
+    pub fn begun(begun: i64) -> Span {
         Span { begun, acked: None, refused: None }
     }
 
     /// A crash at this position may keep it: a part of the next write may have been done, too.
-    pub(crate) fn may(&self, at: i64) -> bool {
+    pub fn may(&self, at: i64) -> bool {
         self.begun <= at && (self.acked.is_some() || self.refused.is_none_or(|end| at < end))
     }
 
     /// A crash at this position must keep it.
-    pub(crate) fn must(&self, at: i64) -> bool {
+    pub fn must(&self, at: i64) -> bool {
         self.acked.is_some_and(|acked| acked <= at)
     }
 
     /// Nobody knows yet how it ended.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.acked.is_none() && self.refused.is_none()
     }
 
     /// What was seen decides it.
-    pub(crate) fn settle(&mut self, is_there: bool, at: i64) {
+    pub fn settle(&mut self, is_there: bool, at: i64) {
         if self.is_open() {
             *(if is_there { &mut self.acked } else { &mut self.refused }) = Some(at);
         }
@@ -61,33 +61,33 @@ impl Span {
 
 /// What one append wrote into one partition.
 #[derive(Clone, Debug)]
-pub(crate) struct Batch {
-    pub(crate) base: i64,
-    pub(crate) values: Vec<Vec<u8>>,
-    pub(crate) acks: Acks,
-    pub(crate) span: Span,
+pub struct Batch {
+    pub base: i64,
+    pub values: Vec<Vec<u8>>,
+    pub acks: Acks,
+    pub span: Span,
     /// The truncation that took it.
-    pub(crate) cut: Option<Span>,
+    pub cut: Option<Span>,
     /// Since when it is synced, whatever its level: a checkpoint, a close, a recovery.
-    pub(crate) durable: Option<i64>,
+    pub durable: Option<i64>,
     /// The atomic append that it belongs to.
-    pub(crate) group: Option<usize>,
+    pub group: Option<usize>,
     /// The idempotent producer that sent it.
-    pub(crate) stamp: Option<Stamp>,
+    pub stamp: Option<Stamp>,
 }
 
 impl Batch {
-    pub(crate) fn end(&self) -> i64 {
+    pub fn end(&self) -> i64 {
         self.base + self.values.len() as i64
     }
 
     /// Whether a crash may show it.
-    pub(crate) fn may(&self, at: i64) -> bool {
+    pub fn may(&self, at: i64) -> bool {
         self.span.may(at) && !self.cut.is_some_and(|cut| cut.must(at))
     }
 
     /// Whether a crash of this kind must show it.
-    pub(crate) fn must(&self, at: i64, lost_power: bool) -> bool {
+    pub fn must(&self, at: i64, lost_power: bool) -> bool {
         let synced = self.durable.is_some_and(|durable| durable <= at);
         let named = match self.acks {
             Acks::All => true,
@@ -101,27 +101,27 @@ impl Batch {
 
 /// A log start that was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
+pub struct Start {
     /// Where to; if not `exact`, at most there.
-    pub(crate) offset: i64,
-    pub(crate) exact: bool,
-    pub(crate) span: Span,
+    pub offset: i64,
+    pub exact: bool,
+    pub span: Span,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct PartitionModel {
-    pub(crate) span: Span,
-    pub(crate) batches: Vec<Batch>,
-    pub(crate) starts: Vec<Start>,
+pub struct PartitionModel {
+    pub span: Span,
+    pub batches: Vec<Batch>,
+    pub starts: Vec<Start>,
     /// The idempotent producer that sends here.
-    pub(crate) producer: Option<ProducerIdentity>,
+    pub producer: Option<ProducerIdentity>,
     /// What groups committed, in order.
-    pub(crate) committed: Vec<Committed>,
-    pub(crate) compactions: Vec<Compacted>,
+    pub committed: Vec<Committed>,
+    pub compactions: Vec<Compacted>,
 }
 
 impl PartitionModel {
-    pub(crate) fn new(span: Span) -> PartitionModel {
+    pub fn new(span: Span) -> PartitionModel {
         PartitionModel {
             span,
             batches: Vec::new(),
@@ -135,60 +135,60 @@ impl PartitionModel {
 
 /// One life of a topic: deleted and made anew it is another one.
 #[derive(Clone, Debug)]
-pub(crate) struct TopicModel {
-    pub(crate) name: String,
+pub struct TopicModel {
+    pub name: String,
     /// `None` if its creation never answered.
-    pub(crate) id: Option<TopicId>,
-    pub(crate) created: Span,
-    pub(crate) deleted: Option<Span>,
+    pub id: Option<TopicId>,
+    pub created: Span,
+    pub deleted: Option<Span>,
     /// Whether it may be compacted.
-    pub(crate) compacted: bool,
+    pub compacted: bool,
     /// Whether records of it may be deleted.
-    pub(crate) deletes: bool,
-    pub(crate) partitions: Vec<PartitionModel>,
+    pub deletes: bool,
+    pub partitions: Vec<PartitionModel>,
     /// What `retention.bytes` was set to.
-    pub(crate) settings: Vec<(String, Span)>,
+    pub settings: Vec<(String, Span)>,
 }
 
 impl TopicModel {
-    pub(crate) fn may(&self, at: i64) -> bool {
+    pub fn may(&self, at: i64) -> bool {
         self.created.may(at) && !self.deleted.is_some_and(|deleted| deleted.must(at))
     }
 
-    pub(crate) fn must(&self, at: i64) -> bool {
+    pub fn must(&self, at: i64) -> bool {
         self.created.must(at) && !self.deleted.is_some_and(|deleted| deleted.may(at))
     }
 }
 
 /// Everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Model {
-    pub(crate) topics: Vec<TopicModel>,
-    pub(crate) groups: usize,
+pub struct Model {
+    pub topics: Vec<TopicModel>,
+    pub groups: usize,
 }
 
 /// What a reader sees of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SeenPartition {
-    pub(crate) start: i64,
-    pub(crate) end: i64,
-    pub(crate) records: Vec<(i64, Vec<u8>)>,
+pub struct SeenPartition {
+    pub start: i64,
+    pub end: i64,
+    pub records: Vec<(i64, Vec<u8>)>,
     /// Where groups are.
-    pub(crate) committed: BTreeMap<String, i64>,
+    pub committed: BTreeMap<String, i64>,
 }
 
 /// What a reader sees of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SeenTopic {
-    pub(crate) name: String,
-    pub(crate) id: TopicId,
-    pub(crate) setting: Option<String>,
-    pub(crate) partitions: Vec<SeenPartition>,
+pub struct SeenTopic {
+    pub name: String,
+    pub id: TopicId,
+    pub setting: Option<String>,
+    pub partitions: Vec<SeenPartition>,
 }
 
 impl Model {
     /// The life of `name` that goes on at the moment.
-    pub(crate) fn live(&self, name: &str) -> Option<usize> {
+    pub fn live(&self, name: &str) -> Option<usize> {
         let lives = |topic: &TopicModel| {
             topic.name == name && topic.created.acked.is_some() && topic.deleted.is_none()
         };
@@ -196,7 +196,7 @@ impl Model {
     }
 
     /// Everything that is there has become durable.
-    pub(crate) fn sync_all(&mut self, at: i64) {
+    pub fn sync_all(&mut self, at: i64) {
         let partitions = self.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
         for batch in partitions.flat_map(|partition| &mut partition.batches) {
             if batch.span.acked.is_some() && batch.durable.is_none() {
@@ -206,7 +206,7 @@ impl Model {
     }
 
     /// What an open has shown, all of it durable, decides what nobody knew.
-    pub(crate) fn settle(&mut self, seen: &[SeenTopic], at: i64) {
+    pub fn settle(&mut self, seen: &[SeenTopic], at: i64) {
         let known: Vec<_> = self.topics.iter().filter_map(|topic| topic.id).collect();
         for topic in &mut self.topics {
             let by_id = |seen: &&SeenTopic| match topic.id {
@@ -242,7 +242,7 @@ impl Model {
     }
 
     /// The same run, seen from a recording that begins with a power loss at `at`.
-    pub(crate) fn after_power_loss(&self, at: i64) -> Model {
+    pub fn after_power_loss(&self, at: i64) -> Model {
         let after = |span: &Span| span.after_crash(at, span.must(at));
         let topics = self.topics.iter().filter(|topic| topic.may(at)).filter_map(|topic| {
             Some(TopicModel {

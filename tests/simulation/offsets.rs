@@ -14,13 +14,13 @@ use crate::workload::{GROUPS, NAMES};
 
 /// Something that was done to the offset of a group in a partition.
 #[derive(Clone, Debug)]
-pub(crate) struct Committed {
-    pub(crate) group: &'static str,
+pub struct Committed {
+    pub group: &'static str,
     /// Where the group goes on; `None` if its offset was deleted.
-    pub(crate) offset: Option<i64>,
-    pub(crate) span: Span,
+    pub offset: Option<i64>,
+    pub span: Span,
     /// The transaction that it belongs to.
-    pub(crate) whole: Option<usize>,
+    pub whole: Option<usize>,
 }
 
 impl PartitionModel {
@@ -47,7 +47,7 @@ impl PartitionModel {
     }
 
     /// Holds the law against what was seen.
-    pub(crate) fn hold_offsets(&self, at: i64, seen: &SeenPartition) -> Result<(), String> {
+    pub fn hold_offsets(&self, at: i64, seen: &SeenPartition) -> Result<(), String> {
         for group in GROUPS {
             let offset = seen.committed.get(group).copied();
             let allowed = self.allowed(group, at);
@@ -62,7 +62,7 @@ impl PartitionModel {
     }
 
     /// What an open has shown decides what nobody knew.
-    pub(crate) fn settle_offsets(&mut self, seen: &SeenPartition, at: i64) {
+    pub fn settle_offsets(&mut self, seen: &SeenPartition, at: i64) {
         for group in GROUPS {
             let offset = seen.committed.get(group).copied();
             let is_seen = |committed: &Committed| {
@@ -79,7 +79,7 @@ impl PartitionModel {
 }
 
 /// Where all groups are, by partition.
-pub(crate) fn read_offsets(
+pub fn read_offsets(
     broker: &Broker,
 ) -> Result<BTreeMap<TopicPartition, BTreeMap<String, i64>>, String> {
     let mut offsets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
@@ -94,7 +94,7 @@ pub(crate) fn read_offsets(
 
 impl Run {
     /// Puts a group to a part of what there is.
-    pub(crate) fn commit_offset(
+    pub fn commit_offset(
         &mut self,
         broker: &Broker,
         group: usize,
@@ -121,7 +121,7 @@ impl Run {
     }
 
     /// Deletes what a group committed for a partition.
-    pub(crate) fn delete_offset(
+    pub fn delete_offset(
         &mut self,
         broker: &Broker,
         group: usize,
@@ -143,7 +143,7 @@ impl Run {
     }
 
     /// Groups that are behind a cut are put to it.
-    pub(crate) fn note_cut_offsets(&mut self, place: (usize, usize), end: i64, span: Span) {
+    pub fn note_cut_offsets(&mut self, place: (usize, usize), end: i64, span: Span) {
         for group in GROUPS {
             let partition = &self.model.topics[place.0].partitions[place.1];
             let behind = |c: &Committed| c.group == group && c.offset.is_some_and(|o| o > end);

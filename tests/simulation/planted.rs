@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ottla::env::planted::wake;
 use ottla::env::sim::{CacheAfterFailedSync, Call, Effect, Explorer, Fault, seed};
 
-use crate::check::check;
-use crate::run::run_with;
-use crate::workload::{Workload, fixed, random};
+use ottla_simulation::check::check;
+use ottla_simulation::run::run_with;
+use ottla_simulation::workload::{Workload, fixed, random};
 
 /// Up to so many states are tried before a bug counts as not found.
 const STATES_MAX: u64 = 150_000;
@@ -186,7 +186,7 @@ fn planted_bugs_of_compaction_are_found() {
     let seed = seed();
     for bug in COMPACTION_BUGS {
         wake(bug);
-        let explored = crate::compaction::explore(seed, STATES_MAX, 4);
+        let explored = ottla_simulation::compaction::explore(seed, STATES_MAX, 4);
         wake("");
         match explored {
             Err(broken) => println!("{bug}: found: {}", broken.lines().next().unwrap_or_default()),

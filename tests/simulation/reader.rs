@@ -11,10 +11,10 @@ use crate::model::{SeenPartition, SeenTopic};
 use crate::offsets::read_offsets;
 
 /// Every file below the root with its bytes; folders have a slash and none.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// All topics with all records.
-pub(crate) fn read_all(broker: &Broker) -> Result<Vec<SeenTopic>, String> {
+pub fn read_all(broker: &Broker) -> Result<Vec<SeenTopic>, String> {
     let mut topics = Vec::new();
     let mut offsets = read_offsets(broker)?;
     for topic in broker.list_topics().into_iter().filter(|topic| !topic.internal) {
@@ -69,7 +69,7 @@ fn read_partition(broker: &Broker, topic: &str, number: i32) -> Result<SeenParti
 }
 
 /// Every file with its bytes, but for key indexes: those are made when somebody asks for them.
-pub(crate) fn read_files(vfs: &dyn Vfs) -> Files {
+pub fn read_files(vfs: &dyn Vfs) -> Files {
     let mut files = Files::new();
     for entry in vfs.list("").expect("the root can be listed") {
         if entry.kind == FileKind::Directory {
@@ -88,7 +88,7 @@ pub(crate) fn read_files(vfs: &dyn Vfs) -> Files {
     files
 }
 
-pub(crate) fn read_file(vfs: &dyn Vfs, path: &str) -> Vec<u8> {
+pub fn read_file(vfs: &dyn Vfs, path: &str) -> Vec<u8> {
     let file = vfs.open(path, OpenHow::Read).expect("a file that is listed opens");
     let mut bytes = vec![0; file.len().expect("its length is known") as usize];
     let read = read_up_to(&*file, &mut bytes, 0).expect("it can be read");

@@ -11,9 +11,9 @@ use crate::workload::NAMES;
 
 /// Whose batch it is, and the sequence number of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) identity: ProducerIdentity,
-    pub(crate) sequence: i32,
+pub struct Stamp {
+    pub identity: ProducerIdentity,
+    pub sequence: i32,
 }
 
 impl Batch {
@@ -49,7 +49,7 @@ fn send(
 
 impl Run {
     /// The producer sends its next batch.
-    pub(crate) fn send(
+    pub fn send(
         &mut self,
         broker: &Broker,
         (topic, partition, records): (usize, usize, usize),
@@ -80,7 +80,7 @@ impl Run {
     }
 
     /// The producer is not sure of its last batch, and sends it again, at any level.
-    pub(crate) fn send_again(
+    pub fn send_again(
         &mut self,
         broker: &Broker,
         (topic, partition): (usize, usize),
@@ -138,7 +138,7 @@ impl Run {
 }
 
 /// After a crash each producer goes on: what may be in the log is sent again.
-pub(crate) fn a_retry_makes_no_second_copy(
+pub fn a_retry_makes_no_second_copy(
     world: &SimEnv,
     broker: &Broker,
     model: &Model,

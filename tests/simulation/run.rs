@@ -10,13 +10,13 @@ use crate::streams::INDEXED;
 use crate::workload::{NAMES, Operation, Workload};
 
 /// A recording, and what is known about it.
-pub(crate) struct Era {
-    pub(crate) recording: Recording,
-    pub(crate) model: Model,
+pub struct Era {
+    pub recording: Recording,
+    pub model: Model,
 }
 
 /// The settings of every broker in the simulation.
-pub(crate) fn options() -> BrokerOptions {
+pub fn options() -> BrokerOptions {
     BrokerOptions::new()
         .background(false)
         .journal_file_bytes(4096)
@@ -25,46 +25,42 @@ pub(crate) fn options() -> BrokerOptions {
 }
 
 /// The keys of all records.
-pub(crate) const KEYS: [&str; 4] = ["burger", "cola", "fries", "salad"];
+pub const KEYS: [&str; 4] = ["burger", "cola", "fries", "salad"];
 
 /// A message with one of a few keys, which its value tells.
-pub(crate) fn message_of(value: &[u8]) -> Message<'_> {
+pub fn message_of(value: &[u8]) -> Message<'_> {
     Message::new(value).key(key_of(value))
 }
 
 /// The key of a value: the number that it begins with decides.
-pub(crate) fn key_of(value: &[u8]) -> &'static str {
+pub fn key_of(value: &[u8]) -> &'static str {
     KEYS[usize::from(value.get(7).copied().unwrap_or(0)) % KEYS.len()]
 }
 
 /// A run on its way.
-pub(crate) struct Run {
-    pub(crate) world: SimEnv,
-    pub(crate) broker: Option<Broker>,
-    pub(crate) model: Model,
+pub struct Run {
+    pub world: SimEnv,
+    pub broker: Option<Broker>,
+    pub model: Model,
     eras: Vec<Era>,
     written: u32,
     /// Calls fail on purpose.
-    pub(crate) faulty: bool,
+    pub faulty: bool,
     /// A failed sync may have put the old bytes back: what was not synced may be gone already.
-    pub(crate) cache_reverts: bool,
+    pub cache_reverts: bool,
     /// The broker has said that nothing is written any more.
-    pub(crate) poisoned: bool,
+    pub poisoned: bool,
     /// The last failure.
-    pub(crate) failure: Option<Error>,
+    pub failure: Option<Error>,
 }
 
 /// Runs the whole workload; every call must succeed.
-pub(crate) fn run(workload: &Workload, seed: u64) -> Result<Vec<Era>, String> {
+pub fn run(workload: &Workload, seed: u64) -> Result<Vec<Era>, String> {
     run_with(workload, seed, &[])
 }
 
 /// Runs the whole workload while calls go wrong as planned.
-pub(crate) fn run_with(
-    workload: &Workload,
-    seed: u64,
-    faults: &[Fault],
-) -> Result<Vec<Era>, String> {
+pub fn run_with(workload: &Workload, seed: u64, faults: &[Fault]) -> Result<Vec<Era>, String> {
     let mut run = Run::new(SimEnv::new(seed), !faults.is_empty());
     run.open()?;
     faults.iter().for_each(|fault| run.world.disk.plan(fault.clone()));
@@ -81,7 +77,7 @@ pub(crate) fn run_with(
 }
 
 impl Run {
-    pub(crate) fn new(world: SimEnv, faulty: bool) -> Run {
+    pub fn new(world: SimEnv, faulty: bool) -> Run {
         Run {
             world,
             broker: None,
@@ -95,7 +91,7 @@ impl Run {
         }
     }
 
-    pub(crate) fn at(&self) -> i64 {
+    pub fn at(&self) -> i64 {
         self.world.disk.position() as i64
     }
 
@@ -105,7 +101,7 @@ impl Run {
     }
 
     /// Opens the directory, holds the laws against what it shows, and takes that for the truth.
-    pub(crate) fn open(&mut self) -> Result<(), String> {
+    pub fn open(&mut self) -> Result<(), String> {
         let began = self.at();
         let lost_power = self.cache_reverts || (!self.eras.is_empty() && began == 0);
         let broker = match options().open_in(self.world.env()) {
@@ -136,7 +132,7 @@ impl Run {
     }
 
     /// Does one thing. An error is a failure of the run, unless calls are made to fail.
-    pub(crate) fn perform(&mut self, operation: &Operation) -> Result<(), String> {
+    pub fn perform(&mut self, operation: &Operation) -> Result<(), String> {
         match operation {
             Operation::Close => self.close(),
             Operation::Kill => self.kill(),
@@ -158,7 +154,7 @@ impl Run {
         self.open()
     }
 
-    pub(crate) fn kill(&mut self) -> Result<(), String> {
+    pub fn kill(&mut self) -> Result<(), String> {
         if let Some(broker) = self.broker.take() {
             broker.abandon();
         }
@@ -177,7 +173,7 @@ impl Run {
     }
 
     /// Notes an error; true if nobody can know yet what became of the call.
-    pub(crate) fn note_failure(&mut self, error: Error) -> Result<bool, String> {
+    pub fn note_failure(&mut self, error: Error) -> Result<bool, String> {
         if !self.faulty {
             return Err(error.to_string());
         }
@@ -191,7 +187,7 @@ impl Run {
 
     /// Notes an error of a call that has several steps: unless the broker refused everything
     /// before, nobody knows which of them were taken.
-    pub(crate) fn note_partial(&mut self, error: Error, span: &mut Span) -> Result<(), String> {
+    pub fn note_partial(&mut self, error: Error, span: &mut Span) -> Result<(), String> {
         let was_poisoned = self.poisoned;
         self.note_failure(error)?;
         if was_poisoned || self.at() == span.begun {
@@ -347,7 +343,7 @@ impl Run {
     }
 
     /// Values that are found nowhere else.
-    pub(crate) fn values(&mut self, records: usize, bytes: usize) -> Vec<Vec<u8>> {
+    pub fn values(&mut self, records: usize, bytes: usize) -> Vec<Vec<u8>> {
         let value = |_| {
             self.written += 1;
             let mut value = format!("{:08}|", self.written).into_bytes();
@@ -358,7 +354,7 @@ impl Run {
     }
 
     /// The partition, if it is there.
-    pub(crate) fn place(&self, topic: usize, partition: usize) -> Option<(usize, usize)> {
+    pub fn place(&self, topic: usize, partition: usize) -> Option<(usize, usize)> {
         let index = self.model.live(NAMES[topic])?;
         let count = self.model.topics[index].partitions.len();
         let usable =
@@ -366,12 +362,12 @@ impl Run {
         Some((index, partition % count)).filter(|(_, number)| usable(number))
     }
 
-    pub(crate) fn end_of(&self, broker: &Broker, place: (usize, usize)) -> i64 {
+    pub fn end_of(&self, broker: &Broker, place: (usize, usize)) -> i64 {
         let name = &self.model.topics[place.0].name;
         broker.partition(name, place.1 as i32).map_or(0, |handle| handle.end_offset())
     }
 
-    pub(crate) fn note_batch(&mut self, place: (usize, usize), batch: Batch) {
+    pub fn note_batch(&mut self, place: (usize, usize), batch: Batch) {
         self.model.topics[place.0].partitions[place.1].batches.push(batch);
     }
 

@@ -11,10 +11,10 @@ use crate::run::{KEYS, Run, key_of, message_of};
 use crate::workload::NAMES;
 
 /// The topic that has a key index.
-pub(crate) const INDEXED: usize = 2;
+pub const INDEXED: usize = 2;
 
 /// Holds the law against what was seen.
-pub(crate) fn hold_streams(broker: &Broker, seen: &[SeenTopic]) -> Result<(), String> {
+pub fn hold_streams(broker: &Broker, seen: &[SeenTopic]) -> Result<(), String> {
     let indexed = seen.iter().filter(|topic| topic.name == NAMES[INDEXED]);
     for (topic, number, partition) in indexed.flat_map(|topic| {
         let partitions = topic.partitions.iter().enumerate();
@@ -46,7 +46,7 @@ pub(crate) fn hold_streams(broker: &Broker, seen: &[SeenTopic]) -> Result<(), St
 
 impl Run {
     /// Appends to a stream whose version is as expected, or is not: then nothing is written.
-    pub(crate) fn append_to_stream(
+    pub fn append_to_stream(
         &mut self,
         broker: &Broker,
         partition: usize,

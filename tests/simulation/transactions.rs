@@ -25,7 +25,7 @@ struct Changes {
 
 impl Run {
     /// Stages records and offsets, and commits or aborts them.
-    pub(crate) fn transact(
+    pub fn transact(
         &mut self,
         broker: &Broker,
         staged: &Staged,
@@ -158,7 +158,7 @@ impl Run {
     }
 
     /// Appends if the partition ends where it does, or where it did not: then nothing is written.
-    pub(crate) fn append_if(
+    pub fn append_if(
         &mut self,
         broker: &Broker,
         (topic, partition, records): (usize, usize, usize),
@@ -199,7 +199,7 @@ impl Run {
 }
 
 /// Which offsets of transactions are there, where what is seen decides it.
-pub(crate) fn note_offsets(
+pub fn note_offsets(
     partition: &PartitionModel,
     at: i64,
     seen: &SeenPartition,
@@ -219,7 +219,7 @@ pub(crate) fn note_offsets(
 }
 
 /// No spill file is left that nobody needs.
-pub(crate) fn no_spill_is_left(vfs: &dyn Vfs, when: &str) -> Result<(), String> {
+pub fn no_spill_is_left(vfs: &dyn Vfs, when: &str) -> Result<(), String> {
     let entries = vfs.list("").map_err(|error| format!("spills: {error}"))?;
     match entries.iter().find(|entry| entry.name.ends_with(".spill")) {
         Some(left) => Err(format!("spills: {} is there after {when}", left.name)),

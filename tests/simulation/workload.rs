@@ -6,15 +6,15 @@ use ottla::Acks;
 use crate::exactly_once;
 
 /// The names of the topics that runs use.
-pub(crate) const NAMES: [&str; 3] = ["apples", "pears", "plums"];
+pub const NAMES: [&str; 3] = ["apples", "pears", "plums"];
 
 /// The names of the groups that commit offsets.
-pub(crate) const GROUPS: [&str; 2] = ["kitchen", "office"];
+pub const GROUPS: [&str; 2] = ["kitchen", "office"];
 
 /// One call of the library. Topics are numbers of [`NAMES`]; what does not fit (a topic that is
 /// not there) is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
     Create {
         topic: usize,
         partitions: i32,
@@ -121,18 +121,18 @@ pub(crate) enum Operation {
 
 /// What a transaction has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Staged {
+pub struct Staged {
     /// Topic, partition, records.
-    pub(crate) parts: Vec<(usize, usize, usize)>,
+    pub parts: Vec<(usize, usize, usize)>,
     /// The bytes of each record.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// Group, topic, partition, percent of what there is.
-    pub(crate) offsets: Vec<(usize, usize, usize, i64)>,
+    pub offsets: Vec<(usize, usize, usize, i64)>,
 }
 
 /// What becomes of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     Commit,
     Abort,
     Drop,
@@ -147,9 +147,9 @@ use Operation::{
 
 /// A run: its name, and what it does.
 #[derive(Clone, Debug)]
-pub(crate) struct Workload {
-    pub(crate) name: String,
-    pub(crate) operations: Vec<Operation>,
+pub struct Workload {
+    pub name: String,
+    pub operations: Vec<Operation>,
 }
 
 fn append(topic: usize, partition: usize, records: usize, acks: Acks) -> Operation {
@@ -161,7 +161,7 @@ fn create(topic: usize, partitions: i32, segment_bytes: u32) -> Operation {
 }
 
 /// The small sequences, each around one part of the library.
-pub(crate) fn fixed() -> Vec<Workload> {
+pub fn fixed() -> Vec<Workload> {
     let all = Acks::All;
     let one = Acks::Leader;
     let fixed =
@@ -404,7 +404,7 @@ fn offsets_and_cuts(all: Acks, one: Acks) -> Vec<Operation> {
 }
 
 /// A run from a seed.
-pub(crate) fn random(seed: u64, length: usize) -> Workload {
+pub fn random(seed: u64, length: usize) -> Workload {
     let mut rng = Rng::with_seed(seed);
     let mut operations = vec![any_create(&mut rng)];
     while operations.len() < length {
