@@ -73,7 +73,7 @@ pub unsafe extern "C" fn ottla_atomic_append_new(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(append, "append") }?;
-        let begun = BrokerHandle::of(broker)?.library().atomic_append();
+        let begun = BrokerHandle::of(broker)?.inner().atomic_append();
         let state = Mutex::new(Some(State { append: begun, batches: 0 }));
         place.write(handle::give_child(AtomicAppendHandle { state }, handle::number(broker))?);
         Ok(())

@@ -45,7 +45,7 @@ impl BrokerHandle {
         handle::get(broker)
     }
 
-    pub(crate) fn library(&self) -> &Broker {
+    pub(crate) fn inner(&self) -> &Broker {
         &self.broker
     }
 
@@ -166,7 +166,7 @@ fn counted(mut names: Vec<String>) -> String {
 /// Threads: any.
 #[unsafe(no_mangle)]
 pub extern "C" fn ottla_broker_is_read_only(broker: *const ottla_broker) -> bool {
-    enter_or(true, || Ok(BrokerHandle::of(broker)?.library().is_read_only()))
+    enter_or(true, || Ok(BrokerHandle::of(broker)?.inner().is_read_only()))
 }
 
 /// Does what is due: lingering batches, checkpoints, retention, the compaction of at most one
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn ottla_broker_tick(
     enter(error, || {
         // SAFETY: the program promises a place, or NULL.
         let place = unsafe { place_or_none(next_ms, "next_ms") }?;
-        let next = BrokerHandle::of(broker)?.library().tick()?;
+        let next = BrokerHandle::of(broker)?.inner().tick()?;
         if let Some(place) = place {
             // Rounded up: a tick too early would find nothing to do.
             let milliseconds = next.as_nanos().div_ceil(1_000_000);
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn ottla_broker_checkpoint(
     broker: *mut ottla_broker,
     error: *mut *mut ottla_error,
 ) -> ottla_status {
-    enter(error, || Ok(BrokerHandle::of(broker)?.library().checkpoint()?))
+    enter(error, || Ok(BrokerHandle::of(broker)?.inner().checkpoint()?))
 }
 
 /// Lets go of a directory without closing it, as a kill would: nothing more is written, and the next

@@ -119,7 +119,7 @@ pub unsafe extern "C" fn ottla_compaction_run(
         let topic = unsafe { text(topic, "the name of the topic") }?;
         // SAFETY: the program promises as many bytes as its struct says.
         let options = unsafe { options_of(options) }?;
-        let outcomes = broker.library().compact_now_with(topic, &options)?;
+        let outcomes = broker.inner().compact_now_with(topic, &options)?;
         if let Some(place) = place {
             let named = |outcome: CompactionOutcome| (c_text(&outcome.topic), outcome);
             let rounds = outcomes.into_iter().map(named).collect();

@@ -77,7 +77,7 @@ pub unsafe extern "C" fn ottla_partition_append_expecting_version(
         let version = expected_version(version)?;
         // SAFETY: the program promises as many records.
         let messages = unsafe { messages(records, count, owner.number()) }?;
-        Ok(owner.library().appender(acks).expect_version(key, version).append(&messages)?)
+        Ok(owner.inner().appender(acks).expect_version(key, version).append(&messages)?)
     };
     // SAFETY: the program promises a place, or NULL.
     enter(error, || unsafe { tell_where(appended, append) })

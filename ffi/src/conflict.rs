@@ -61,7 +61,7 @@ pub unsafe extern "C" fn ottla_error_conflict(
         // SAFETY: the program promises a place, or NULL.
         let result = unsafe { place_or_none(records, "records") }?;
         let object = handle::get::<ErrorObject, _>(error)?;
-        let Some(found) = object.library().and_then(ottla::Error::conflict) else {
+        let Some(found) = object.cause().and_then(ottla::Error::conflict) else {
             return Err(Failure::invalid("the error is no conflict"));
         };
         let missed = match result {

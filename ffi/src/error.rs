@@ -53,7 +53,7 @@ impl ErrorObject {
         self.topic.as_ref().map_or(ptr::null(), |topic| topic.as_ptr())
     }
 
-    pub(crate) fn library(&self) -> Option<&ottla::Error> {
+    pub(crate) fn cause(&self) -> Option<&ottla::Error> {
         match &self.failure {
             Failure::Library(error) => Some(error),
             Failure::Border { .. } => None,
@@ -102,7 +102,7 @@ pub extern "C" fn ottla_error_message(error: *const ottla_error) -> *const c_cha
 pub extern "C" fn ottla_error_is_retriable(error: *const ottla_error) -> bool {
     enter_or(false, || {
         let object = handle::get::<ErrorObject, _>(error)?;
-        Ok(object.library().is_some_and(ottla::Error::is_retriable))
+        Ok(object.cause().is_some_and(ottla::Error::is_retriable))
     })
 }
 
@@ -113,7 +113,7 @@ pub extern "C" fn ottla_error_is_retriable(error: *const ottla_error) -> bool {
 pub extern "C" fn ottla_error_kafka_code(error: *const ottla_error) -> i16 {
     enter_or(0, || {
         let object = handle::get::<ErrorObject, _>(error)?;
-        Ok(object.library().and_then(ottla::Error::kafka_code).unwrap_or(0))
+        Ok(object.cause().and_then(ottla::Error::kafka_code).unwrap_or(0))
     })
 }
 
@@ -133,7 +133,7 @@ pub extern "C" fn ottla_error_topic(error: *const ottla_error) -> *const c_char 
 pub extern "C" fn ottla_error_partition(error: *const ottla_error) -> i32 {
     enter_or(-1, || {
         let object = handle::get::<ErrorObject, _>(error)?;
-        Ok(object.library().and_then(ottla::Error::partition).map_or(-1, |(_, number)| number))
+        Ok(object.cause().and_then(ottla::Error::partition).map_or(-1, |(_, number)| number))
     })
 }
 
@@ -156,7 +156,7 @@ pub extern "C" fn ottla_error_file(error: *const ottla_error) -> *const c_char {
 pub extern "C" fn ottla_error_position(error: *const ottla_error) -> i64 {
     enter_or(-1, || {
         let object = handle::get::<ErrorObject, _>(error)?;
-        let position = object.library().and_then(ottla::Error::position);
+        let position = object.cause().and_then(ottla::Error::position);
         Ok(position.and_then(|position| i64::try_from(position).ok()).unwrap_or(-1))
     })
 }

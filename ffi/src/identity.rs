@@ -60,7 +60,7 @@ pub unsafe extern "C" fn ottla_producer_identity_new(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(identity, "identity") }?;
-        place.write(BrokerHandle::of(broker)?.library().new_producer_identity()?.into());
+        place.write(BrokerHandle::of(broker)?.inner().new_producer_identity()?.into());
         Ok(())
     })
 }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn ottla_producer_identity_fence(
         let fenced = unsafe { self::identity(identity) };
         // SAFETY: the program promises a place.
         let place = unsafe { place(successor, "successor") }?;
-        place.write(BrokerHandle::of(broker)?.library().fence_producer(fenced?)?.into());
+        place.write(BrokerHandle::of(broker)?.inner().fence_producer(fenced?)?.into());
         Ok(())
     })
 }

@@ -111,7 +111,7 @@ unsafe fn build(
     count: usize,
     given: *const ottla_producer_options,
 ) -> Result<(Producer, Asking), Failure> {
-    let mut builder = broker.library().producer();
+    let mut builder = broker.inner().producer();
     // SAFETY: the caller's promise is the same.
     for (name, value) in unsafe { settings(first, count) }? {
         builder = builder.set(name, value);

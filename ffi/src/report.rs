@@ -206,7 +206,7 @@ pub unsafe extern "C" fn ottla_report_of_broker(
         // SAFETY: the program promises a place.
         let place = unsafe { place(report, "report") }?;
         let broker = BrokerHandle::of(broker)?;
-        place.write(handle::give(ReportHandle::of(broker.library().recovery_report()))?);
+        place.write(handle::give(ReportHandle::of(broker.inner().recovery_report()))?);
         Ok(())
     })
 }

@@ -75,7 +75,7 @@ pub unsafe extern "C" fn ottla_retention_run(
     enter(error, || {
         // SAFETY: the program promises a place, or NULL.
         let place = unsafe { place_or_none(retention, "retention") }?;
-        let outcomes = BrokerHandle::of(broker)?.library().run_retention()?;
+        let outcomes = BrokerHandle::of(broker)?.inner().run_retention()?;
         if let Some(place) = place {
             let named =
                 |outcome: RetentionOutcome| (c_text(outcome.partition.topic.as_str()), outcome);
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn ottla_retention_holds_list(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(holds, "holds") }?;
-        let report = BrokerHandle::of(broker)?.library().retention_report()?;
+        let report = BrokerHandle::of(broker)?.inner().retention_report()?;
         let named = |hold: RetentionHold| Hold {
             topic: c_text(hold.partition.topic.as_str()),
             group: c_text(&hold.group),

@@ -146,7 +146,7 @@ pub unsafe extern "C" fn ottla_settings_of_topic(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let name = unsafe { text(name, "the name of the topic") }?;
-        let config = TopicConfig::from_overrides(broker.library().describe_topic(name)?.config);
+        let config = TopicConfig::from_overrides(broker.inner().describe_topic(name)?.config);
         place.write(handle::give(SettingsHandle::of_topic(&config))?);
         Ok(())
     })

@@ -78,7 +78,7 @@ pub unsafe extern "C" fn ottla_snapshot_new(
         let parent = BrokerHandle::of(broker)?;
         // SAFETY: the program promises as many texts.
         let groups = unsafe { names(groups, group_count, "groups") }?;
-        let snapshot = parent.library().snapshot_with_groups(&groups)?;
+        let snapshot = parent.inner().snapshot_with_groups(&groups)?;
         let number = handle::number(broker);
         let taken = SnapshotHandle { snapshot, broker: number };
         result.write(handle::give_child(taken, number)?);

@@ -94,7 +94,7 @@ pub unsafe extern "C" fn ottla_stream_new(
         let topic = unsafe { text(topic, "the topic") }?;
         // SAFETY: the program promises as many bytes.
         let key = unsafe { bytes(key, key_length, "the key") }?;
-        let stream = parent.library().stream(topic, key)?;
+        let stream = parent.inner().stream(topic, key)?;
         result.write(handle::give_child(StreamHandle { stream }, handle::number(broker))?);
         Ok(())
     })
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn ottla_stream_new_in(
         let topic = unsafe { text(topic, "the topic") }?;
         // SAFETY: the program promises as many bytes.
         let key = unsafe { bytes(key, key_length, "the key") }?;
-        let stream = parent.library().stream_in(topic, partition, key)?;
+        let stream = parent.inner().stream_in(topic, partition, key)?;
         result.write(handle::give_child(StreamHandle { stream }, handle::number(broker))?);
         Ok(())
     })
@@ -267,7 +267,7 @@ pub unsafe extern "C" fn ottla_latest(
         let topic = unsafe { text(topic, "the topic") }?;
         // SAFETY: the program promises as many bytes.
         let key = unsafe { bytes(key, key_length, "the key") }?;
-        let latest = owner.library().latest(topic, key)?;
+        let latest = owner.inner().latest(topic, key)?;
         result.write(records_or_null(latest.into_iter().collect())?);
         Ok(())
     })

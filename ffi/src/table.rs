@@ -104,7 +104,7 @@ pub unsafe extern "C" fn ottla_table_new(
         let parent = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let topic = unsafe { text(topic, "the topic") }?;
-        let table = parent.library().table(topic)?;
+        let table = parent.inner().table(topic)?;
         let inner = RwLock::new(Moving { table, moves: 0 });
         let made = TableHandle { topic: topic.to_owned(), inner };
         result.write(handle::give_child(made, handle::number(broker))?);

@@ -35,7 +35,7 @@ pub unsafe extern "C" fn ottla_topic_create(
         let name = unsafe { text(name, "the name of the topic") }?;
         // SAFETY: the program promises as many settings.
         let config = unsafe { config_of(partitions, settings, setting_count) }?;
-        broker.library().create_topic(name, config)?;
+        broker.inner().create_topic(name, config)?;
         Ok(())
     })
 }
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn ottla_topic_ensure(
         let name = unsafe { text(name, "the name of the topic") }?;
         // SAFETY: the program promises as many settings.
         let config = unsafe { config_of(partitions, settings, setting_count) }?;
-        broker.library().ensure_topic(name, config)?;
+        broker.inner().ensure_topic(name, config)?;
         Ok(())
     })
 }
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn ottla_topic_delete(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let name = unsafe { text(name, "the name of the topic") }?;
-        Ok(broker.library().delete_topic(name)?)
+        Ok(broker.inner().delete_topic(name)?)
     })
 }
 
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn ottla_topic_alter(
         let name = unsafe { text(name, "the name of the topic") }?;
         // SAFETY: the program promises as many settings.
         let changes = unsafe { changes(settings, setting_count) }?;
-        Ok(broker.library().alter_topic(name, &changes)?)
+        Ok(broker.inner().alter_topic(name, &changes)?)
     })
 }
 
@@ -154,6 +154,6 @@ pub unsafe extern "C" fn ottla_topic_add_partitions(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let name = unsafe { text(name, "the name of the topic") }?;
-        Ok(broker.library().add_partitions(name, total)?)
+        Ok(broker.inner().add_partitions(name, total)?)
     })
 }

@@ -139,7 +139,7 @@ pub unsafe extern "C" fn ottla_topics_list(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(topics, "topics") }?;
-        let listed = BrokerHandle::of(broker)?.library().list_topics();
+        let listed = BrokerHandle::of(broker)?.inner().list_topics();
         place.write(handle::give(TopicsHandle::of(listed))?);
         Ok(())
     })
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn ottla_topics_describe(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let name = unsafe { text(name, "the name of the topic") }?;
-        let described = broker.library().describe_topic(name)?;
+        let described = broker.inner().describe_topic(name)?;
         place.write(handle::give(TopicsHandle::of(vec![described]))?);
         Ok(())
     })

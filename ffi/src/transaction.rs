@@ -110,7 +110,7 @@ unsafe fn begin(
     // SAFETY: the caller's promise is the same.
     let result = unsafe { place(transaction, "transaction") }?;
     let parent = BrokerHandle::of(broker)?;
-    let mut builder = parent.library().transaction_with();
+    let mut builder = parent.inner().transaction_with();
     // SAFETY: as above.
     for (name, value) in unsafe { settings(first, count) }? {
         builder = builder.set(name, value);

@@ -104,7 +104,7 @@ unsafe fn build(
             "a transactional producer needs the setting transactional.id",
         ));
     }
-    let mut builder = broker.library().producer().transactional_id("");
+    let mut builder = broker.inner().producer().transactional_id("");
     for (name, value) in settings {
         builder = builder.set(name, value);
     }

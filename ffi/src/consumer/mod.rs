@@ -191,7 +191,7 @@ pub unsafe extern "C" fn ottla_consumer_new(
         let object = BrokerHandle::of(broker)?;
         // SAFETY: the program promises as many settings.
         let (builder, group) =
-            unsafe { with_settings(object.library().consumer(), settings, setting_count) }?;
+            unsafe { with_settings(object.inner().consumer(), settings, setting_count) }?;
         // SAFETY: the program promises as many bytes as the struct says.
         let options = unsafe { structs::options(options, "the options of a consumer") }?;
         // SAFETY: what the options lead to is the program's promise.

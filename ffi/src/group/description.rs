@@ -199,7 +199,7 @@ pub unsafe extern "C" fn ottla_group_describe(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let group = unsafe { text(group, "the name of the group") }?;
-        let described = broker.library().describe_group(group)?;
+        let described = broker.inner().describe_group(group)?;
         place.write(handle::give(GroupHandle {
             name: c_text(&described.name),
             protocol_type: c_text(&described.protocol_type),

@@ -92,7 +92,7 @@ pub unsafe extern "C" fn ottla_groups_list(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(groups, "groups") }?;
-        let listed = BrokerHandle::of(broker)?.library().list_groups()?;
+        let listed = BrokerHandle::of(broker)?.inner().list_groups()?;
         let with_texts = listed.into_iter().map(|group| {
             let texts = (c_text(&group.name), c_text(&group.protocol_type));
             (group, texts.0, texts.1)
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn ottla_group_delete(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let group = unsafe { text(group, "the name of the group") }?;
-        Ok(broker.library().delete_group(group)?)
+        Ok(broker.inner().delete_group(group)?)
     })
 }
 
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn ottla_group_offsets(
         let broker = BrokerHandle::of(broker)?;
         // SAFETY: the program promises text.
         let group = unsafe { text(group, "the name of the group") }?;
-        let committed = broker.library().committed_offsets(group)?;
+        let committed = broker.inner().committed_offsets(group)?;
         place.write(OffsetArray::of(&committed).give()?);
         Ok(())
     })
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn ottla_group_delete_offsets(
         let group = unsafe { text(group, "the name of the group") }?;
         // SAFETY: the program promises as many partitions.
         let scope = unsafe { scope(partitions, partition_count) }?;
-        Ok(broker.library().delete_offsets(group, &scope)?)
+        Ok(broker.inner().delete_offsets(group, &scope)?)
     })
 }
 

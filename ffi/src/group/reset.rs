@@ -121,7 +121,7 @@ pub unsafe extern "C" fn ottla_group_reset_offsets(
         // SAFETY: the program promises as many partitions.
         let scope = unsafe { scope(partitions, partition_count) }?;
         let to = reset_of(to, value)?;
-        let changed = broker.library().reset_offsets(group, &scope, to, dry_run)?;
+        let changed = broker.inner().reset_offsets(group, &scope, to, dry_run)?;
         if let Some(place) = place {
             let with_topic =
                 |change: OffsetChange| (c_text(change.partition.topic.as_str()), change);

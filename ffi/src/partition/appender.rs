@@ -78,10 +78,10 @@ pub unsafe extern "C" fn ottla_appender_new(
         let acks = self::acks(acks)?;
         // SAFETY: the program promises an identity.
         let identity = unsafe { self::identity(identity) }?;
-        let appender = object.library().appender(acks);
+        let appender = object.inner().appender(acks);
         let made = AppenderHandle {
             appender: Mutex::new(appender.idempotent(identity, next_sequence)),
-            name: object.library().name().to_string(),
+            name: object.inner().name().to_string(),
             number: object.number(),
         };
         place.write(handle::give_child(made, object.parent)?);

@@ -57,7 +57,7 @@ impl PartitionObject {
         handle::get(partition)
     }
 
-    pub(crate) fn library(&self) -> &PartitionHandle {
+    pub(crate) fn inner(&self) -> &PartitionHandle {
         &self.partition
     }
 
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn ottla_partition_new(
         // SAFETY: the program promises text.
         let topic = unsafe { text(topic, "the topic") }?;
         let object = PartitionObject {
-            partition: parent.library().partition(topic, number)?,
-            broker: parent.library().clone(),
+            partition: parent.inner().partition(topic, number)?,
+            broker: parent.inner().clone(),
             parent: handle::number(broker),
             spare: Default::default(),
             reader: Mutex::default(),

@@ -24,7 +24,7 @@ unsafe fn tell<T>(
     enter(error, || {
         // SAFETY: the caller's promise is the same.
         let place = unsafe { place(result, what) }?;
-        place.write(ask(PartitionObject::of(partition)?.library())?);
+        place.write(ask(PartitionObject::of(partition)?.inner())?);
         Ok(())
     })
 }
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn ottla_partition_damage(
     partition: *const ottla_partition,
     error: *mut *mut ottla_error,
 ) -> ottla_status {
-    enter(error, || match PartitionObject::of(partition)?.library().damage() {
+    enter(error, || match PartitionObject::of(partition)?.inner().damage() {
         None => Ok(()),
         Some(damage) => Err(damage.into()),
     })
@@ -187,7 +187,7 @@ unsafe fn tell_both(
 ) -> Result<(), Failure> {
     // SAFETY: the caller's promise is the same.
     let (offset, timestamp) = unsafe { (place(offset, "offset")?, place(timestamp, "timestamp")?) };
-    let found = ask(PartitionObject::of(partition)?.library())?;
+    let found = ask(PartitionObject::of(partition)?.inner())?;
     let (found_offset, found_timestamp) = found.unwrap_or((NONE, NONE));
     offset.write(found_offset);
     timestamp.write(found_timestamp);

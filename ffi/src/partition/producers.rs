@@ -66,7 +66,7 @@ pub unsafe extern "C" fn ottla_partition_producers(
     enter(error, || {
         // SAFETY: the program promises a place.
         let place = unsafe { place(states, "states") }?;
-        let states = PartitionObject::of(partition)?.library().producers()?;
+        let states = PartitionObject::of(partition)?.inner().producers()?;
         place.write(handle::give(StatesHandle { states })?);
         Ok(())
     })
