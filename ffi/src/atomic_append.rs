@@ -4,7 +4,6 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::{Mutex, MutexGuard};
 use ottla::AtomicAppend;
 
 use crate::append::{messages, ottla_appended};
@@ -13,6 +12,7 @@ use crate::bytes::ottla_record;
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::lock::{Mutex, MutexGuard};
 use crate::pointer::{bytes, place, text};
 use crate::status::{OTTLA_E_CLOSED, OTTLA_E_CONCURRENT_USE, ottla_status};
 use crate::stream::expected_version;

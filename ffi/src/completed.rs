@@ -5,10 +5,9 @@
 
 use std::collections::VecDeque;
 
-use crate::lock::Mutex;
-
 use crate::entry::Failure;
 use crate::event_fd::EventFd;
+use crate::lock::Mutex;
 
 /// Tags, oldest first.
 #[derive(Default)]

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::lock::Mutex;
 use ottla::Delivery;
 
 use crate::completed::Completed;
 use crate::entry::{Failure, enter, enter_or};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
+use crate::lock::Mutex;
 use crate::status::{OTTLA_E_LIMIT, OTTLA_E_PENDING, ottla_status};
 use crate::structs::{SizedStruct, fill};
 use crate::timeout::timeout;

@@ -15,10 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicPtr;
 use std::time::Duration;
 
-use crate::lock::{Condvar, Mutex};
-
 use crate::entry::Failure;
 use crate::fork;
+use crate::lock::{Condvar, Mutex};
 use crate::slots::{SLOTS_MAX, Slots};
 use crate::status::{OTTLA_E_FORKED, OTTLA_E_INVALID_HANDLE, OTTLA_E_LIMIT};
 

@@ -3,13 +3,13 @@
 use std::ffi::c_char;
 use std::ptr;
 
-use crate::lock::Mutex;
 use ottla::{Snapshot, SnapshotReader, TopicName, TopicPartition};
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::lock::Mutex;
 use crate::offsets::{OffsetArray, ottla_offsets};
 use crate::pointer::{place, text};
 use crate::records::{RecordsHandle, ottla_records};

@@ -7,13 +7,13 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use ottla::Table;
 
 use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::offsets::{OffsetArray, ottla_offsets};
 use crate::pointer::{bytes, place, place_or_none, text, values};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};

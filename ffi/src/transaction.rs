@@ -6,7 +6,6 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::{Mutex, MutexGuard};
 use ottla::Transaction;
 
 use crate::broker::{BrokerHandle, ottla_broker};
@@ -15,6 +14,7 @@ use crate::consumer::{ask, ottla_consumer};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::lock::{Mutex, MutexGuard};
 use crate::offsets::{offsets, ottla_offset};
 use crate::partitioner::{Asking, ProgramsPartitioner};
 use crate::places::{ottla_places, places};

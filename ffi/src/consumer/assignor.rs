@@ -5,13 +5,13 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::Mutex;
 use ottla::{Assignor, MemberSubscription, TopicName, TopicPartition};
 
 use super::callbacks::{Callbacks, UserData};
 use crate::entry::{Failure, enter};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
+use crate::lock::Mutex;
 use crate::pointer::{at, text};
 use crate::status::ottla_status;
 use crate::topic_partition::{PartitionArray, ottla_topic_partition};

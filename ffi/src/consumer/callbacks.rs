@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::ptr;
 
-use crate::lock::Mutex;
 use ottla::{Consumer, OffsetAndMetadata, RebalanceListener, TopicPartition};
 
 use super::commit::ottla_commit_callback;
@@ -19,6 +18,7 @@ use super::within::Nested;
 use crate::elsewhere::{Elsewhere, this_thread};
 use crate::entry::Failure;
 use crate::error::{give_error, ottla_error_free};
+use crate::lock::Mutex;
 use crate::offsets::OffsetArray;
 use crate::status::{OTTLA_E_CONCURRENT_USE, OTTLA_OK};
 use crate::topic_partition::{PartitionArray, ottla_topic_partition};

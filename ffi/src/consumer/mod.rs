@@ -20,7 +20,6 @@ mod within;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::{Mutex, MutexGuard};
 use ottla::{Consumer, ConsumerBuilder, ConsumerWakeup};
 
 use self::callbacks::Callbacks;
@@ -31,6 +30,7 @@ use crate::broker::{BrokerHandle, ottla_broker};
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::lock::{Mutex, MutexGuard};
 use crate::metrics::{MetricsHandle, ottla_metrics};
 use crate::pointer::place;
 use crate::setting::{ottla_setting, settings};

@@ -1,11 +1,11 @@
 //! Where a call uses the consumer: on its own, or within a callback of another call on its thread.
 
-use crate::lock::MutexGuard;
 use ottla::Consumer;
 
 use super::Used;
 use super::callbacks::Callbacks;
 use crate::entry::Failure;
+use crate::lock::MutexGuard;
 
 /// A way into a consumer.
 pub(super) enum Within<'a> {

@@ -3,7 +3,6 @@
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::{Mutex, MutexGuard};
 use ottla::Appender;
 
 use super::{PartitionObject, ottla_partition};
@@ -13,6 +12,7 @@ use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::identity::{identity, ottla_producer_identity};
+use crate::lock::{Mutex, MutexGuard};
 use crate::pointer::{bytes, place};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};
 use crate::stream::expected_version;

@@ -11,7 +11,6 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::lock::Mutex;
 use ottla::{Acks, Appender, Broker, Consumer, PartitionHandle, Records};
 
 use crate::append::{acks, messages, ottla_appended, tell_where};
@@ -20,6 +19,7 @@ use crate::bytes::ottla_record;
 use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
+use crate::lock::Mutex;
 use crate::pointer::{place, text};
 use crate::records::{RecordsHandle, ottla_records};
 use crate::status::ottla_status;

@@ -7,7 +7,6 @@ use std::ffi::CString;
 use std::ptr;
 use std::sync::OnceLock;
 
-use crate::lock::Mutex;
 use ottla::format::batch_header::TimestampType;
 use ottla::{ConsumerRecord, NamesPartition, OwnedRecord, Records, TopicPartition};
 
@@ -19,6 +18,7 @@ use crate::bytes::ottla_header;
 use crate::entry::Failure;
 use crate::error::c_text;
 use crate::handle::{self, Handle};
+use crate::lock::Mutex;
 use crate::pointer::at;
 
 /// What the bytes belong to.
