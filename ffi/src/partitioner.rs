@@ -10,7 +10,7 @@ use crate::elsewhere::Elsewhere;
 use crate::entry::Failure;
 use crate::producer::ottla_producer_options;
 use crate::status::OTTLA_E_CLOSED;
-use crate::structs::unused;
+use crate::structs::{options, unused};
 
 /// Chooses the partition of a record that names none: a number from 0 to `partition_count` - 1, or
 /// -1 to leave it to the producer (by the key, or sticky without one). Any other number fails the
@@ -34,7 +34,7 @@ pub(crate) struct Asking(Option<Elsewhere>);
 
 impl Asking {
     /// For a partitioner, or for none.
-    pub(crate) fn of(partitioner: Option<&ProgramsPartitioner>) -> Asking {
+    fn of(partitioner: Option<&ProgramsPartitioner>) -> Asking {
         Asking(partitioner.map(|_| Elsewhere::default()))
     }
 
@@ -72,13 +72,26 @@ unsafe impl Sync for ProgramsPartitioner {}
 
 impl ProgramsPartitioner {
     /// The one that the options name, if they do.
-    pub(crate) fn of(
-        options: &ottla_producer_options,
-    ) -> Result<Option<ProgramsPartitioner>, Failure> {
+    fn of(options: &ottla_producer_options) -> Result<Option<ProgramsPartitioner>, Failure> {
         unused(options.reserved)?;
         let user_data = options.partitioner_data;
         Ok(options.partitioner.map(|function| ProgramsPartitioner { function, user_data }))
     }
+}
+
+/// The partitioner that the options at `given` name, if they do, and the sends that will ask it.
+///
+/// # Safety
+/// As [`options`].
+pub(crate) unsafe fn partitioner(
+    given: *const ottla_producer_options,
+    what: &str,
+) -> Result<(Option<ProgramsPartitioner>, Asking), Failure> {
+    // SAFETY: the caller's promise is the same.
+    let options = unsafe { options(given, what) }?;
+    let partitioner = ProgramsPartitioner::of(&options)?;
+    let asking = Asking::of(partitioner.as_ref());
+    Ok((partitioner, asking))
 }
 
 impl Partitioner for ProgramsPartitioner {

@@ -17,12 +17,12 @@ use crate::entry::{Failure, enter};
 use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::metrics::{MetricsHandle, ottla_metrics};
-use crate::partitioner::{Asking, ProgramsPartitioner, ottla_partitioner};
+use crate::partitioner::{Asking, ottla_partitioner, partitioner};
 use crate::pointer::{place, place_or_none};
 use crate::send_all::{SendAll, taken};
 use crate::setting::{ottla_setting, settings};
 use crate::status::ottla_status;
-use crate::structs::{SizedStruct, options};
+use crate::structs::SizedStruct;
 use crate::timeout::timeout;
 
 /// Sends records: it gathers them into batches, one after the other per partition.
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn ottla_producer_new(
 }
 
 /// # Safety
-/// As [`settings`] and [`options`].
+/// As [`settings`] and [`partitioner`].
 unsafe fn build(
     broker: &BrokerHandle,
     first: *const ottla_setting,
@@ -117,9 +117,7 @@ unsafe fn build(
         builder = builder.set(name, value);
     }
     // SAFETY: the caller's promise is the same.
-    let options = unsafe { options(given, "the options of a producer") }?;
-    let partitioner = ProgramsPartitioner::of(&options)?;
-    let asking = Asking::of(partitioner.as_ref());
+    let (partitioner, asking) = unsafe { partitioner(given, "the options of a producer") }?;
     if let Some(partitioner) = partitioner {
         builder = builder.partitioner(partitioner);
     }

@@ -16,7 +16,7 @@ use crate::error::ottla_error;
 use crate::handle::{self, Handle};
 use crate::lock::{Mutex, MutexGuard};
 use crate::offsets::{offsets, ottla_offset};
-use crate::partitioner::{Asking, ProgramsPartitioner};
+use crate::partitioner::{Asking, partitioner};
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
 use crate::producer::ottla_producer_options;
@@ -24,7 +24,6 @@ use crate::send_all::{SendAll, taken};
 use crate::setting::{ottla_setting, settings};
 use crate::status::{OTTLA_E_CONCURRENT_USE, ottla_status};
 use crate::stream::expected_version;
-use crate::structs::options;
 
 /// Records for any number of partitions and offsets of groups, that become durable and visible
 /// together, or not at all. Nothing is in the log before the commit, so a transaction that is open
@@ -100,7 +99,7 @@ pub unsafe extern "C" fn ottla_transaction_begin_with_options(
 }
 
 /// # Safety
-/// As [`place`], [`settings`] and [`options`].
+/// As [`place`], [`settings`] and [`partitioner`].
 unsafe fn begin(
     broker: *mut ottla_broker,
     (first, count): (*const ottla_setting, usize),
@@ -116,9 +115,7 @@ unsafe fn begin(
         builder = builder.set(name, value);
     }
     // SAFETY: as above.
-    let options = unsafe { options(given, "the options of a transaction") }?;
-    let partitioner = ProgramsPartitioner::of(&options)?;
-    let asking = Asking::of(partitioner.as_ref());
+    let (partitioner, asking) = unsafe { partitioner(given, "the options of a transaction") }?;
     if let Some(partitioner) = partitioner {
         builder = builder.partitioner(partitioner);
     }

@@ -13,7 +13,7 @@ use crate::entry::{Failure, enter, enter_or};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
 use crate::offsets::{offsets, ottla_offset};
-use crate::partitioner::{Asking, ProgramsPartitioner};
+use crate::partitioner::{Asking, partitioner};
 use crate::places::{ottla_places, places};
 use crate::pointer::{bytes, place, text};
 use crate::producer::ottla_producer_options;
@@ -21,7 +21,6 @@ use crate::send_all::{SendAll, taken};
 use crate::setting::{ottla_setting, settings};
 use crate::status::ottla_status;
 use crate::stream::expected_version;
-use crate::structs::options;
 
 /// The setting that makes a producer transactional.
 const TRANSACTIONAL_ID: &str = "transactional.id";
@@ -90,7 +89,7 @@ pub unsafe extern "C" fn ottla_transactional_producer_new(
 }
 
 /// # Safety
-/// As [`settings`] and [`options`].
+/// As [`settings`] and [`partitioner`].
 unsafe fn build(
     broker: &BrokerHandle,
     first: *const ottla_setting,
@@ -109,9 +108,7 @@ unsafe fn build(
         builder = builder.set(name, value);
     }
     // SAFETY: the caller's promise is the same.
-    let options = unsafe { options(given, "the options of a producer") }?;
-    let partitioner = ProgramsPartitioner::of(&options)?;
-    let asking = Asking::of(partitioner.as_ref());
+    let (partitioner, asking) = unsafe { partitioner(given, "the options of a producer") }?;
     if let Some(partitioner) = partitioner {
         builder = builder.partitioner(partitioner);
     }
