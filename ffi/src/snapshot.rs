@@ -140,6 +140,25 @@ pub unsafe extern "C" fn ottla_snapshot_committed(
     })
 }
 
+/// Writes what `find` says of a partition.
+///
+/// # Safety
+/// As [`place`] and [`text`].
+unsafe fn tell_offset(
+    snapshot: *const ottla_snapshot,
+    (topic, partition): (*const c_char, i32),
+    offset: *mut i64,
+    find: impl FnOnce(&Snapshot, &str, i32) -> ottla::Result<i64>,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's promise is the same.
+    let result = unsafe { place(offset, "offset") }?;
+    let owner = handle::get::<SnapshotHandle, _>(snapshot)?;
+    // SAFETY: the caller's promise is the same.
+    let topic = unsafe { text(topic, "the topic") }?;
+    result.write(find(&owner.snapshot, topic, partition)?);
+    Ok(())
+}
+
 /// Sets `*offset` to where a partition ended: the offset behind its newest record.
 ///
 /// Threads: any.
@@ -152,14 +171,9 @@ pub unsafe extern "C" fn ottla_snapshot_end_offset(
     offset: *mut i64,
     error: *mut *mut ottla_error,
 ) -> ottla_status {
-    enter(error, || {
-        // SAFETY: the program promises a place.
-        let result = unsafe { place(offset, "offset") }?;
-        let owner = handle::get::<SnapshotHandle, _>(snapshot)?;
-        // SAFETY: the program promises text.
-        let topic = unsafe { text(topic, "the topic") }?;
-        result.write(owner.snapshot.end_offset(topic, partition)?);
-        Ok(())
+    // SAFETY: the program promises a place and text.
+    enter(error, || unsafe {
+        tell_offset(snapshot, (topic, partition), offset, Snapshot::end_offset)
     })
 }
 
@@ -175,14 +189,9 @@ pub unsafe extern "C" fn ottla_snapshot_log_start_offset(
     offset: *mut i64,
     error: *mut *mut ottla_error,
 ) -> ottla_status {
-    enter(error, || {
-        // SAFETY: the program promises a place.
-        let result = unsafe { place(offset, "offset") }?;
-        let owner = handle::get::<SnapshotHandle, _>(snapshot)?;
-        // SAFETY: the program promises text.
-        let topic = unsafe { text(topic, "the topic") }?;
-        result.write(owner.snapshot.log_start_offset(topic, partition)?);
-        Ok(())
+    // SAFETY: the program promises a place and text.
+    enter(error, || unsafe {
+        tell_offset(snapshot, (topic, partition), offset, Snapshot::log_start_offset)
     })
 }
 

@@ -5,8 +5,10 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::ptr;
 
+use ottla::{Consumer, TopicPartition};
+
 use super::{ask, ottla_consumer};
-use crate::entry::{enter, enter_or};
+use crate::entry::{Failure, enter, enter_or};
 use crate::error::{c_text, ottla_error};
 use crate::handle::{self, Handle};
 use crate::pointer::{place, room, values};
@@ -21,6 +23,27 @@ pub struct ottla_offset_and_timestamp {
     pub offset: i64,
     /// Milliseconds since 1970; -1 if there is no such record.
     pub timestamp: i64,
+}
+
+/// Writes what `find` says of each of the partitions.
+///
+/// # Safety
+/// As [`topic_partitions`], and as [`room`] for as many offsets.
+unsafe fn tell_offsets(
+    consumer: *const ottla_consumer,
+    (partitions, count): (*const ottla_topic_partition, usize),
+    offsets: *mut i64,
+    find: impl FnOnce(&Consumer, Vec<(&str, i32)>) -> ottla::Result<Vec<(TopicPartition, i64)>>,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's promise is the same.
+    let room = unsafe { room(offsets, count, "offsets") }?;
+    let found = ask(consumer, |consumer| {
+        // SAFETY: the caller's promise is the same.
+        let named = unsafe { topic_partitions(partitions, count) }?;
+        Ok(find(consumer, named)?)
+    })?;
+    write_all(room, found.into_iter().map(|(_, offset)| offset));
+    Ok(())
 }
 
 /// Writes the offset of the oldest record of each of these partitions to `offsets`, which has as
@@ -38,15 +61,9 @@ pub unsafe extern "C" fn ottla_consumer_beginning_offsets(
     error: *mut *mut ottla_error,
 ) -> ottla_status {
     enter(error, || {
-        // SAFETY: the program promises as many places.
-        let room = unsafe { room(offsets, partition_count, "offsets") }?;
-        let found = ask(consumer, |consumer| {
-            // SAFETY: the program promises as many partitions.
-            let named = unsafe { topic_partitions(partitions, partition_count) }?;
-            Ok(consumer.beginning_offsets(named)?)
-        })?;
-        write_all(room, found.into_iter().map(|(_, offset)| offset));
-        Ok(())
+        let asked = (partitions, partition_count);
+        // SAFETY: the program promises as many partitions and places.
+        unsafe { tell_offsets(consumer, asked, offsets, |it, named| it.beginning_offsets(named)) }
     })
 }
 
@@ -65,15 +82,9 @@ pub unsafe extern "C" fn ottla_consumer_end_offsets(
     error: *mut *mut ottla_error,
 ) -> ottla_status {
     enter(error, || {
-        // SAFETY: the program promises as many places.
-        let room = unsafe { room(offsets, partition_count, "offsets") }?;
-        let found = ask(consumer, |consumer| {
-            // SAFETY: the program promises as many partitions.
-            let named = unsafe { topic_partitions(partitions, partition_count) }?;
-            Ok(consumer.end_offsets(named)?)
-        })?;
-        write_all(room, found.into_iter().map(|(_, offset)| offset));
-        Ok(())
+        let asked = (partitions, partition_count);
+        // SAFETY: the program promises as many partitions and places.
+        unsafe { tell_offsets(consumer, asked, offsets, |it, named| it.end_offsets(named)) }
     })
 }
 
