@@ -1,5 +1,5 @@
 //! The locks of a build with `--cfg shuttle`: those of the model checker, with the methods of the
-//! locks that they stand for. tests/races runs them; docs/TESTING.md says how.
+//! locks that they stand for, those of `locks.rs`. tests/races runs them; docs/TESTING.md says how.
 //!
 //! Time: a wait of less than [`ENDLESS`] may end at any moment, woken or not, as if its time were
 //! up; a longer one ends only when it is woken. So a wake-up that is lost leaves a thread that waits for
@@ -21,14 +21,14 @@ fn switch() {
     shuttle::thread::sleep(Duration::ZERO);
 }
 
-/// As `parking_lot::Mutex`.
+/// As `locks::Mutex`.
 #[derive(Default)]
 pub(crate) struct Mutex<T> {
     inner: sync::Mutex<T>,
     is_locked: AtomicBool,
 }
 
-/// As `parking_lot::MutexGuard`.
+/// As `locks::MutexGuard`.
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     /// Always there, but for the moments in which a condition takes it and gives it back.
@@ -100,11 +100,11 @@ impl<T: fmt::Display> fmt::Display for MutexGuard<'_, T> {
     }
 }
 
-/// As `parking_lot::Condvar`.
+/// As `locks::Condvar`.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(sync::Condvar);
 
-/// As `parking_lot::WaitTimeoutResult`.
+/// As `std::sync::WaitTimeoutResult`, which only the standard library can make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WaitTimeoutResult(bool);
 
@@ -176,7 +176,7 @@ impl Condvar {
     }
 }
 
-/// As `parking_lot::RwLock`.
+/// As `locks::RwLock`.
 #[derive(Debug, Default)]
 pub(crate) struct RwLock<T>(sync::RwLock<T>);
 
