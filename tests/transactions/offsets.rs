@@ -76,6 +76,23 @@ fn two_members(world: &World) -> (Consumer, Consumer) {
     (first, second)
 }
 
+/// Somebody comes, takes two of the four partitions that `first` has, reads them, and goes; `first`
+/// has all four again.
+fn host_a_guest(world: &World, first: &mut Consumer) {
+    let mut guest = world.broker.consumer().group("cooks").subscribe(["orders"]).build().unwrap();
+    for _ in 0..4 {
+        let _ = first.poll(NOW).unwrap();
+        let _ = guest.poll(NOW).unwrap();
+    }
+    assert_eq!(guest.assignment().len(), 2);
+    guest.commit().unwrap();
+    guest.close().unwrap();
+    for _ in 0..4 {
+        let _ = first.poll(NOW).unwrap();
+    }
+    assert_eq!(first.assignment().len(), 4);
+}
+
 #[test]
 fn offsets_of_a_partition_that_was_lost_meanwhile_are_fenced() {
     let world = World::new();
@@ -109,19 +126,7 @@ fn offsets_of_a_partition_that_was_lost_and_taken_again_are_fenced() {
     let mut stale = world.broker.transaction().unwrap();
     stale.send(Record::new("deliveries", "stale")).unwrap();
     stale.commit_offsets(&first).unwrap();
-    // Somebody comes, takes two partitions, reads them, and goes.
-    let mut guest = world.broker.consumer().group("cooks").subscribe(["orders"]).build().unwrap();
-    for _ in 0..4 {
-        let _ = first.poll(NOW).unwrap();
-        let _ = guest.poll(NOW).unwrap();
-    }
-    assert_eq!(guest.assignment().len(), 2);
-    guest.commit().unwrap();
-    guest.close().unwrap();
-    for _ in 0..4 {
-        let _ = first.poll(NOW).unwrap();
-    }
-    assert_eq!(first.assignment().len(), 4);
+    host_a_guest(&world, &mut first);
     // Newer positions of the same partitions do not make good what was read before.
     stale.commit_offsets(&first).unwrap();
     refused(stale.commit(), ErrorKind::Fenced, "has lost it since");
@@ -142,17 +147,7 @@ fn staging_again_does_not_mend_what_was_lost_meanwhile() {
     let mut stale = world.broker.transaction().unwrap();
     stale.send(Record::new("deliveries", "read before")).unwrap();
     stale.commit_offsets(&first).unwrap();
-    let mut guest = world.broker.consumer().group("cooks").subscribe(["orders"]).build().unwrap();
-    for _ in 0..4 {
-        let _ = first.poll(NOW).unwrap();
-        let _ = guest.poll(NOW).unwrap();
-    }
-    guest.commit().unwrap();
-    guest.close().unwrap();
-    for _ in 0..4 {
-        let _ = first.poll(NOW).unwrap();
-    }
-    assert_eq!(first.assignment().len(), 4);
+    host_a_guest(&world, &mut first);
     // What was sent for the first offsets is still in the transaction.
     stale.send(Record::new("deliveries", "read again")).unwrap();
     stale.commit_offsets(&first).unwrap();
