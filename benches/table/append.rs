@@ -9,8 +9,8 @@ use ottla::{Acks, Broker, Compression, Message, TopicConfig};
 
 use crate::baseline::corpus::Payloads;
 use crate::baseline::raw::GrowingFile;
-use crate::measure::{human_rate, interleaved, rate_of};
-use crate::report::{Figure, Row};
+use crate::measure::{interleaved, rate_of};
+use crate::report::Row;
 use crate::settings::Settings;
 
 /// What a round writes, with all headers, below the beginning of syncs.
@@ -69,15 +69,8 @@ fn append(
     // Short rounds, so there can be more of them.
     let count = if goal.is_some() { settings.rounds * 2 } else { settings.rounds };
     let rounds = interleaved(count, &mut sides);
-    vec![Row {
-        work: format!("append, {per_call} x {len} B a call, acks=1"),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(1)),
-            ratio: rounds.ratio(1, 0),
-            goal,
-        },
-    }]
+    let work = format!("append, {per_call} x {len} B a call, acks=1");
+    vec![Row::of_rates(work, &rounds, 1, 0, goal)]
 }
 
 fn append_ours(settings: &Settings, calls: &[&[&[u8]]], call_count: u64, things: u64) -> f64 {

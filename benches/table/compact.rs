@@ -13,8 +13,8 @@ use std::time::Duration;
 use ottla::{Acks, Broker, CleanupPolicy, Compression, Message, TopicConfig};
 
 use crate::baseline::corpus::Payloads;
-use crate::measure::{Side, human_rate, interleaved, rate_of};
-use crate::report::{Figure, Row};
+use crate::measure::{Side, interleaved, rate_of};
+use crate::report::Row;
 use crate::settings::Settings;
 
 const VALUE_BYTES: usize = 100;
@@ -49,18 +49,10 @@ pub fn superseded_half(settings: &Settings) -> Vec<Row> {
     ];
     let rounds = interleaved(settings.rounds.min(3), &mut sides);
     let mib = (settings.round_bytes * 4) >> 20;
-    let row = |work: String, side: usize, goal: Option<f64>| Row {
-        work,
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(side)),
-            ours: human_rate(rounds.rate(2)),
-            ratio: rounds.ratio(2, side),
-            goal,
-        },
-    };
+    let work = format!("compaction of {mib} MiB, half of it superseded");
     vec![
-        row(format!("compaction of {mib} MiB, half of it superseded"), 0, Some(0.3)),
-        row("  the same, beside writing only half".to_owned(), 1, None),
+        Row::of_rates(work, &rounds, 2, 0, Some(0.3)),
+        Row::of_rates("  the same, beside writing only half", &rounds, 2, 1, None),
     ]
 }
 
@@ -86,18 +78,9 @@ pub fn table_view(settings: &Settings) -> Vec<Row> {
         }),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    let row = |work: &str, side: usize, goal: Option<f64>| Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(side)),
-            ours: human_rate(rounds.rate(2)),
-            ratio: rounds.ratio(2, side),
-            goal,
-        },
-    };
     vec![
-        row("rebuild of a table view, beside reading all", 0, Some(0.5)),
-        row("  the same, beside a HashMap of copies", 1, None),
+        Row::of_rates("rebuild of a table view, beside reading all", &rounds, 2, 0, Some(0.5)),
+        Row::of_rates("  the same, beside a HashMap of copies", &rounds, 2, 1, None),
     ]
 }
 

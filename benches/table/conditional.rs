@@ -4,8 +4,8 @@
 use ottla::{Acks, Message};
 
 use crate::baseline::corpus::Payloads;
-use crate::measure::{Side, human_rate, interleaved, rate_of};
-use crate::report::{Figure, Row};
+use crate::measure::{Side, interleaved, rate_of};
+use crate::report::Row;
 use crate::scene::{open, open_alone};
 use crate::settings::Settings;
 
@@ -22,15 +22,7 @@ fn row(settings: &Settings, work: &str, acks: Acks, calls: usize) -> Row {
         .map(|asks| -> Side<'_> { Box::new(move || one_thread(settings, acks, calls, asks)) })
         .into();
     let rounds = interleaved(settings.rounds * 2, &mut sides);
-    Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(1)),
-            ratio: rounds.ratio(1, 0),
-            goal: Some(0.9),
-        },
-    }
+    Row::of_rates(work, &rounds, 1, 0, Some(0.9))
 }
 
 fn one_thread(settings: &Settings, acks: Acks, calls: usize, asks: bool) -> f64 {

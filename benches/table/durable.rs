@@ -8,8 +8,8 @@ use ottla::{Acks, Message};
 use crate::baseline::corpus::Payloads;
 use crate::baseline::group::RawGroup;
 use crate::baseline::raw::{GrowingFile, ZeroFilledFile};
-use crate::measure::{Side, human_rate, interleaved, rate_of};
-use crate::report::{Figure, Row};
+use crate::measure::{Side, interleaved, rate_of};
+use crate::report::Row;
 use crate::scene::{open_alone, together};
 use crate::settings::Settings;
 
@@ -17,32 +17,15 @@ const ZEROS: u64 = 32 << 20;
 
 pub fn single(settings: &Settings) -> Vec<Row> {
     let rounds = one_thread(settings, 1, settings.durable_ops);
-    let row = |work: &str, side: usize, goal: Option<f64>| Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(side)),
-            ours: human_rate(rounds.rate(2)),
-            ratio: rounds.ratio(2, side),
-            goal,
-        },
-    };
     vec![
-        row("durable append, one 100 B record a call", 0, Some(1.5)),
-        row("  against overwriting a zero-filled file", 1, Some(0.9)),
+        Row::of_rates("durable append, one 100 B record a call", &rounds, 2, 0, Some(1.5)),
+        Row::of_rates("  against overwriting a zero-filled file", &rounds, 2, 1, Some(0.9)),
     ]
 }
 
 pub fn hundred(settings: &Settings) -> Vec<Row> {
     let rounds = one_thread(settings, 100, settings.durable_ops / 2);
-    vec![Row {
-        work: "durable append, 100 x 100 B a call".to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(2)),
-            ratio: rounds.ratio(2, 0),
-            goal: Some(1.35),
-        },
-    }]
+    vec![Row::of_rates("durable append, 100 x 100 B a call", &rounds, 2, 0, Some(1.35))]
 }
 
 fn one_thread(settings: &Settings, per_call: usize, calls: usize) -> crate::measure::Rounds {
@@ -102,18 +85,9 @@ pub fn sixteen_threads(settings: &Settings) -> Vec<Row> {
         Box::new(|| threads_ours(settings, record[0], calls, THREADS as i32)),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    let row = |work: &str, side: usize, goal: Option<f64>| Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(side)),
-            ratio: rounds.ratio(side, 0),
-            goal,
-        },
-    };
     vec![
-        row("durable append, one record a call, 16 threads", 1, Some(1.8)),
-        row("  the same, each thread to its own partition", 2, None),
+        Row::of_rates("durable append, one record a call, 16 threads", &rounds, 1, 0, Some(1.8)),
+        Row::of_rates("  the same, each thread to its own partition", &rounds, 2, 0, None),
     ]
 }
 

@@ -8,7 +8,7 @@ use ottla::{Acks, Broker, Consumer, Message};
 
 use crate::baseline::corpus::Payloads;
 use crate::baseline::raw::ZeroFilledFile;
-use crate::measure::{Side, human_rate, interleaved, median, p50_us, rate_of};
+use crate::measure::{Side, interleaved, median, p50_us, rate_of};
 use crate::report::{Figure, Row};
 use crate::scene::open_alone;
 use crate::settings::Settings;
@@ -28,15 +28,8 @@ pub fn poll(settings: &Settings) -> Vec<Row> {
         }),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    vec![Row {
-        work: "poll 100 B records as a group's member (without group)".to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(1)),
-            ratio: rounds.ratio(1, 0),
-            goal: Some(0.95),
-        },
-    }]
+    let work = "poll 100 B records as a group's member (without group)";
+    vec![Row::of_rates(work, &rounds, 1, 0, Some(0.95))]
 }
 
 fn read_all(mut consumer: Consumer, things: u64) -> f64 {
@@ -115,15 +108,7 @@ pub fn commit(settings: &Settings) -> Vec<Row> {
                 goal: Some(1.0 / 1.2),
             },
         },
-        Row {
-            work: "  15 members at the same time (one member)".to_owned(),
-            figure: Figure::Ratio {
-                baseline: human_rate(rate.rate(0)),
-                ours: human_rate(rate.rate(1)),
-                ratio: rate.ratio(1, 0),
-                goal: None,
-            },
-        },
+        Row::of_rates("  15 members at the same time (one member)", &rate, 1, 0, None),
     ]
 }
 

@@ -11,7 +11,7 @@ use crate::baseline::corpus::Payloads;
 use crate::baseline::group::RawGroup;
 use crate::baseline::raw::GrowingFile;
 use crate::heap;
-use crate::measure::{Rounds, Side, human_rate, interleaved, rate_of};
+use crate::measure::{Side, interleaved, rate_of};
 use crate::report::{Figure, Row};
 use crate::scene::{open, together};
 use crate::settings::Settings;
@@ -36,10 +36,13 @@ pub fn sending(settings: &Settings) -> Vec<Row> {
     ];
     // Short rounds, so there can be more of them.
     let rounds = interleaved(settings.rounds * 2, &mut sides);
+    let alone = "send, 100 B a record, acks=1, batches of 64 KiB";
+    let shared = "  the same, 4 threads to one partition (baseline: one thread)";
+    let spread = "  the same, 4 threads to 4 partitions (baseline: one thread)";
     let mut rows = vec![
-        row("send, 100 B a record, acks=1, batches of 64 KiB", &rounds, 1, 0, 0.5),
-        row("  the same, 4 threads to one partition (baseline: one thread)", &rounds, 2, 1, 0.7),
-        row("  the same, 4 threads to 4 partitions (baseline: one thread)", &rounds, 3, 1, 1.4),
+        Row::of_rates(alone, &rounds, 1, 0, Some(0.5)),
+        Row::of_rates(shared, &rounds, 2, 1, Some(0.7)),
+        Row::of_rates(spread, &rounds, 3, 1, Some(1.4)),
     ];
     rows.push(allocations(settings, &records));
     rows
@@ -63,18 +66,6 @@ fn allocations(settings: &Settings, records: &[&[u8]]) -> Row {
             ours: allocations as f64 * 1000.0 / count as f64,
             limit: 20.0,
             unit: "times",
-        },
-    }
-}
-
-fn row(work: &str, rounds: &Rounds, ours: usize, baseline: usize, goal: f64) -> Row {
-    Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(baseline)),
-            ours: human_rate(rounds.rate(ours)),
-            ratio: rounds.ratio(ours, baseline),
-            goal: Some(goal),
         },
     }
 }
@@ -131,7 +122,7 @@ pub fn waiting(settings: &Settings) -> Vec<Row> {
         Box::new(|| waited(settings, record[0], calls)),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    vec![row("send and wait, acks=all, 16 threads", &rounds, 1, 0, 1.8)]
+    vec![Row::of_rates("send and wait, acks=all, 16 threads", &rounds, 1, 0, Some(1.8))]
 }
 
 fn waited(settings: &Settings, value: &[u8], calls: usize) -> f64 {

@@ -12,7 +12,7 @@ use ottla::{Acks, Broker, Compression, Message, TopicConfig};
 use crate::baseline::corpus::Payloads;
 use crate::baseline::raw::GrowingFile;
 use crate::baseline::scan::{PointReader, Scanned, scan};
-use crate::measure::{Side, human_rate, interleaved, p50_us, rate_of};
+use crate::measure::{Side, interleaved, p50_us, rate_of};
 use crate::report::{Figure, Row};
 use crate::settings::Settings;
 
@@ -37,18 +37,10 @@ fn read_all(settings: &Settings, len: usize, goal: f64) -> Vec<Row> {
         Box::new(|| rate_of(things, || assert_eq!(walk(&broker), expected))),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    let row = |work: String, side: usize| Row {
-        work,
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(side)),
-            ratio: rounds.ratio(side, 0),
-            goal: Some(goal),
-        },
-    };
+    let by_batch = format!("read all, {len} B records in batches of 1000, by batch");
     vec![
-        row(format!("read all, {len} B records in batches of 1000, by batch"), 2),
-        row("  the same through a consumer".to_owned(), 1),
+        Row::of_rates(by_batch, &rounds, 2, 0, Some(goal)),
+        Row::of_rates("  the same through a consumer", &rounds, 1, 0, Some(goal)),
     ]
 }
 

@@ -2,12 +2,31 @@
 
 use std::fmt::Write;
 
-use crate::measure::Ratio;
+use crate::measure::{Ratio, Rounds, human_rate};
 
 /// One line of the table.
 pub struct Row {
     pub work: String,
     pub figure: Figure,
+}
+
+impl Row {
+    /// The rates of the sides `ours` and `baseline`, and the one over the other.
+    pub fn of_rates(
+        work: impl Into<String>,
+        rounds: &Rounds,
+        ours: usize,
+        baseline: usize,
+        goal: Option<f64>,
+    ) -> Row {
+        let figure = Figure::Ratio {
+            baseline: human_rate(rounds.rate(baseline)),
+            ours: human_rate(rounds.rate(ours)),
+            ratio: rounds.ratio(ours, baseline),
+            goal,
+        };
+        Row { work: work.into(), figure }
+    }
 }
 
 /// What a row says.

@@ -8,7 +8,7 @@ use ottla::{Acks, Broker, Compression, Message, TopicConfig};
 use rusqlite::Connection;
 
 use crate::heap;
-use crate::measure::{Side, human_rate, interleaved, p50_us, rate_of};
+use crate::measure::{Side, interleaved, p50_us, rate_of};
 use crate::report::{Figure, Row};
 use crate::settings::Settings;
 
@@ -112,15 +112,7 @@ fn ratio(settings: &Settings, broker: &Broker, work: String, goal: f64) -> Row {
         })
         .into();
     let rounds = interleaved(rounds, &mut sides);
-    Row {
-        work,
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(1)),
-            ratio: rounds.ratio(1, 0),
-            goal: Some(goal),
-        },
-    }
+    Row::of_rates(work, &rounds, 1, 0, Some(goal))
 }
 
 /// The streams that are read; all others have one record.

@@ -9,7 +9,7 @@ use ottla::{Acks, Broker, Consumer, Message, Record};
 use crate::baseline::corpus::Payloads;
 use crate::baseline::handover::{Mailbox, TailedFile};
 use crate::baseline::raw::{FRAME_HEADER_LEN, frame};
-use crate::measure::{Side, human_rate, interleaved, rate_of};
+use crate::measure::{Side, interleaved, rate_of};
 use crate::report::{Figure, Row};
 use crate::scene::open;
 use crate::settings::Settings;
@@ -134,19 +134,11 @@ pub fn throughput(settings: &Settings) -> Vec<Row> {
         }),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    let row = |work: &str, side: usize, goal: f64| Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(side)),
-            ratio: rounds.ratio(side, 0),
-            goal: Some(goal),
-        },
-    };
     // Where raw makes 1.3 M/s: 1.0 M/s and 5 M/s.
+    let appends = "append to tailing consumer at full speed, one a call";
     vec![
-        row("append to tailing consumer at full speed, one a call", 1, 1.0 / 1.3),
-        row("  the same through a producer", 2, 5.0 / 1.3),
+        Row::of_rates(appends, &rounds, 1, 0, Some(1.0 / 1.3)),
+        Row::of_rates("  the same through a producer", &rounds, 2, 0, Some(5.0 / 1.3)),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ottla::{Acks, Broker, Message, Record};
 
 use crate::baseline::corpus::Payloads;
-use crate::measure::{Side, human_rate, interleaved, p50_us};
+use crate::measure::{Side, interleaved, p50_us};
 use crate::report::{Figure, Row};
 use crate::scene::{open_alone, together};
 use crate::settings::Settings;
@@ -108,17 +108,10 @@ pub fn sixteen_threads(settings: &Settings) -> Vec<Row> {
         }),
     ];
     let rounds = interleaved(settings.rounds, &mut sides);
-    let row = |work: &str, side: usize, goal: Option<f64>| Row {
-        work: work.to_owned(),
-        figure: Figure::Ratio {
-            baseline: human_rate(rounds.rate(0)),
-            ours: human_rate(rounds.rate(side)),
-            ratio: rounds.ratio(side, 0),
-            goal,
-        },
-    };
+    let single = "transactions of one record, 16 threads (durable appends)";
+    let spread = "  the same, of 4 records for 4 partitions (durable appends of one)";
     vec![
-        row("transactions of one record, 16 threads (durable appends)", 1, Some(0.8)),
-        row("  the same, of 4 records for 4 partitions (durable appends of one)", 2, None),
+        Row::of_rates(single, &rounds, 1, 0, Some(0.8)),
+        Row::of_rates(spread, &rounds, 2, 0, None),
     ]
 }
