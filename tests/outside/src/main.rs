@@ -1,0 +1,95 @@
+//! Ottla from outside: a supervisor starts programs that write, ends them in some bad way, and
+//! compares what is left with what they printed.
+//!
+//! It trusts nothing but lines of standard output: those of `ottla produce --print-acks`, and those
+//! of the drivers here, which use the public API alone and print a line for each deed only after the library
+//! has answered. A driver is this program again (`outside driver ...`), in a process of its own.
+//!
+//! `cargo build -p ottla --features cli && cargo run -p ottla-outside -- help` lists the harnesses;
+//! each has `--help`. A harness ends with a line that says what it tried and lost, and with status 0 if
+//! nothing was lost or if this machine does not allow it ("not run"). If a promise was broken the status is
+//! 1, and a line begins with the law that was broken; 2 says that the harness could not go on.
+
+#![allow(clippy::disallowed_methods, reason = "supervises processes from outside the library")]
+#![allow(clippy::print_stdout, reason = "says what was done")]
+
+mod kill;
+mod lines;
+mod oracle;
+mod reading;
+mod scratch;
+mod script;
+mod storm;
+mod tool;
+mod verdict;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Ottla's promises, checked by a supervisor that trusts only what was printed.
+#[derive(Debug, Parser)]
+#[command(name = "outside", max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    terms: Terms,
+    #[command(subcommand)]
+    harness: Harness,
+}
+
+/// What holds for every harness.
+#[derive(Args, Debug)]
+pub(crate) struct Terms {
+    /// Repeats a campaign, as far as the scheduler allows. Default: a random one.
+    #[arg(long, global = true, env = "OTTLA_SEED")]
+    seed: Option<u64>,
+    /// Where scratch directories are made. Default: target/tmp.
+    #[arg(long, global = true, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// The command line tool. Default: the `ottla` beside this program.
+    #[arg(long, global = true, value_name = "FILE", env = "OTTLA_TOOL")]
+    tool: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Harness {
+    /// Kill -9 at random moments.
+    Kill(kill::Kill),
+    /// The programs that the harnesses start.
+    #[command(subcommand, hide = true)]
+    Driver(Driver),
+}
+
+#[derive(Debug, Subcommand)]
+enum Driver {
+    /// Many threads that write until they are stopped.
+    Storm { directory: PathBuf, seed: u64, cycle: u32 },
+    /// Opens the directory, which recovers it, and does nothing else.
+    Opener { directory: PathBuf },
+    /// One deed after the other, as commands on standard input ask for.
+    Script { directory: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Harness::Driver(driver) = arguments.harness {
+        match driver {
+            Driver::Storm { directory, seed, cycle } => storm::write(&directory, seed, cycle),
+            Driver::Opener { directory } => storm::open_only(&directory),
+            Driver::Script { directory } => script::follow(&directory),
+        }
+        return ExitCode::SUCCESS;
+    }
+    let terms = arguments.terms;
+    let seed = terms.seed.unwrap_or_else(|| fastrand::u64(..));
+    let found = tool::find(terms.tool.clone());
+    let run = |name: &str, harness: &dyn Fn() -> verdict::Verdict| {
+        println!("{name}: OTTLA_SEED={seed}");
+        verdict::tell(name, seed, found.and_then(|()| harness()))
+    };
+    match &arguments.harness {
+        Harness::Kill(kill) => run("kill", &|| kill::campaign(kill, &terms, seed)),
+        Harness::Driver(_) => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,148 @@
+//! The oracle is shown each kind of broken promise before it judges anything: one that lets them
+//! pass would let a lost record pass too.
+
+use crate::oracle::compacted::Compacted;
+use crate::oracle::payload::Stamp;
+use crate::oracle::protocol::{Ack, Report};
+use crate::oracle::{Oracle, Shown};
+
+const SEED: u64 = 11;
+
+/// Panics with the violation that was not noticed.
+pub(crate) fn every_violation_is_noticed() {
+    assert_eq!(outcome(|_| {}, sound(), true), Ok(()));
+    let lost = sound()[..3].to_vec();
+    noticed("a lost record", &outcome(|_| {}, lost, true));
+    let mut twice = sound();
+    twice[3] = record(3, 2, None);
+    noticed("a record twice", &outcome(|_| {}, twice, true));
+    let mut swapped = sound();
+    swapped[1] = record(1, 2, None);
+    swapped[2] = record(2, 1, None);
+    noticed("records out of order", &outcome(|_| {}, swapped, true));
+    let mut changed = sound();
+    let last = changed[2].1.len() - 12;
+    changed[2].1[last] ^= 1;
+    noticed("a changed record", &outcome(|_| {}, changed, true));
+    let mut hole = sound();
+    hole.remove(1);
+    noticed("a hole", &outcome(|_| {}, hole, true));
+    noticed("a created topic that is gone", &outcome(|_| {}, sound(), false));
+    let delete = |oracle: &mut Oracle| note(oracle, Report::Deleted("t".to_owned(), 1));
+    noticed("a deleted topic that is back", &outcome(delete, sound(), true));
+    let mut torn = sound();
+    torn.push(record(4, 4, Some((0, 0b11))));
+    noticed("a torn append", &outcome(|_| {}, torn, true));
+    assert_eq!(retired(), Ok(()));
+    noticed("a vanished record", &vanished());
+}
+
+/// The same for the topic that is compacted.
+pub(crate) fn every_violation_of_a_compacted_topic_is_noticed() {
+    // The keys of the numbers 0 and 24 are the same.
+    let compacted = |numbers: &[(i64, u32)]| {
+        let records: Vec<_> =
+            numbers.iter().map(|&(at, number)| record(at, number, None)).collect();
+        let mut oracle = Compacted::default();
+        let whole = shown(vec![record(0, 0, None), record(1, 1, None), record(2, 24, None)]);
+        oracle.check(SEED, &whole, &[]).expect("all that was written");
+        oracle.check(SEED, &Shown { end: 3, ..shown(records) }, &[])
+    };
+    assert_eq!(compacted(&[(1, 1), (2, 24)]), Ok(0));
+    let twice = &[(0, 0), (0, 0), (1, 1), (2, 24)];
+    for (what, numbers) in [
+        ("the newest of a key that is gone", &[(0, 0), (2, 24)][..]),
+        ("the newest of a key that is gone, with an older one", &[(0, 0), (1, 1)]),
+        ("a record in another's place", &[(1, 1), (2, 0)]),
+        ("a record twice", twice),
+    ] {
+        assert!(compacted(numbers).is_err(), "the oracle does not notice {what}");
+    }
+    let mut oracle = Compacted::default();
+    let both = || vec![record(1, 1, None), record(2, 24, None)];
+    oracle.check(SEED, &shown(both()), &[]).expect("it is compacted");
+    let back = [vec![record(0, 0, None)], both()].concat();
+    assert!(oracle.check(SEED, &shown(back), &[]).is_err(), "a record that is back");
+}
+
+/// What retention may do is no violation: the records between two looks are gone from the start on.
+fn retired() -> Result<(), String> {
+    let mut oracle = informed();
+    oracle.check_partition("t", 0, &shown(sound()))?;
+    let records = vec![record(9, 9, None), record(10, 10, None)];
+    oracle.check_partition("t", 0, &Shown { start: 9, end: 11, from: 9, records })
+}
+
+fn noticed(what: &str, outcome: &Result<(), String>) {
+    assert!(outcome.is_err(), "the oracle does not notice {what}");
+}
+
+/// Four records of one thread, all acked.
+fn sound() -> Vec<(i64, Vec<u8>)> {
+    (0..4).map(|number| record(i64::from(number), number, None)).collect()
+}
+
+fn record(offset: i64, number: u32, together: Option<(u32, u32)>) -> (i64, Vec<u8>) {
+    let stamp = Stamp {
+        topic: "t".to_owned(),
+        incarnation: 1,
+        partition: 0,
+        cycle: 1,
+        thread: 1,
+        number,
+        together,
+    };
+    (offset, stamp.payload(SEED))
+}
+
+fn note(oracle: &mut Oracle, report: Report) {
+    oracle.note(report).expect("the report is taken");
+}
+
+fn informed() -> Oracle {
+    let mut oracle = Oracle::new(SEED);
+    note(&mut oracle, Report::Creating("t".to_owned(), 1));
+    note(&mut oracle, Report::Created("t".to_owned(), 1));
+    let (topic, incarnation, partition) = ("t".to_owned(), 1, 0);
+    let ack = Ack {
+        topic,
+        incarnation,
+        partition,
+        base_offset: 0,
+        cycle: 1,
+        thread: 1,
+        number: 0,
+        count: 4,
+    };
+    note(&mut oracle, Report::Acked(ack));
+    oracle
+}
+
+fn outcome(
+    before: impl Fn(&mut Oracle),
+    records: Vec<(i64, Vec<u8>)>,
+    exists: bool,
+) -> Result<(), String> {
+    let mut oracle = informed();
+    before(&mut oracle);
+    let topics = if exists { vec!["t".to_owned()] } else { Vec::new() };
+    oracle.check_topics(&topics)?;
+    oracle.check_partition("t", 0, &shown(records))?;
+    oracle.check_complete()
+}
+
+/// A record that was never acked, was seen, and is gone at the next look.
+fn vanished() -> Result<(), String> {
+    let mut oracle = informed();
+    let mut records = sound();
+    records.push(record(4, 4, None));
+    let first = oracle.check_partition("t", 0, &shown(records));
+    assert_eq!(first, Ok(()), "a record that was not acked may be there");
+    let incremental = Shown { start: 0, end: 4, from: 5, records: Vec::new() };
+    noticed("an end that moved back", &oracle.check_partition("t", 0, &incremental));
+    oracle.check_partition("t", 0, &shown(sound()))
+}
+
+fn shown(records: Vec<(i64, Vec<u8>)>) -> Shown {
+    Shown { start: 0, end: records.last().map_or(0, |last| last.0 + 1), from: 0, records }
+}

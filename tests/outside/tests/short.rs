@@ -1,0 +1,40 @@
+//! The short forms of those harnesses that need no rights, no loop device and little time.
+
+#![allow(clippy::disallowed_methods, reason = "starts programs")]
+#![allow(clippy::print_stdout, reason = "a test shows what its program said")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// Builds the tool beside the program under test, in the same profile and with the same flags.
+fn tool() -> String {
+    let beside = Path::new(env!("CARGO_BIN_EXE_outside"));
+    let folder = beside.parent().expect("a folder of the profile");
+    let target = folder.parent().expect("a target directory");
+    let profile = match folder.file_name().and_then(|name| name.to_str()).expect("a name") {
+        "debug" => "dev",
+        other => other,
+    };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "-p", "ottla", "--features", "cli", "--bin", "ottla"])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target)
+        .status()
+        .expect("cargo is there");
+    assert!(built.success(), "the tool cannot be built");
+    folder.join("ottla").to_str().expect("a path of text").to_owned()
+}
+
+fn run(arguments: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outside"));
+    let output = command.args(arguments).args(["--tool", &tool()]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{said}");
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {}\n{said}\n{complained}", output.status);
+}
+
+#[test]
+fn nothing_is_lost_by_kills() {
+    run(&["kill", "--cycles", "40"]);
+}
