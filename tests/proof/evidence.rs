@@ -8,37 +8,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// The ways in which promises are attacked. Two layers share as little as possible: a bug has to
-/// fool each of them.
-pub const LAYERS: &[&str] = &[
-    "simulation",
-    "exhaustive",
-    "errors",
-    "allocations",
-    "flips",
-    "files",
-    "fuzz",
-    "differential",
-    "kill",
-    "power-ext4",
-    "power-xfs",
-    "traces",
-    "syscalls",
-    "full-disk",
-    "read-only",
-    "descriptors",
-    "two-processes",
-    "clock",
-    "memory",
-    "races",
-    "orders",
-    "tsan",
-    "stress",
-    "groups",
-    "compaction",
-    "components",
-    "c-abi",
-];
+use crate::layers::about;
 
 /// What was tried against one fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +22,7 @@ pub struct Tried {
 /// One run of one harness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// One of [`LAYERS`].
+    /// One of [`LAYERS`](crate::LAYERS).
     pub layer: String,
     /// What was run, in a few words.
     pub what: String,
@@ -76,6 +46,9 @@ pub struct Evidence {
     /// Why it was not run, if it could not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_run: Option<String>,
+    /// The harness went red: the law that broke, as the campaign read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broke: Option<String>,
     #[serde(skip)]
     began: Option<Instant>,
 }
@@ -84,10 +57,10 @@ impl Evidence {
     /// Begins a run; its time counts from here.
     ///
     /// # Panics
-    /// For a layer that is not in [`LAYERS`].
+    /// For a layer that is not in [`LAYERS`](crate::LAYERS).
     #[expect(clippy::disallowed_methods, reason = "measures a harness, not the library")]
     pub fn of(layer: &str, what: &str) -> Evidence {
-        assert!(LAYERS.contains(&layer), "{layer} is no layer: see LAYERS in tests/proof");
+        assert!(about(layer).is_some(), "{layer} is no layer: see tests/proof/layers.rs");
         Evidence {
             layer: layer.to_owned(),
             what: what.to_owned(),
@@ -98,6 +71,7 @@ impl Evidence {
             counts: BTreeMap::new(),
             faults: BTreeMap::new(),
             not_run: None,
+            broke: None,
             began: Some(Instant::now()),
         }
     }
@@ -130,6 +104,13 @@ impl Evidence {
         self
     }
 
+    /// It went red, and this is the law that broke.
+    #[must_use]
+    pub fn broke(mut self, law: &str) -> Evidence {
+        self.broke = Some(law.to_owned());
+        self
+    }
+
     /// This machine cannot run it.
     #[must_use]
     pub fn not_run(mut self, why: &str) -> Evidence {
@@ -159,6 +140,9 @@ impl Evidence {
         if let Some(why) = &self.not_run {
             return format!("{line}: not run: {why}");
         }
+        if let Some(law) = &self.broke {
+            return format!("{line}: BROKE {law}");
+        }
         for (what, number) in &self.counts {
             line.push_str(&format!(", {number} {what}"));
         }
@@ -170,7 +154,7 @@ impl Evidence {
     }
 
     #[expect(clippy::disallowed_methods, reason = "its own file, not one of the library")]
-    fn append_to(&self, folder: &Path) -> io::Result<()> {
+    pub(crate) fn append_to(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         let path = folder.join(format!("{}.jsonl", self.layer));
         let mut line = serde_json::to_vec(self)?;
