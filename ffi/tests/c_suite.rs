@@ -15,6 +15,7 @@ use c_compiler::{
     Mode, compile, library_folder, package, programs_in, run_in_scratch, run_under_valgrind,
     succeeded,
 };
+use ottla_proof::Evidence;
 
 /// Compiles and runs one program. The reason is all that it printed.
 fn check(program: &Path, libraries: &Path, mode: Mode) -> Result<(), String> {
@@ -36,6 +37,7 @@ fn chosen() -> Vec<PathBuf> {
 
 /// Two at a time: compiling is most of it.
 fn check_all(mode: Mode) {
+    let evidence = Evidence::of("c-abi", "programs in C, plainly or under sanitizers");
     let (libraries, programs) = (library_folder(), chosen());
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
@@ -51,6 +53,12 @@ fn check_all(mode: Mode) {
     });
     let failures = failures.into_inner().expect("not poisoned");
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    let named = |part: &str| {
+        let has = |path: &&PathBuf| path.to_string_lossy().contains(part);
+        programs.iter().filter(has).count() as u64
+    };
+    let evidence = evidence.count("programs", programs.len() as u64);
+    evidence.fault("F23", named("arguments"), 0).fault("F16", named("fork"), 0).tell();
 }
 
 #[test]

@@ -52,6 +52,24 @@ macro_rules! proof {
 /// All steps, the short ones first.
 pub const STEPS: &[Step] = &[
     Step {
+        layer: "c-abi",
+        command: &[
+            "cargo",
+            "test",
+            "--locked",
+            "-p",
+            "ottla-ffi",
+            "--test",
+            "misuse",
+            "--test",
+            "c_suite",
+            "--",
+            "--nocapture",
+        ],
+        lengths: &[],
+        cores: 2,
+    },
+    Step {
         layer: "groups",
         command: proof!("--features", "sim", "--test", "groups", "--", "--nocapture"),
         lengths: &[("OTTLA_GROUP_RUNS", ["300", "20000", "200000"])],

@@ -14,13 +14,16 @@ use std::fs;
 
 use c_compiler::{Mode, compile, library_folder, package, programs_in, run_in_scratch, succeeded};
 use c_header::Header;
+use ottla_proof::Evidence;
 
 /// Compiles and runs each program of this folder with the table of calls.
 fn check_all(mode: Mode) {
     let libraries = library_folder();
     let folder = package().join("tests/misuse");
     let header = fs::read_to_string(package().join("include/ottla.h")).expect("the header");
-    let table = calls::table_of_calls(&Header::parse(&header));
+    let header = Header::parse(&header);
+    let evidence = Evidence::of("c-abi", "misuse of every function, in threads and after a fork");
+    let table = calls::table_of_calls(&header);
     fs::write(libraries.path().join("calls.h"), table).expect("a scratch file");
     let mut failures = Vec::new();
     for program in programs_in(&folder) {
@@ -31,6 +34,10 @@ fn check_all(mode: Mode) {
         failures.extend(outcome.err());
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    // Each is called with handles that are none, and in a child of a fork.
+    let functions = header.functions.len() as u64;
+    let evidence = evidence.count("functions", functions);
+    evidence.fault("F23", functions, 0).fault("F16", functions, 0).tell();
 }
 
 #[test]
