@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::env::Env;
+use crate::env::planted::planted;
 use crate::env::vfs::{FileKind, OpenHow, read_up_to};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::clean_shutdown::CleanShutdown;
@@ -157,7 +158,8 @@ impl Directory {
         let has_journal = names.iter().any(|name| parse_journal_file(name).is_some());
         Ok(match (control, marker) {
             (Some(control), Some(marker))
-                if control.closed && marker.nonce == Some(control.nonce) =>
+                if control.closed
+                    && (marker.nonce == Some(control.nonce) || planted!("nonce_not_compared")) =>
             {
                 Left::Clean(control)
             }

@@ -111,6 +111,10 @@ impl Committer {
             }
         };
 
+        if planted!("shown_before_sync") {
+            writers.iter_mut().for_each(Writer::publish);
+        }
+
         // 3. The commit point. Nothing is taken back from here on.
         journal.sync(&frame).map_err(|error| self.unknown_outcome(&error))?;
 
@@ -148,7 +152,9 @@ impl Committer {
              opened anew"
         );
         let poisoned = Error::new(ErrorKind::Poisoned, message);
-        self.poison.set(&poisoned);
+        if !planted!("poison_forgotten") {
+            self.poison.set(&poisoned);
+        }
         poisoned
     }
 

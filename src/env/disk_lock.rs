@@ -28,6 +28,7 @@ use rustix::process::Pid;
 
 use super::dir_lock::DirLock;
 use super::ofd_lock::{self, OfdLockError};
+use super::planted::planted;
 use super::sync::locks::Mutex;
 use super::vfs::LockMode;
 use crate::error::{Error, ErrorKind, Result};
@@ -131,6 +132,7 @@ fn open_lock_file(directory: BorrowedFd<'_>, mode: LockMode) -> io::Result<Optio
 /// Whether the flock was got. Fully qualified: newer methods of `File` have the same names.
 fn try_flock(file: &File, mode: LockMode) -> io::Result<bool> {
     let result = match mode {
+        _ if planted!("lock_not_taken") => Ok(()),
         LockMode::Exclusive => fs2::FileExt::try_lock_exclusive(file),
         LockMode::Shared => fs2::FileExt::try_lock_shared(file),
     };

@@ -29,7 +29,9 @@ impl Writer<'_> {
             Placed::Present(appended) => return Ok(appended),
         };
         debug_assert_eq!(self.state.staged, 0, "the lock is held from stage to publish");
-        if let Err(error) = self.write(staged.position, batch) {
+        if planted!("acked_unwritten") {
+            // As if the bytes were on their way still.
+        } else if let Err(error) = self.write(staged.position, batch) {
             return Err(self.cut_back(staged, error));
         }
         self.note_unsynced(staged.base_offset);

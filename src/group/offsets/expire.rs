@@ -21,6 +21,7 @@ use super::changes::{Change, What};
 use super::delete::forget_all;
 use super::table::{Group, Metadata, Stored};
 use super::{OffsetStore, OffsetsHost};
+use crate::env::planted::planted;
 use crate::env::sync::atomic::Ordering;
 use crate::error::{ErrorKind, Result};
 use crate::topic::{TopicName, TopicPartition};
@@ -138,7 +139,9 @@ impl OffsetStore {
         let due = |at: &TopicPartition| {
             let Some(stored) = group.offsets.get(at) else { return false };
             let Some(since) = idle_since(group, stored, at, activity) else { return false };
-            now.saturating_sub(since) >= stored.retention.unwrap_or(self.options.retention)
+            let kept = stored.retention.unwrap_or(self.options.retention);
+            now.saturating_sub(since)
+                >= if planted!("offsets_expire_early") { kept / 2 } else { kept }
         };
         let mut changes = forget_all(group, name, due);
         let nothing_left = changes.len() == group.offsets.len();
