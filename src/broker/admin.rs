@@ -118,7 +118,8 @@ impl Broker {
     /// `UnknownTopicOrPartition`.
     ///
     /// # Durability
-    /// When it returns `Ok` the topic does not come back after power loss.
+    /// When it returns `Ok` the topic does not come back after power loss. Its files may stay until
+    /// the next open, if the disk refuses to remove them.
     ///
     /// # Errors
     /// `UnknownTopicOrPartition`; `InvalidInput` for a topic that Kafka keeps for itself.
@@ -256,15 +257,19 @@ impl Engine {
         self.topics.remove(name);
         self.groups.topic_deleted(&topic.name);
         // 2. The partitions, when no checkpoint is in the middle of one of them, and their folders.
-        //    If we stop here: the next open removes them.
-        self.committer.unregister(topic.id, || {
+        //    If we stop here: the next open removes them. The deletion is durable by now, so that
+        //    no failure of this can be its answer.
+        let removed = self.committer.unregister(topic.id, || {
             for partition in &topic.partitions {
                 partition.mark_deleted();
             }
             let folders = topic.partitions.iter().map(|p| (p.id().clone(), p.id().directory()));
             remove_folders(&self.env, folders.collect())
-                .inspect_err(|error| self.committer.poison_unless_full(error))
-        })
+        });
+        if let Err(error) = removed {
+            self.committer.poison_unless_full(&error);
+        }
+        Ok(())
     }
 
     fn make_folders(

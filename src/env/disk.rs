@@ -199,7 +199,7 @@ impl Vfs for DiskVfs {
 
 fn list_directory(directory: &OwnedFd) -> io::Result<Vec<DirectoryEntry>> {
     let mut entries = Vec::new();
-    for entry in Dir::read_from(directory)? {
+    for entry in retry_on_intr(|| Dir::read_from(directory))? {
         let entry = entry?;
         let bytes = entry.file_name().to_bytes();
         if bytes == b"." || bytes == b".." {

@@ -11,7 +11,7 @@ use crate::config::acks::Acks;
 use crate::config::broker::BrokerOptions;
 use crate::config::topic::TopicConfig;
 use crate::env::Env;
-use crate::env::sim::SimEnv;
+use crate::env::sim::{Call, Effect, Fault, SimEnv};
 use crate::error::ErrorKind;
 
 fn small() -> TopicConfig {
@@ -359,4 +359,23 @@ fn a_journal_file_without_a_frame_is_not_passed_over() {
     broker.abandon();
     let again = open_sim(&lost).unwrap();
     assert_eq!(again.partition("t", 0).unwrap().end_offset(), 1);
+}
+
+/// The deletion of a topic was durable when its folder could not be removed, and the answer was the
+/// error of that: as if the topic were still there.
+#[test]
+fn a_deletion_that_is_durable_is_acked_whatever_its_folders_do() {
+    for (call, errno) in [(Call::Rename, libc::ENOSPC), (Call::RemoveFile, libc::EIO)] {
+        let world = SimEnv::new(5);
+        let broker = open_sim(&world).unwrap();
+        broker.create_topic("goes", small()).unwrap();
+        append_all(&broker, "goes", 3);
+        world.disk.plan(Fault::new(Effect::Errno(errno)).on(call).at_path("goes-0"));
+        broker.delete_topic("goes").unwrap();
+        assert!(broker.list_topics().is_empty());
+        drop(broker);
+        let broker = open_sim(&world).unwrap();
+        assert!(broker.list_topics().is_empty());
+        assert!(!world.disk.listing().contains("goes-0"), "{}", world.disk.listing());
+    }
 }
