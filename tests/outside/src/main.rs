@@ -13,14 +13,19 @@
 #![allow(clippy::disallowed_methods, reason = "supervises processes from outside the library")]
 #![allow(clippy::print_stdout, reason = "says what was done")]
 
+mod account;
+mod deeds;
 mod kill;
 mod lines;
 mod oracle;
 mod reading;
 mod scratch;
 mod script;
+mod session;
 mod storm;
+mod syscalls;
 mod tool;
+mod tried;
 mod verdict;
 
 use std::path::PathBuf;
@@ -56,6 +61,8 @@ pub(crate) struct Terms {
 enum Harness {
     /// Kill -9 at random moments.
     Kill(kill::Kill),
+    /// System calls that fail, and kills right at them.
+    Syscalls(syscalls::Syscalls),
     /// The programs that the harnesses start.
     #[command(subcommand, hide = true)]
     Driver(Driver),
@@ -90,6 +97,7 @@ fn main() -> ExitCode {
     };
     match &arguments.harness {
         Harness::Kill(kill) => run("kill", &|| kill::campaign(kill, &terms, seed)),
+        Harness::Syscalls(it) => run("syscalls", &|| syscalls::campaign(it, &terms, seed)),
         Harness::Driver(_) => ExitCode::SUCCESS,
     }
 }

@@ -18,6 +18,14 @@ pub(crate) fn make(harness: &str, parent: Option<&Path>) -> Result<TempDir, Stop
     made.map_err(Stop::harness("the scratch directory"))
 }
 
+/// The same, in memory where that is to be had: for what no power loss is a part of, and syncs only
+/// take time.
+pub(crate) fn make_fast(harness: &str, parent: Option<&Path>) -> Result<TempDir, Stop> {
+    let memory = Path::new("/dev/shm");
+    let parent = parent.or_else(|| memory.is_dir().then_some(memory));
+    make(harness, parent).or_else(|_| make(harness, None))
+}
+
 /// `target/tmp`, where the tests of every package have theirs.
 fn beside_the_build() -> Result<PathBuf, Stop> {
     let program = own_program()?;

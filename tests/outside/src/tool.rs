@@ -24,9 +24,14 @@ pub(crate) fn find(given: Option<PathBuf>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Where it lies.
+pub(crate) fn path() -> &'static Path {
+    PATH.get().map_or(Path::new("ottla"), PathBuf::as_path)
+}
+
 /// The tool on a directory, still without a verb.
 pub(crate) fn command(directory: &Path) -> Command {
-    let mut command = Command::new(PATH.get().map_or(Path::new("ottla"), PathBuf::as_path));
+    let mut command = Command::new(path());
     command.arg("--dir").arg(directory);
     command
 }

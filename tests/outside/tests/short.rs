@@ -38,3 +38,8 @@ fn run(arguments: &[&str]) {
 fn nothing_is_lost_by_kills() {
     run(&["kill", "--cycles", "40"]);
 }
+
+#[test]
+fn nothing_is_lost_by_system_calls_that_fail() {
+    run(&["syscalls", "--runs", "60"]);
+}
