@@ -9,6 +9,7 @@ pub mod check;
 pub mod compacted;
 pub mod compaction;
 pub mod exactly_once;
+pub mod expected;
 pub mod laws;
 pub mod model;
 pub mod offsets;

@@ -69,11 +69,7 @@ pub fn run_with(workload: &Workload, seed: u64, faults: &[Fault]) -> Result<Vec<
         outcome
             .map_err(|e| format!("{}: operation {number}, {operation:?}: {e}", workload.name))?;
     }
-    if let Some(broker) = run.broker.take() {
-        broker.abandon();
-    }
-    run.end_era();
-    Ok(run.eras)
+    Ok(run.finish())
 }
 
 impl Run {
@@ -93,6 +89,25 @@ impl Run {
 
     pub fn at(&self) -> i64 {
         self.world.disk.position() as i64
+    }
+
+    /// How many recordings there are, this one not counted.
+    pub fn eras(&self) -> usize {
+        self.eras.len()
+    }
+
+    /// How many records were made so far.
+    pub fn written(&self) -> u32 {
+        self.written
+    }
+
+    /// The end of the run: what was recorded, and what is known about it.
+    pub fn finish(mut self) -> Vec<Era> {
+        if let Some(broker) = self.broker.take() {
+            broker.abandon();
+        }
+        self.end_era();
+        self.eras
     }
 
     fn end_era(&mut self) {

@@ -1,6 +1,5 @@
 //! Crashing a recorded run everywhere, and checking every state that a crash may leave.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::SimEnv;
 use super::choices::Choices;
 use super::crash_disk::SimDisk;
+use super::known::{Hashes, Known};
 use super::operation::{Entry, Operation, Recording};
 use super::power_loss::power_loss;
 use super::state::DiskState;
@@ -33,6 +33,9 @@ pub struct Explorer {
     /// Up to so many states, all that a power loss may leave are visited instead of drawn.
     /// Default: 0, all are drawn.
     pub exhaustive_up_to: u32,
+    /// Positions before this one are passed over, and at this one only the death of the process is
+    /// explored: for a run whose first part was explored as a run of its own. Default: 0, none is.
+    pub first_position: usize,
     /// Only one in so many positions, which ones the seed decides. Default: 1, all of them.
     pub positions_one_in: usize,
     /// Threads that share the positions. Default: 1.
@@ -44,8 +47,10 @@ pub struct Explorer {
 pub struct Explored {
     /// States that were checked.
     pub executed: u64,
-    /// Hashes of the distinct ones among them.
-    hashes: HashSet<u64>,
+    /// States that were not, because the same disk was checked against the same expectations.
+    pub skipped: u64,
+    /// Hashes of the distinct ones among those that were checked.
+    hashes: Hashes,
 }
 
 /// A state that broke a promise, and how to get there again.
@@ -75,6 +80,7 @@ impl Explorer {
             nested: 1,
             depth_max: 3,
             exhaustive_up_to: 0,
+            first_position: 0,
             positions_one_in: 1,
             threads: 1,
         }
@@ -88,10 +94,47 @@ impl Explorer {
     where
         C: Fn(&CrashState) -> Result<(), String> + Sync,
     {
+        self.explore(recording, None, check)
+    }
+
+    /// The same, but a disk is not checked again if it was checked against the same expectations.
+    /// `expected` is a hash of all that `check` expects after a loss of power at a position.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_new<C, E>(
+        &self,
+        recording: &Recording,
+        known: &Known,
+        expected: E,
+        check: C,
+    ) -> Result<Explored, Failure>
+    where
+        C: Fn(&CrashState) -> Result<(), String> + Sync,
+        E: Fn(usize) -> u64 + Sync,
+    {
+        self.explore(recording, Some((known, &expected)), check)
+    }
+
+    fn explore<C>(
+        &self,
+        recording: &Recording,
+        known: Option<Knowing<'_>>,
+        check: C,
+    ) -> Result<Explored, Failure>
+    where
+        C: Fn(&CrashState) -> Result<(), String> + Sync,
+    {
         let stop = AtomicBool::new(false);
         let work = |thread: usize| {
-            let mut worker =
-                Worker { explorer: self, recording, check: &check, explored: Explored::default() };
+            let mut worker = Worker {
+                explorer: self,
+                recording,
+                check: &check,
+                known,
+                expected: (usize::MAX, 0),
+                explored: Explored::default(),
+            };
             let result = worker.run(thread, &stop);
             if result.is_err() {
                 stop.store(true, Ordering::Relaxed);
@@ -126,11 +169,17 @@ impl Explorer {
     }
 }
 
+/// What was checked already, and what is expected at a position.
+type Knowing<'a> = (&'a Known, &'a (dyn Fn(usize) -> u64 + Sync));
+
 /// One thread's share of the positions.
 struct Worker<'a, C> {
     explorer: &'a Explorer,
     recording: &'a Recording,
     check: &'a C,
+    known: Option<Knowing<'a>>,
+    /// The position that was asked for last, and what is expected there.
+    expected: (usize, u64),
     explored: Explored,
 }
 
@@ -142,6 +191,8 @@ struct Candidate {
     position: usize,
     depth: u32,
     lost_power: bool,
+    /// Nothing is pending on it: the last crash was a loss of power.
+    settled: bool,
     seed: u64,
     wall_ms: i64,
     origin: String,
@@ -158,7 +209,9 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
             if position > 0 {
                 state.apply(&entries[position - 1]);
             }
-            let is_meant = position % one_in == first && position / one_in % threads == thread;
+            let is_meant = position >= self.explorer.first_position
+                && position % one_in == first
+                && position / one_in % threads == thread;
             if is_meant && !stop.load(Ordering::Relaxed) {
                 self.crash_at(position, &state, entries.get(position))?;
             }
@@ -179,13 +232,16 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
             position,
             depth: 1,
             lost_power,
+            settled: lost_power,
             seed,
             wall_ms: last.unwrap_or(0) + 1_000,
             origin,
         };
         let seed_here = mix(self.explorer.seed ^ mix(position as u64));
-        let mut seen = HashSet::new();
-        for image in self.power_losses_at(state, seed_here) {
+        let mut seen = Hashes::default();
+        let is_old = position > 0 && position == self.explorer.first_position;
+        let images = if is_old { Vec::new() } else { self.power_losses_at(state, seed_here) };
+        for image in images {
             let hash = image.hash();
             if seen.insert(hash) {
                 let drawn = seen.len();
@@ -242,6 +298,10 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
 
     /// Checks a state, then crashes what the check did.
     fn visit(&mut self, candidate: &Candidate) -> Result<(), Failure> {
+        if candidate.settled && !self.is_new(candidate) {
+            self.explored.skipped += 1;
+            return Ok(());
+        }
         let crash = CrashState::new(candidate);
         self.explored.executed += 1;
         self.explored.hashes.insert(candidate.hash);
@@ -252,6 +312,14 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
             Err(panic) => format!("it panicked: {}", panic_text(&*panic)),
         };
         Err(self.failure(candidate, &complaint))
+    }
+
+    fn is_new(&mut self, candidate: &Candidate) -> bool {
+        let Some((known, expected)) = self.known else { return true };
+        if self.expected.0 != candidate.position {
+            self.expected = (candidate.position, expected(candidate.position));
+        }
+        known.is_new(candidate.hash, self.expected.1, candidate.depth)
     }
 
     fn visit_nested(&mut self, candidate: &Candidate, crash: &CrashState) -> Result<(), Failure> {
@@ -279,6 +347,7 @@ impl<C: Fn(&CrashState) -> Result<(), String>> Worker<'_, C> {
                 position: candidate.position,
                 depth: candidate.depth + 1,
                 lost_power: candidate.lost_power || power,
+                settled: power,
                 seed,
                 wall_ms: candidate.wall_ms + 1_000,
                 origin: format!("{}, then {what} at operation {at} of the check", candidate.origin),
@@ -392,6 +461,7 @@ impl Explored {
     /// Counts another exploration in.
     pub fn add(&mut self, other: Explored) {
         self.executed += other.executed;
+        self.skipped += other.skipped;
         if self.hashes.is_empty() {
             self.hashes = other.hashes;
         } else {

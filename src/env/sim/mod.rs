@@ -67,6 +67,7 @@ mod explorer;
 mod fault_matrix;
 mod faults;
 mod image;
+mod known;
 mod live;
 mod operation;
 mod power_loss;
@@ -82,6 +83,7 @@ pub use crash_disk::SimDisk;
 pub use explorer::{CrashState, Explored, Explorer, Failure};
 pub use fault_matrix::FaultMatrix;
 pub use faults::{Call, Effect, Fault};
+pub use known::Known;
 pub use operation::{CacheAfterFailedSync, Recording};
 
 use super::Env;
