@@ -18,7 +18,10 @@ mod deeds;
 mod kill;
 mod lines;
 mod oracle;
+mod power_cut;
+mod progress;
 mod reading;
+mod running;
 mod scratch;
 mod script;
 mod session;
@@ -63,6 +66,8 @@ enum Harness {
     Kill(kill::Kill),
     /// System calls that fail, and kills right at them.
     Syscalls(syscalls::Syscalls),
+    /// Cut the power of a real file system.
+    PowerCut(power_cut::PowerCut),
     /// The programs that the harnesses start.
     #[command(subcommand, hide = true)]
     Driver(Driver),
@@ -71,7 +76,7 @@ enum Harness {
 #[derive(Debug, Subcommand)]
 enum Driver {
     /// Many threads that write until they are stopped.
-    Storm { directory: PathBuf, seed: u64, cycle: u32 },
+    Storm(storm::Life),
     /// Opens the directory, which recovers it, and does nothing else.
     Opener { directory: PathBuf },
     /// One deed after the other, as commands on standard input ask for.
@@ -82,7 +87,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Harness::Driver(driver) = arguments.harness {
         match driver {
-            Driver::Storm { directory, seed, cycle } => storm::write(&directory, seed, cycle),
+            Driver::Storm(life) => storm::live(&life),
             Driver::Opener { directory } => storm::open_only(&directory),
             Driver::Script { directory } => script::follow(&directory),
         }
@@ -98,6 +103,7 @@ fn main() -> ExitCode {
     match &arguments.harness {
         Harness::Kill(kill) => run("kill", &|| kill::campaign(kill, &terms, seed)),
         Harness::Syscalls(it) => run("syscalls", &|| syscalls::campaign(it, &terms, seed)),
+        Harness::PowerCut(cut) => run("power-cut", &|| power_cut::campaign(cut, &terms, seed)),
         Harness::Driver(_) => ExitCode::SUCCESS,
     }
 }

@@ -1,13 +1,13 @@
 //! Looks into a directory that nobody writes to, in two ways: through the library opened for
 //! reading only, and through the command line tool. Both show what a recovery would keep.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use ottla::Broker;
 
 use crate::oracle::{Oracle, Shown};
-use crate::storm::options;
+use crate::storm::{ORDERS, READERS, WORKERS, options};
 use crate::tool;
 
 /// How to look.
@@ -29,26 +29,43 @@ pub(crate) fn check(
     all: bool,
 ) -> Result<(), String> {
     match look {
-        Look::ReadOnly => check_through(oracle, &open(directory, true)?, all),
-        Look::Recovering => check_through(oracle, &open(directory, false)?, all),
+        Look::ReadOnly | Look::Recovering => {
+            let broker = open(directory, look == Look::ReadOnly)?;
+            check_through(oracle, &broker, all)?;
+            broker.close().map_err(|error| format!("closing after reading: {error}"))
+        }
         Look::Tool => check_with_tool(oracle, directory, all),
     }
 }
 
-fn open(directory: &Path, read_only: bool) -> Result<Broker, String> {
+/// Opens the directory as the drivers do. None of their ends may leave damage, or take back what was
+/// committed.
+pub(crate) fn open(directory: &Path, read_only: bool) -> Result<Broker, String> {
     let opened = options().read_only(read_only).open(directory);
-    opened.map_err(|error| format!("opening (read only: {read_only}): {error}"))
+    let broker = opened.map_err(|error| format!("open: {error} (read only: {read_only})"))?;
+    let report = broker.recovery_report();
+    if let Some((partition, error)) = report.damaged.first() {
+        return Err(format!("open: {partition} is damaged: {error}"));
+    }
+    if let Some(clamped) = report.offsets_clamped.first() {
+        return Err(format!("offsets: one had to be set back: {clamped:?}"));
+    }
+    if report.foreign {
+        return Err(format!("open: taken for another program's: {report:?}"));
+    }
+    if report.offset_records_skipped > 0 || report.offsets_dropped > 0 {
+        return Err(format!("offsets: some were passed over: {report:?}"));
+    }
+    Ok(broker)
 }
 
-fn check_through(oracle: &mut Oracle, broker: &Broker, all: bool) -> Result<(), String> {
+/// Compares what an open directory shows.
+pub(crate) fn check_through(oracle: &mut Oracle, broker: &Broker, all: bool) -> Result<(), String> {
     let said = |error: ottla::Error| format!("reading: {error}");
-    if let Some((partition, error)) = broker.recovery_report().damaged.first() {
-        return Err(format!("{partition} is damaged: {error}"));
-    }
     let topics = broker.list_topics();
     let names: Vec<String> = topics.iter().map(|topic| topic.name.to_string()).collect();
     oracle.check_topics(&names)?;
-    for topic in &topics {
+    for topic in topics.iter().filter(|topic| !topic.name.as_str().starts_with("__")) {
         let name = topic.name.as_str();
         for number in topic.partitions.iter().map(|partition| partition.partition) {
             let partition = broker.partition(name, number).map_err(said)?;
@@ -58,8 +75,38 @@ fn check_through(oracle: &mut Oracle, broker: &Broker, all: bool) -> Result<(), 
             oracle.check_partition(name, number, &Shown { start, end, from, records })?;
         }
     }
+    for group in [WORKERS, READERS] {
+        let offsets = broker.committed_offsets(group).map_err(said)?;
+        let offsets: Vec<_> = offsets
+            .iter()
+            .map(|(place, offset)| (place.topic.to_string(), place.partition, offset.offset))
+            .collect();
+        oracle.check_offsets(group, &offsets)?;
+    }
     oracle.check_complete()?;
-    broker.close().map_err(|error| format!("closing after reading: {error}"))
+    if all && !broker.is_read_only() {
+        let left = orders_left(broker).map_err(said)?;
+        oracle.check_orders_left(&left)?;
+    }
+    Ok(())
+}
+
+/// The orders that the group would get next.
+fn orders_left(broker: &Broker) -> Result<Vec<i64>, ottla::Error> {
+    if broker.list_topics().iter().all(|topic| topic.name.as_str() != ORDERS) {
+        return Ok(Vec::new());
+    }
+    let consumer = broker.consumer().group(WORKERS).subscribe([ORDERS]);
+    let mut consumer = consumer.set("enable.auto.commit", "false").build()?;
+    let mut left = Vec::new();
+    loop {
+        let records = consumer.poll(Duration::ZERO)?;
+        if records.is_empty() {
+            consumer.close()?;
+            return Ok(left);
+        }
+        left.extend(records.iter().map(|record| record.offset()));
+    }
 }
 
 fn read(
@@ -89,7 +136,7 @@ fn check_with_tool(oracle: &mut Oracle, directory: &Path, all: bool) -> Result<(
     let name_of = |topic: &serde_json::Value| topic["name"].as_str().unwrap_or_default().to_owned();
     let names: Vec<String> = topics.iter().map(name_of).collect();
     oracle.check_topics(&names)?;
-    for topic in topics {
+    for topic in topics.iter().filter(|topic| !name_of(topic).starts_with("__")) {
         let name = name_of(topic);
         for partition in topic["partitions"].as_array().ok_or("a topic without partitions")? {
             let number = partition["partition"].as_i64().ok_or("a partition without number")?;
@@ -125,20 +172,4 @@ fn lines(output: &[u8]) -> Result<Vec<(i64, Vec<u8>)>, String> {
             Ok((offset, value.as_bytes().to_vec()))
         })
         .collect()
-}
-
-/// How many segments a topic has in all its partitions.
-pub(crate) fn segment_count(directory: &Path, topic: &str) -> usize {
-    let is_of_topic = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(&format!("{topic}-")))
-    };
-    let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
-    let folders = entries(directory).into_iter().filter(is_of_topic);
-    folders.map(|folder| entries(&folder).into_iter().filter(is_log).count()).sum()
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

@@ -8,7 +8,6 @@ pub(crate) enum Stop {
     /// A promise was broken. Begins with the law: `acked is there: ...`.
     Broken(String),
     /// This machine does not allow it: no root, no loop devices, a program that is missing.
-    #[allow(dead_code, reason = "killing needs no rights")]
     NotRun(String),
     /// The harness itself could not go on. No promise was judged, so this is no success either.
     Harness(String),

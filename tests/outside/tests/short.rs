@@ -43,3 +43,8 @@ fn nothing_is_lost_by_kills() {
 fn nothing_is_lost_by_system_calls_that_fail() {
     run(&["syscalls", "--runs", "60"]);
 }
+
+#[test]
+fn nothing_that_was_synced_is_lost_with_the_power() {
+    run(&["power-cut", "--cycles", "8", "--life", "10000"]);
+}

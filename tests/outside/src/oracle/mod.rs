@@ -1,44 +1,48 @@
-//! What must be in the directory after any number of kills, from nothing but the acks that were
+//! What must be in the directory after any number of ends, from nothing but the lines that were
 //! read and the records that were seen.
 //!
 //! Per partition: offsets without a hole; of each thread and cycle a prefix of what it wrote, in
-//! order, none twice; every acked record at the offset of its ack; what was seen once is seen for
-//! ever, unless retention or a deletion that was begun may have taken it; an append to several
-//! partitions in all of them or in none.
+//! order, none twice; every record acked at a level that survives what happened, at the offset of
+//! its ack; what was seen once is seen for ever, unless retention or a deletion that was begun may
+//! have taken it; an append to several partitions in all of them or in none. Committed offsets are
+//! where they were put; transactions are whole, together with their offset.
 
 pub(crate) mod compacted;
+mod counts;
+mod offsets;
+mod partition;
 pub(crate) mod payload;
 pub(crate) mod planted;
+mod processed;
 pub(crate) mod protocol;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::storm::COMPACTED;
+use crate::storm::retries::{Numbered, batch_at};
+use crate::storm::{COMPACTED, DONE, ORDERS, READERS, RETRIED, STEADY, WORKERS};
 use compacted::Compacted;
+pub(crate) use counts::Counts;
+use offsets::Offsets;
+use partition::{Partition, Told};
 use payload::Stamp;
-use protocol::{Ack, Report};
+use processed::Processed;
+use protocol::{Level, Report};
 
-/// A record without what its place says already.
+/// What happens to the writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    cycle: u32,
-    thread: u32,
-    number: u32,
+pub(crate) enum Fault {
+    /// It dies; the operating system goes on.
+    Kill,
+    /// The power goes: only what was synced must survive.
+    Power,
 }
 
-/// What is known of one partition.
-#[derive(Debug, Default)]
-struct Partition {
-    /// The first offset that was there at the last look.
-    start: i64,
-    /// What was seen from `start` on.
-    seen: std::collections::VecDeque<Seen>,
-    /// Acks that were not looked up yet.
-    acks: Vec<Ack>,
-    /// The newest record of each thread.
-    newest: HashMap<u32, Seen>,
-    /// No start may be below this: a deletion up to here was acked.
-    cut: i64,
+/// When a line was read: it may have come too late to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    InTime,
+    /// The power was being cut. What was begun may have happened; that it was done is no promise.
+    TooLate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +53,10 @@ enum Existence {
     Gone,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Topic {
-    incarnation: u64,
+    /// `None` if nobody can tell which of two it is.
+    incarnation: Option<u64>,
     existence: Existence,
     partitions: BTreeMap<i32, Partition>,
 }
@@ -70,62 +75,50 @@ pub(crate) struct Shown {
 }
 
 /// The supervisor's memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Oracle {
     seed: u64,
+    fault: Fault,
     topics: BTreeMap<String, Topic>,
     /// What is known of the topic that is compacted, beside its acks.
     compacted: Compacted,
+    processed: Processed,
+    readers: Offsets,
+    producer: Option<Numbered>,
+    /// Nobody knows whether its id was durably given out, unless a batch of it is there.
+    producer_is_doubtful: bool,
     /// Appends to several partitions, by cycle and number: the partitions meant, and those found.
     together: HashMap<(u32, u32), (u32, u32)>,
-    /// How many records were acked in all.
-    pub(crate) records_acked: u64,
-    /// How many acked records were looked up and found.
-    pub(crate) records_checked: u64,
-    /// How many acked records had been deleted before they were looked up.
-    pub(crate) records_retired: u64,
-    /// How many records were seen at least once.
-    pub(crate) records_seen: u64,
-    /// How many topics were made, reported as done.
-    pub(crate) topics_created: u64,
-    /// How many topics were deleted, reported as done.
-    pub(crate) topics_deleted: u64,
-    /// How many deletions of records were reported as done.
-    pub(crate) cuts: u64,
+    pub(crate) counts: Counts,
 }
 
 impl Oracle {
-    pub(crate) fn new(seed: u64) -> Oracle {
+    pub(crate) fn new(seed: u64, fault: Fault) -> Oracle {
         Oracle {
             seed,
+            fault,
             topics: BTreeMap::new(),
             compacted: Compacted::default(),
+            processed: Processed::default(),
+            readers: Offsets::default(),
+            producer: None,
+            producer_is_doubtful: false,
             together: HashMap::new(),
-            records_acked: 0,
-            records_checked: 0,
-            records_retired: 0,
-            records_seen: 0,
-            topics_created: 0,
-            topics_deleted: 0,
-            cuts: 0,
+            counts: Counts::default(),
         }
     }
 
     /// Takes in what a writer said.
-    pub(crate) fn note(&mut self, report: Report) -> Result<(), String> {
+    pub(crate) fn note(&mut self, report: Report, read: Read) -> Result<(), String> {
+        let in_time = read == Read::InTime;
         match report {
-            Report::Ready | Report::Cutting(..) => {}
-            Report::Failed(what) => return Err(format!("a writer failed: {what}")),
-            Report::Creating(name, incarnation) => {
-                // A topic that is only ensured is announced again in every cycle.
-                let known = self.topics.get(&name);
-                let known = known.filter(|topic| topic.existence != Existence::Gone);
-                if known.is_none_or(|topic| topic.incarnation != incarnation) {
-                    self.begin(name, incarnation);
-                }
-            }
-            Report::Created(name, _) => {
-                self.topics_created += 1;
+            Report::Ready | Report::Closed | Report::Cutting(..) => {}
+            // Without power everything fails.
+            Report::Failed(what) if in_time => return Err(what),
+            Report::Failed(_) => {}
+            Report::Creating(name, incarnation) => self.creating(name, incarnation),
+            Report::Created(name, _) if in_time => {
+                self.counts.topics_created += 1;
                 self.topic(&name)?.existence = Existence::Present;
             }
             Report::Deleting(name, _) => {
@@ -134,50 +127,80 @@ impl Oracle {
                     topic.existence = Existence::InDeletion;
                 }
             }
-            Report::Deleted(name, _) => {
-                self.topics_deleted += 1;
+            Report::Deleted(name, _) if in_time => {
+                self.counts.topics_deleted += 1;
                 self.topic(&name)?.existence = Existence::Gone;
             }
-            Report::Cut(name, offset) => {
-                self.cuts += 1;
+            Report::Cut(name, offset) if in_time => {
+                self.counts.cuts += 1;
                 let partition = self.topic(&name)?.partitions.entry(0).or_default();
                 partition.cut = partition.cut.max(offset);
             }
             Report::Acked(ack) => {
-                self.records_acked += u64::from(ack.count);
+                self.counts.records_acked += u64::from(ack.count);
+                let survives = self.fault == Fault::Kill || ack.level == Level::Synced;
                 let topic = self.topic(&ack.topic)?;
-                if topic.incarnation == ack.incarnation {
-                    topic.partitions.entry(ack.partition).or_default().acks.push(ack);
+                if topic.incarnation == Some(ack.incarnation) {
+                    let partition = topic.partitions.entry(ack.partition).or_default();
+                    partition.acks.push(Told { ack, is_certain: survives && in_time });
                 }
             }
+            Report::Processed(orders) if in_time => {
+                self.counts.transactions += 1;
+                self.processed.acked(orders);
+            }
+            Report::Committing(commit) => self.readers.begin(commit),
+            Report::Committed(commit) if in_time => {
+                self.counts.commits += 1;
+                self.readers.end(commit);
+            }
+            Report::Producer(producer) => {
+                self.producer_is_doubtful = !in_time && self.producer.is_none();
+                self.producer = Some(producer);
+            }
+            Report::Created(..)
+            | Report::Deleted(..)
+            | Report::Cut(..)
+            | Report::Processed(_)
+            | Report::Committed(_) => {}
         }
         Ok(())
     }
 
-    fn begin(&mut self, name: String, incarnation: u64) {
-        let topic =
-            Topic { incarnation, existence: Existence::InCreation, partitions: BTreeMap::new() };
+    fn creating(&mut self, name: String, incarnation: u64) {
+        // A topic that is only ensured is announced again in every cycle.
+        let known = self.topics.get(&name);
+        let known = known.filter(|topic| topic.existence != Existence::Gone);
+        if known.is_some_and(|topic| topic.incarnation == Some(incarnation)) {
+            return;
+        }
+        // The end of the one before was told too late: it may still be there.
+        let incarnation = known.is_none().then_some(incarnation);
+        let existence = Existence::InCreation;
+        let topic = Topic { incarnation, existence, partitions: BTreeMap::new() };
         self.topics.insert(name, topic);
     }
 
     fn topic(&mut self, name: &str) -> Result<&mut Topic, String> {
-        self.topics.get_mut(name).ok_or_else(|| format!("nobody created {name}"))
+        self.topics.get_mut(name).ok_or_else(|| format!("topics: nobody created {name}"))
     }
 
     /// Compares the topics that exist with those that must and may exist; from then on each either
     /// exists or does not.
     pub(crate) fn check_topics(&mut self, found: &[String]) -> Result<(), String> {
-        for name in found {
-            let topic = self.topics.get_mut(name).ok_or(format!("{name} was never created"))?;
+        let found: Vec<&String> = found.iter().filter(|name| !name.starts_with("__")).collect();
+        for name in &found {
+            let topic =
+                self.topics.get_mut(*name).ok_or(format!("topics: {name} was never created"))?;
             if topic.existence == Existence::Gone {
-                return Err(format!("{name} was deleted and is back"));
+                return Err(format!("topics: {name} was deleted and is back"));
             }
             topic.existence = Existence::Present;
         }
         for (name, topic) in &mut self.topics {
-            if !found.contains(name) {
+            if !found.contains(&name) {
                 if topic.existence == Existence::Present {
-                    return Err(format!("{name} was created and is gone"));
+                    return Err(format!("topics: {name} was created and is gone"));
                 }
                 topic.existence = Existence::Gone;
             }
@@ -185,21 +208,30 @@ impl Oracle {
         Ok(())
     }
 
-    /// How many records of the compacted topic are gone.
-    pub(crate) fn records_superseded(&self) -> u64 {
-        self.compacted.superseded
-    }
-
-    /// The log start of a partition at the last look.
-    pub(crate) fn start_of(&self, topic: &str, partition: i32) -> i64 {
-        let known = self.topics.get(topic).and_then(|topic| topic.partitions.get(&partition));
-        known.map_or(0, |partition| partition.start)
+    fn known(&self, topic: &str, partition: i32) -> Option<&Partition> {
+        self.topics.get(topic)?.partitions.get(&partition)
     }
 
     /// From which offset on a partition was not seen yet.
     pub(crate) fn unseen_from(&self, topic: &str, partition: i32) -> i64 {
-        let known = self.topics.get(topic).and_then(|topic| topic.partitions.get(&partition));
-        known.map_or(0, |partition| partition.start + partition.seen.len() as i64)
+        if topic == DONE {
+            return self.processed.end(partition);
+        }
+        self.known(topic, partition).map_or(0, Partition::end)
+    }
+
+    /// What the idempotent producer of the next life sends first: the last batch that is there. To
+    /// be asked after a look.
+    pub(crate) fn producer(&mut self) -> Option<Numbered> {
+        let next = u32::try_from(self.unseen_from(RETRIED, 0)).ok().and_then(batch_at)?;
+        if next == 0 && std::mem::take(&mut self.producer_is_doubtful) {
+            self.producer = None;
+        }
+        let known = self.producer.as_mut()?;
+        known.base = known.base.min(next);
+        known.batch = next - u32::from(next > known.base);
+        self.counts.retries += u64::from(next > known.base);
+        self.producer
     }
 
     /// Compares what a partition showed with what must be there.
@@ -209,50 +241,110 @@ impl Oracle {
         number: i32,
         shown: &Shown,
     ) -> Result<(), String> {
-        let seed = self.seed;
-        let topic = self.topics.get_mut(name).ok_or(format!("{name} was never created"))?;
-        let incarnation = topic.incarnation;
-        let partition = topic.partitions.entry(number).or_default();
-        if name == COMPACTED {
-            let acks = std::mem::take(&mut partition.acks);
-            let looked_up = self.compacted.check(seed, shown, &acks);
-            self.records_checked += looked_up.map_err(|what| format!("{name}-{number}: {what}"))?;
-            return Ok(());
+        let told = |what: String| format!("{what} [{name}-{number}]");
+        match name {
+            DONE => {
+                let fresh = self.processed.check_copy(number, shown).map_err(told)?;
+                self.counts.records_seen += fresh;
+                Ok(())
+            }
+            COMPACTED => self.check_compacted(shown).map_err(told),
+            _ => self.check_log(name, number, shown).map_err(told),
         }
-        let place = |offset: i64| format!("{name}-{number} at offset {offset}");
-        partition.move_start(shown.start).map_err(|what| format!("{name}-{number}: {what}"))?;
+    }
+
+    fn check_compacted(&mut self, shown: &Shown) -> Result<(), String> {
+        let partition = self.topic(COMPACTED)?.partitions.entry(0).or_default();
+        let told = std::mem::take(&mut partition.acks);
+        let known = told.len();
+        // Those that went with the power are a suffix.
+        let acks: Vec<_> = told
+            .into_iter()
+            .filter(|told| told.is_certain || told.ack.base_offset < shown.end)
+            .map(|told| told.ack)
+            .collect();
+        self.counts.records_lost += (known - acks.len()) as u64;
+        let gone_before = self.compacted.superseded;
+        self.counts.records_checked += self.compacted.check(self.seed, shown, &acks)?;
+        self.counts.records_superseded += self.compacted.superseded - gone_before;
+        Ok(())
+    }
+
+    fn check_log(&mut self, name: &str, number: i32, shown: &Shown) -> Result<(), String> {
+        let seed = self.seed;
+        let topic = self.topics.get_mut(name).ok_or(format!("topics: {name} was never created"))?;
+        let partition = topic.partitions.entry(number).or_default();
+        partition.move_start(shown.start)?;
         let mut expected = shown.from.max(shown.start);
         for (offset, payload) in &shown.records {
             if *offset != expected {
-                return Err(format!("{}: offset {expected} is missing", place(*offset)));
+                return Err(format!("prefix: offset {expected} is missing, {offset} follows"));
             }
             expected += 1;
-            let stamp =
-                Stamp::check(seed, payload).map_err(|w| format!("{}: {w}", place(*offset)))?;
+            let at = |what: String| format!("{what}, at offset {offset}");
+            let stamp = Stamp::check(seed, payload).map_err(at)?;
+            let incarnation = *topic.incarnation.get_or_insert(stamp.incarnation);
             if stamp.topic != name || stamp.partition != number || stamp.incarnation != incarnation
             {
-                return Err(format!("{}: a record of elsewhere: {stamp:?}", place(*offset)));
+                return Err(at(format!("prefix: a record of elsewhere: {stamp:?}")));
             }
-            let fresh = partition.take(*offset, &stamp);
-            let fresh = fresh.map_err(|what| format!("{}: {what}", place(*offset)))?;
-            self.records_seen += u64::from(fresh);
+            let fresh = partition.take(*offset, &stamp).map_err(at)?;
+            self.counts.records_seen += u64::from(fresh);
             if let (true, Some((append, meant))) = (fresh, stamp.together) {
                 let entry = self.together.entry((stamp.cycle, append)).or_insert((meant, 0));
                 entry.1 |= 1 << number;
             }
         }
-        let seen_end = partition.start + partition.seen.len() as i64;
+        let seen_end = partition.end();
         if expected != shown.end || shown.end < seen_end {
             let end = shown.end;
             return Err(format!(
-                "{name}-{number}: records to {expected}, the end is said to be {end}, and was {seen_end}"
+                "prefix: records to {expected}, the end is said to be {end}, and was {seen_end}"
             ));
         }
-        let checked =
-            partition.look_up_acks().map_err(|what| format!("{name}-{number}: {what}"))?;
-        self.records_checked += checked.found;
-        self.records_retired += checked.retired;
+        let checked = partition.look_up_acks()?;
+        self.counts.records_checked += checked.found;
+        self.counts.records_retired += checked.retired;
+        self.counts.records_lost += checked.lost;
+        if name == RETRIED && u32::try_from(seen_end).ok().and_then(batch_at).is_none() {
+            return Err(format!("all or nothing: a batch is cut, the log ends at {seen_end}"));
+        }
         Ok(())
+    }
+
+    /// To be called when all partitions have been checked, with the offsets that a group has
+    /// committed, as (topic, partition, offset).
+    pub(crate) fn check_offsets(
+        &mut self,
+        group: &str,
+        found: &[(String, i32, i64)],
+    ) -> Result<(), String> {
+        let at = |wanted: i32| {
+            found.iter().find(|(_, number, _)| *number == wanted).map(|(_, _, offset)| *offset)
+        };
+        match group {
+            WORKERS => self.processed.check_offset(at(0)),
+            READERS => {
+                for number in 0..crate::storm::STEADY_PARTITIONS {
+                    self.readers.check(number, at(number))?;
+                    let end = self.unseen_from(STEADY, number);
+                    if at(number).is_some_and(|offset| offset > end) {
+                        return Err(format!("offsets: {:?} is beyond the end {end}", at(number)));
+                    }
+                }
+                Ok(())
+            }
+            other => Err(format!("offsets: nobody committed as {other}")),
+        }
+    }
+
+    /// The group goes on where it stopped, and every order that is not done is still to come.
+    pub(crate) fn check_orders_left(&self, left: &[i64]) -> Result<(), String> {
+        let wanted = self.processed.end(0)..self.unseen_from(ORDERS, 0);
+        if wanted.clone().eq(left.iter().copied()) {
+            return Ok(());
+        }
+        Err(format!("offsets: the group gets {left:?}, it has yet to do {wanted:?}"))
     }
 
     /// To be called when all partitions have been checked: no append to several may be torn, no
@@ -260,101 +352,22 @@ impl Oracle {
     pub(crate) fn check_complete(&mut self) -> Result<(), String> {
         for (name, topic) in &self.topics {
             for (number, partition) in &topic.partitions {
-                if topic.existence == Existence::Present && !partition.acks.is_empty() {
-                    return Err(format!("{name}-{number} has acked records and is not shown"));
+                let is_missed = partition.acks.iter().any(|told| told.is_certain);
+                if topic.existence == Existence::Present && is_missed {
+                    return Err(format!(
+                        "topics: {name}-{number} has acked records and is not shown"
+                    ));
                 }
             }
         }
         for ((cycle, number), (meant, found)) in self.together.drain() {
             if meant != found {
                 return Err(format!(
-                    "append {number} of cycle {cycle} went to partitions {meant:04b}, {found:04b} have it"
+                    "all or nothing: append {number} of cycle {cycle} went to partitions \
+                     {meant:04b}, {found:04b} have it"
                 ));
             }
         }
         Ok(())
-    }
-}
-
-/// Acked records, counted.
-#[derive(Debug, Default)]
-struct LookedUp {
-    found: u64,
-    /// They lie below the log start.
-    retired: u64,
-}
-
-impl Partition {
-    fn move_start(&mut self, start: i64) -> Result<(), String> {
-        if start < self.start || start < self.cut {
-            let least = self.start.max(self.cut);
-            return Err(format!("the log starts at {start} again, it was cut to {least}"));
-        }
-        if start > self.start + self.seen.len() as i64 {
-            // What was written since the last look is gone in part; nothing can be said about it.
-            self.newest.clear();
-        }
-        while self.start < start {
-            self.start += 1;
-            self.seen.pop_front();
-        }
-        Ok(())
-    }
-
-    /// Whether the record is new. One that was seen before must be the same.
-    fn take(&mut self, offset: i64, stamp: &Stamp) -> Result<bool, String> {
-        let seen = Seen { cycle: stamp.cycle, thread: stamp.thread, number: stamp.number };
-        let index = (offset - self.start) as usize;
-        if let Some(before) = self.seen.get(index) {
-            return if *before == seen {
-                Ok(false)
-            } else {
-                Err(format!("{seen:?} stands where {before:?} was"))
-            };
-        }
-        if index != self.seen.len() {
-            // Retention took what lies between; nothing can be said about it.
-            self.seen.clear();
-            self.newest.clear();
-            self.start = offset;
-        } else {
-            let newest = self.newest.get(&seen.thread);
-            let follows = match newest {
-                Some(newest) if newest.cycle == seen.cycle => newest.number + 1 == seen.number,
-                Some(newest) => newest.cycle < seen.cycle && seen.number == 0,
-                None => seen.number == 0 || self.start > 0,
-            };
-            if !follows {
-                return Err(format!("{seen:?} follows {newest:?} of its thread"));
-            }
-        }
-        self.newest.insert(seen.thread, seen);
-        self.seen.push_back(seen);
-        Ok(true)
-    }
-
-    fn look_up_acks(&mut self) -> Result<LookedUp, String> {
-        let mut checked = LookedUp::default();
-        for ack in std::mem::take(&mut self.acks) {
-            for index in 0..ack.count {
-                let offset = ack.base_offset + i64::from(index);
-                if offset < self.start {
-                    checked.retired += 1;
-                    continue;
-                }
-                let wanted =
-                    Seen { cycle: ack.cycle, thread: ack.thread, number: ack.number + index };
-                match self.seen.get((offset - self.start) as usize) {
-                    Some(found) if *found == wanted => checked.found += 1,
-                    Some(found) => {
-                        return Err(format!(
-                            "{wanted:?} was acked at {offset}, {found:?} is there"
-                        ));
-                    }
-                    None => return Err(format!("{wanted:?} was acked at {offset} and is lost")),
-                }
-            }
-        }
-        Ok(checked)
     }
 }

@@ -43,7 +43,8 @@ impl Stamp {
     /// Reads a record and makes it again; every byte must be the same.
     pub(crate) fn check(seed: u64, payload: &[u8]) -> Result<Stamp, String> {
         let shown = || String::from_utf8_lossy(&payload[..payload.len().min(80)]).into_owned();
-        let text = std::str::from_utf8(payload).map_err(|_| format!("no text: {}", shown()))?;
+        let text =
+            std::str::from_utf8(payload).map_err(|_| format!("bytes: no text: {}", shown()))?;
         let mut words = text.split(' ');
         let topic = words.next().unwrap_or_default().to_owned();
         let mut stamp = Stamp {
@@ -60,7 +61,7 @@ impl Stamp {
         if stamp.payload(seed) == payload {
             Ok(stamp)
         } else {
-            Err(format!("a changed record: {}", shown()))
+            Err(format!("bytes: a changed record: {}", shown()))
         }
     }
 
@@ -77,6 +78,6 @@ impl Stamp {
 }
 
 fn number<'a, T: FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Result<T, String> {
-    let word = words.next().ok_or("a record without its description")?;
-    word.parse().map_err(|_| format!("{word:?} is no number"))
+    let word = words.next().ok_or("bytes: a record without its description")?;
+    word.parse().map_err(|_| format!("bytes: {word:?} is no number"))
 }

@@ -3,8 +3,8 @@
 
 use crate::oracle::compacted::Compacted;
 use crate::oracle::payload::Stamp;
-use crate::oracle::protocol::{Ack, Report};
-use crate::oracle::{Oracle, Shown};
+use crate::oracle::protocol::{Ack, Level, Report};
+use crate::oracle::{Fault, Oracle, Read, Shown};
 
 const SEED: u64 = 11;
 
@@ -96,11 +96,11 @@ fn record(offset: i64, number: u32, together: Option<(u32, u32)>) -> (i64, Vec<u
 }
 
 fn note(oracle: &mut Oracle, report: Report) {
-    oracle.note(report).expect("the report is taken");
+    oracle.note(report, Read::InTime).expect("the report is taken");
 }
 
 fn informed() -> Oracle {
-    let mut oracle = Oracle::new(SEED);
+    let mut oracle = Oracle::new(SEED, Fault::Kill);
     note(&mut oracle, Report::Creating("t".to_owned(), 1));
     note(&mut oracle, Report::Created("t".to_owned(), 1));
     let (topic, incarnation, partition) = ("t".to_owned(), 1, 0);
@@ -113,6 +113,7 @@ fn informed() -> Oracle {
         thread: 1,
         number: 0,
         count: 4,
+        level: Level::Synced,
     };
     note(&mut oracle, Report::Acked(ack));
     oracle

@@ -1,6 +1,23 @@
 //! What a writer tells its supervisor, one line each, printed only after the call has returned.
 
-use std::fmt::Write as _;
+use ottla::Acks;
+
+use crate::storm::retries::Numbered;
+
+/// What an ack promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// `acks=1`: it survives the death of the process.
+    Written,
+    /// `acks=all`: it survives the loss of power.
+    Synced,
+}
+
+impl Level {
+    pub(crate) fn of(acks: Acks) -> Level {
+        if acks == Acks::All { Level::Synced } else { Level::Written }
+    }
+}
 
 /// An acknowledged append: `count` records from `base_offset` on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +30,14 @@ pub(crate) struct Ack {
     pub(crate) thread: u32,
     pub(crate) number: u32,
     pub(crate) count: u32,
+    pub(crate) level: Level,
+}
+
+/// An offset of the group that commits any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
 }
 
 /// A line of a writer.
@@ -34,6 +59,16 @@ pub(crate) enum Report {
     Cutting(String, i64),
     /// They are gone from now on.
     Cut(String, i64),
+    /// The orders below are done, together with their offset.
+    Processed(i64),
+    /// An offset is about to be committed.
+    Committing(Commit),
+    /// It is committed.
+    Committed(Commit),
+    /// The idempotent producer goes on under this identity.
+    Producer(Numbered),
+    /// The directory was closed cleanly.
+    Closed,
     /// A call failed that should not.
     Failed(String),
 }
@@ -50,6 +85,15 @@ impl Report {
             Report::Deleted(topic, incarnation) => format!("deleted {topic} {incarnation}"),
             Report::Cutting(topic, offset) => format!("cutting {topic} {offset}"),
             Report::Cut(topic, offset) => format!("cut {topic} {offset}"),
+            Report::Processed(orders) => format!("processed {orders}"),
+            Report::Committing(commit) => {
+                format!("committing {} {}", commit.partition, commit.offset)
+            }
+            Report::Committed(commit) => {
+                format!("committed {} {}", commit.partition, commit.offset)
+            }
+            Report::Producer(producer) => format!("producer {producer}"),
+            Report::Closed => "closed".to_owned(),
             Report::Failed(what) => format!("failed {}", what.replace('\n', " ")),
         };
         line.push('\n');
@@ -71,6 +115,11 @@ impl Report {
             "deleted" => topic().map(|(name, number)| Report::Deleted(name, number))?,
             "cutting" => offset().map(|(name, offset)| Report::Cutting(name, offset))?,
             "cut" => offset().map(|(name, offset)| Report::Cut(name, offset))?,
+            "processed" => Report::Processed(rest.parse().ok()?),
+            "committing" => Report::Committing(parse_commit(&words)?),
+            "committed" => Report::Committed(parse_commit(&words)?),
+            "producer" => Report::Producer(rest.parse().ok()?),
+            "closed" => Report::Closed,
             "failed" => Report::Failed(rest.to_owned()),
             _ => return None,
         })
@@ -78,17 +127,18 @@ impl Report {
 }
 
 fn ack_line(ack: &Ack) -> String {
-    let mut line = format!("ack {} {} {}", ack.topic, ack.incarnation, ack.partition);
-    let numbers = [ack.cycle, ack.thread, ack.number, ack.count];
-    write!(line, " {}", ack.base_offset).expect("a string takes all");
-    for number in numbers {
-        write!(line, " {number}").expect("a string takes all");
-    }
-    line
+    let Ack { topic, incarnation, partition, base_offset, cycle, thread, number, count, level } =
+        ack;
+    let level = if *level == Level::Synced { "all" } else { "1" };
+    format!(
+        "ack {topic} {incarnation} {partition} {base_offset} {cycle} {thread} {number} {count} \
+         {level}"
+    )
 }
 
 fn parse_ack(words: &[&str]) -> Option<Ack> {
-    let [topic, incarnation, partition, base_offset, cycle, thread, number, count] = words else {
+    let [topic, incarnation, partition, base_offset, cycle, thread, number, count, level] = words
+    else {
         return None;
     };
     Some(Ack {
@@ -100,5 +150,11 @@ fn parse_ack(words: &[&str]) -> Option<Ack> {
         thread: thread.parse().ok()?,
         number: number.parse().ok()?,
         count: count.parse().ok()?,
+        level: if *level == "all" { Level::Synced } else { Level::Written },
     })
+}
+
+fn parse_commit(words: &[&str]) -> Option<Commit> {
+    let [partition, offset] = words else { return None };
+    Some(Commit { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
 }
