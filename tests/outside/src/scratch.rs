@@ -39,8 +39,13 @@ pub(crate) fn own_program() -> Result<PathBuf, Stop> {
     std::env::current_exe().map_err(Stop::harness("the path of this program"))
 }
 
-/// Says where what was found broken lies, and leaves it there.
-pub(crate) fn keep(directory: &mut TempDir) {
+/// Says where what was found broken lies.
+pub(crate) fn keep(mut directory: TempDir) {
+    leave(&mut directory);
+}
+
+/// The same, while somebody still holds it.
+pub(crate) fn leave(directory: &mut TempDir) {
     directory.disable_cleanup(true);
     println!("the directory is kept: {}", directory.path().display());
 }

@@ -185,7 +185,7 @@ impl<'a> Lane<'a> {
                 let (seed, cycle) = (self.seed, self.cycle);
                 let what =
                     format!("{what} (life {cycle} of a directory, cycle {done}, lane seed {seed})");
-                scratch::keep(&mut self.scratch);
+                scratch::leave(&mut self.scratch);
                 return Err(Stop::Broken(what));
             }
             progress.step();
