@@ -1,8 +1,7 @@
-//! Goal: no crash and no failing call breaks a promise. Workloads run on the simulated disk, every
-//! state that a crash may leave is opened and held against a plain model; docs/TESTING.md says how
-//! to run it long and how to replay a failure.
+//! Goal: no crash breaks a promise. Workloads run on the simulated disk, every state that a crash
+//! may leave is opened and held against a plain model; docs/TESTING.md says how to run it long and
+//! how to replay a failure. Calls that fail are in `errors`.
 
 mod explore;
-mod failing_calls;
 #[cfg(plant)]
 mod planted;

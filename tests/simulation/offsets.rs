@@ -157,6 +157,26 @@ impl Run {
         }
     }
 
+    /// A cut failed: which groups were put to it before, the living broker shows.
+    pub fn settle_cut_offsets(&mut self, broker: &Broker, place: (usize, usize)) {
+        let name = self.model.topics[place.0].name.clone();
+        let at = self.at();
+        for group in GROUPS {
+            let Ok(shown) = broker.committed_offsets(group) else { continue };
+            let is_here = |(at, _): &&(TopicPartition, _)| {
+                at.topic.as_str() == name && at.partition == place.1 as i32
+            };
+            let shown = shown.iter().find(is_here).map(|(_, committed)| committed.offset);
+            let committed = &mut self.model.topics[place.0].partitions[place.1].committed;
+            if let Some(last) = committed.iter_mut().rev().find(|c| c.group == group)
+                && last.span.is_open()
+                && last.offset == shown
+            {
+                last.span.acked = Some(at);
+            }
+        }
+    }
+
     fn note_committed(&mut self, place: (usize, usize), committed: Committed) {
         if committed.span.refused.is_none() {
             self.model.topics[place.0].partitions[place.1].committed.push(committed);

@@ -52,6 +52,8 @@ pub struct Run {
     pub poisoned: bool,
     /// The last failure.
     pub failure: Option<Error>,
+    /// How often the directory was opened.
+    pub sessions: u32,
 }
 
 /// Runs the whole workload; every call must succeed.
@@ -84,6 +86,7 @@ impl Run {
             poisoned: false,
             cache_reverts: false,
             failure: None,
+            sessions: 0,
         }
     }
 
@@ -128,6 +131,7 @@ impl Run {
             Err(error) => return Err(format!("it does not open: {error}")),
         };
         self.poisoned = false;
+        self.sessions += 1;
         let seen = match read_all(&broker) {
             Ok(seen) => seen,
             // A read that fails tells nothing; what was written is still there.
@@ -170,21 +174,29 @@ impl Run {
     }
 
     pub fn kill(&mut self) -> Result<(), String> {
-        if let Some(broker) = self.broker.take() {
-            broker.abandon();
-        }
+        self.die();
         self.open()
     }
 
-    fn lose_power(&mut self, choice: u64) -> Result<(), String> {
+    /// The process dies, and nobody opens the directory yet.
+    pub fn die(&mut self) {
         if let Some(broker) = self.broker.take() {
             broker.abandon();
         }
+    }
+
+    fn lose_power(&mut self, choice: u64) -> Result<(), String> {
+        self.cut_power(choice);
+        self.open()
+    }
+
+    /// Power is lost, and nobody opens the directory yet.
+    pub fn cut_power(&mut self, choice: u64) {
+        self.die();
         self.end_era();
         self.model = self.model.after_power_loss(self.at());
         let disk = self.world.disk.after_power_loss(&mut Choices::seeded(choice));
         self.world = self.world.with_disk(disk);
-        self.open()
     }
 
     /// Notes an error; true if nobody can know yet what became of the call.
@@ -339,7 +351,12 @@ impl Run {
         let mut span = Span::begun(self.at());
         match broker.add_partitions(name, total as i32) {
             Ok(()) => span.acked = Some(self.at()),
-            Err(error) => self.note_partial(error, &mut span)?,
+            // Whatever was made before its record was committed is no partition.
+            Err(error) => {
+                if !self.note_failure(error)? {
+                    return Ok(());
+                }
+            }
         }
         self.model.topics[topic].partitions.push(PartitionModel::new(span));
         Ok(())
@@ -549,6 +566,7 @@ impl Run {
                 self.note_partial(error, &mut span)?;
                 // Offsets are set back before anything is cut.
                 self.note_cut_offsets(place, offset, span);
+                self.settle_cut_offsets(broker, place);
                 if handle.end_offset() == end {
                     span.refused = Some(self.at());
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::choices::Choices;
 use super::crash_file::SimFile;
-use super::faults::{Call, Effect, Fault};
+use super::faults::{Call, Effect, Fault, MadeCall};
 use super::image::{Name, NameChange, Node, ROOT};
 use super::live::Live;
 use super::operation::{Entry, Operation, Recording};
@@ -70,6 +70,21 @@ impl SimDisk {
     /// How many calls a planned fault has hit so far.
     pub fn faults_met(&self) -> u64 {
         self.live.lock().faults_met
+    }
+
+    /// From now on every call is noted: see [`noted_calls`](Self::noted_calls).
+    pub fn note_calls(&self) {
+        self.live.lock().noted = Some(Vec::new());
+    }
+
+    /// The calls that were made since [`note_calls`](Self::note_calls), in their order.
+    pub fn noted_calls(&self) -> Vec<MadeCall> {
+        self.live.lock().noted.clone().unwrap_or_default()
+    }
+
+    /// The first call that a planned fault has hit.
+    pub fn first_hit(&self) -> Option<MadeCall> {
+        self.live.lock().first_hit.clone()
     }
 
     /// From now on files may grow by this many bytes in all; then the disk is full.

@@ -109,7 +109,13 @@ impl VfsFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut live = self.disk.live.lock();
-        match live.enter(Call::SyncData, &self.path)? {
+        let met = live.enter(Call::SyncData, &self.path).inspect_err(|_| {
+            // Whatever the error says: what it was to make durable is not, and is clean.
+            let cache = CacheAfterFailedSync::KeepsNew;
+            let operation = Operation::SyncFailed { file: self.file, cache };
+            live.record(&self.disk.clock, operation);
+        });
+        match met? {
             Some(Effect::SyncFails(cache)) => {
                 let operation = Operation::SyncFailed { file: self.file, cache };
                 live.record(&self.disk.clock, operation);

@@ -5,7 +5,7 @@ use std::io;
 use super::operation::CacheAfterFailedSync;
 
 /// The calls of the seam, to be counted and made to fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     /// `Vfs::open`
     Open,
@@ -58,6 +58,16 @@ impl Call {
         Call::Reserve,
         Call::SyncData,
     ];
+}
+
+/// A call that was made: its kind, and the path that it names (that under which a file was
+/// opened).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeCall {
+    /// Its kind.
+    pub call: Call,
+    /// Its path.
+    pub path: Box<str>,
 }
 
 /// What happens instead of the call.

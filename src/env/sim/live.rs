@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::faults::{Call, Effect, Fault};
+use super::faults::{Call, Effect, Fault, MadeCall};
 use super::image::{FileId, Image, Node};
 use super::operation::{Entry, HandleId, Operation};
 use super::state::{DiskState, apply_visible};
@@ -23,6 +23,10 @@ pub(super) struct Live {
     pub(super) faults: Vec<Fault>,
     pub(super) calls: u64,
     pub(super) faults_met: u64,
+    /// The calls since somebody asked for them.
+    pub(super) noted: Option<Vec<MadeCall>>,
+    /// The first call that a planned fault has hit.
+    pub(super) first_hit: Option<MadeCall>,
     /// How many more bytes files may take, and how many each has taken.
     pub(super) space_left: Option<u64>,
     pub(super) taken: BTreeMap<u32, u64>,
@@ -40,6 +44,8 @@ impl Live {
             faults: Vec::new(),
             calls: 0,
             faults_met: 0,
+            noted: None,
+            first_hit: None,
             space_left: None,
             taken: BTreeMap::new(),
         }
@@ -73,11 +79,17 @@ impl Live {
     /// Counts a call and meets the planned faults; those that are errors are returned.
     pub(super) fn enter(&mut self, call: Call, path: &str) -> io::Result<Option<Effect>> {
         self.calls += 1;
+        if let Some(noted) = &mut self.noted {
+            noted.push(MadeCall { call, path: path.into() });
+        }
         let mut hit = None;
         for fault in &mut self.faults {
             hit = fault.meet(call, path).or(hit);
         }
         self.faults_met += u64::from(hit.is_some());
+        if hit.is_some() && self.first_hit.is_none() {
+            self.first_hit = Some(MadeCall { call, path: path.into() });
+        }
         match hit.and_then(Effect::error) {
             Some(error) => Err(error),
             None => Ok(hit),

@@ -82,7 +82,7 @@ pub use choices::Choices;
 pub use crash_disk::SimDisk;
 pub use explorer::{CrashState, Explored, Explorer, Failure};
 pub use fault_matrix::FaultMatrix;
-pub use faults::{Call, Effect, Fault};
+pub use faults::{Call, Effect, Fault, MadeCall};
 pub use known::Known;
 pub use operation::{CacheAfterFailedSync, Recording};
 
