@@ -213,9 +213,10 @@ impl Committer {
             .inspect_err(|error| self.poison_unless_full(error))
     }
 
-    /// A full disk is reported and passes; any other failure of a sync is final.
+    /// A full disk and a want of descriptors are reported and pass; any other failure of a sync is
+    /// final.
     pub(crate) fn poison_unless_full(&self, error: &Error) {
-        if error.kind() != ErrorKind::NoSpace {
+        if error.kind() != ErrorKind::NoSpace && !error.is_want_of_descriptors() {
             self.poison.set(error);
         }
     }

@@ -72,6 +72,15 @@ impl Committer {
         self.begin_session()
     }
 
+    /// Whether what readers see is all that may be there: after a failed sync, or a commit that
+    /// could not be applied, there may be more.
+    ///
+    /// # Errors
+    /// `Poisoned`.
+    pub(crate) fn refuse_if_poisoned(&self) -> Result<()> {
+        self.poison.check()
+    }
+
     /// Ends the session: afterwards the directory is a Kafka log directory, byte for byte.
     /// `broker_epoch` goes into the clean marker, where a broker looks for it.
     ///

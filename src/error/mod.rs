@@ -209,6 +209,12 @@ impl Error {
         self.0.position
     }
 
+    /// Whether a file could not even be opened, because too many are open: nothing was done then.
+    pub(crate) fn is_want_of_descriptors(&self) -> bool {
+        let code = self.0.source.as_ref().and_then(io::Error::raw_os_error);
+        matches!(code, Some(libc::EMFILE | libc::ENFILE))
+    }
+
     /// The error code of Kafka's protocol that means the same, where there is one.
     pub fn kafka_code(&self) -> Option<i16> {
         match self.0.kind {

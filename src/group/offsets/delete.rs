@@ -90,7 +90,8 @@ impl OffsetStore {
                 (choose(group, name), (Arc::clone(name), group.version))
             };
             if changes.is_empty() {
-                return Ok(());
+                // Nothing is to be seen, but one whose outcome is unknown may come back.
+                return host.committer().refuse_if_poisoned();
             }
             let whole = changes.len();
             changes.truncate(self.first_piece(&changes));

@@ -5,6 +5,7 @@
 mod crashes;
 mod deeds;
 mod each_call;
+mod found;
 mod outcomes;
 mod scenarios;
 mod script;
