@@ -74,6 +74,11 @@ pub(crate) fn make_directory(env: &Env, directory: &Directory) -> Result<()> {
 /// # Errors
 /// `Corrupt` for an unreadable file.
 pub(crate) fn place(env: &Env) -> Result<Place> {
+    if env.vfs.metadata(META_PROPERTIES).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        let message = "the file that names the node and the directory is missing";
+        let error = Error::new(ErrorKind::Corrupt, message);
+        return Err(error.at_file(env.vfs.describe(META_PROPERTIES)));
+    }
     let bytes = read_small_file(env, META_PROPERTIES)?;
     let properties = MetaProperties::decode(&bytes)
         .map_err(|error| error.into_error().at_file(env.vfs.describe(META_PROPERTIES)))?;

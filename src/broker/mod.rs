@@ -32,6 +32,7 @@ mod tests;
 pub(crate) mod topics;
 pub(crate) mod transactions;
 pub(crate) mod verify;
+mod verify_closed;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -42,7 +42,7 @@ use crate::commit::Committer;
 use crate::commit::journal::JournalOptions;
 use crate::commit::left_spills::{remove_spills, set_spills_aside};
 use crate::commit::replay::{Replay, leftover_files};
-use crate::config::broker::{BrokerOptions, DESCRIPTORS_MIN};
+use crate::config::broker::BrokerOptions;
 use crate::env::Env;
 use crate::env::overlay::OverlayVfs;
 use crate::env::planted::planted;
@@ -180,6 +180,9 @@ fn open_partitions(
 ) -> Result<Opened> {
     if !directory.has_catalog() {
         adopt::make_directory(env, directory)?;
+    }
+    if let Left::Clean(control) = &directory.left {
+        shared.know_sums(&control.files);
     }
     let mut opener = Opener::new(env, &shared, directory, replay)?;
     let metadata = opener.open(adopt::metadata_id()?, &adopt::metadata_config()?)?;
@@ -348,17 +351,10 @@ fn shared_options(options: &BrokerOptions, env: &Env, wall_ms_max: i64) -> Share
     SharedOptions {
         producer_expiration_ms: i64::try_from(expiration_ms).unwrap_or(i64::MAX),
         wall_ms: is_in_the_future(env, wall_ms_max).then_some(wall_ms_max),
-        descriptors_max: options.descriptors_max.min(half_of_all_descriptors(env)) as usize,
+        descriptors_max: options.descriptors_max as usize,
         quarantine_bytes_max: options.quarantine_bytes_max,
         key_index_cache_bytes: options.key_index_cache_bytes,
     }
-}
-
-/// As many logs as may be open at a time if the program and everything else of the broker are to keep
-/// as many.
-fn half_of_all_descriptors(env: &Env) -> u32 {
-    let half = env.vfs.descriptor_limit().map_or(u64::from(u32::MAX), |limit| limit / 2);
-    u32::try_from(half).unwrap_or(u32::MAX).max(DESCRIPTORS_MIN)
 }
 
 fn journal_options(options: &BrokerOptions) -> JournalOptions {

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::broker::Broker;
 use crate::broker::directory::read_small_file;
 use crate::broker::report::RecoveryReport;
+use crate::broker::verify_closed::verify_closed_files;
 use crate::config::broker::BrokerOptions;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
@@ -116,7 +117,7 @@ pub fn verify_in(env: &Env, options: &VerifyOptions) -> Result<VerifyReport> {
         }
         Err(error) => return Err(error),
     }
-    verify_small_files(env, &mut report);
+    verify_small_files(env, &mut report)?;
     Ok(report)
 }
 
@@ -133,8 +134,9 @@ fn verify_partitions(
     }
     let total: u64 = partitions.iter().map(|partition| partition.size_bytes()).sum();
     let mut done = 0;
+    let is_ours = report.recovery.clean;
     for partition in partitions {
-        report.partitions.push(verify_partition(&engine.env, &partition)?);
+        report.partitions.push(verify_partition(&engine.env, &partition, is_ours)?);
         done += partition.size_bytes();
         if let Some(progress) = &options.progress {
             progress(done, total);
@@ -143,14 +145,24 @@ fn verify_partitions(
     Ok(())
 }
 
-fn verify_partition(env: &Env, partition: &Partition) -> Result<VerifiedPartition> {
+fn verify_partition(env: &Env, partition: &Partition, is_ours: bool) -> Result<VerifiedPartition> {
     let found = partition.verify()?;
     let id = partition.id();
     let mut errors = found.errors;
     let path = format!("{}/{PARTITION_METADATA}", id.directory());
-    let carried = check_file(env, &path, partition_metadata::decode);
-    match carried {
-        Ok(Some(carried)) if carried != id.topic_id() => errors.push(other_id(env, &path, carried)),
+    match check_file(env, &path, |bytes| Ok((partition_metadata::decode(bytes)?, bytes.to_vec()))) {
+        Ok(Some((carried, _))) if carried != id.topic_id() => {
+            errors.push(other_id(env, &path, carried));
+        }
+        Ok(Some((_, bytes))) if bytes != partition_metadata::encode(id.topic_id()) => {
+            let error = Error::new(ErrorKind::Corrupt, "the file is not as it is always written");
+            errors.push(error.at_file(env.vfs.describe(&path)));
+        }
+        // A broker makes it when it opens a folder without one.
+        Ok(None) if is_ours => {
+            let error = Error::new(ErrorKind::Corrupt, "the file is missing");
+            errors.push(error.at_file(env.vfs.describe(&path)));
+        }
         Ok(_) => {}
         Err(error) => errors.push(error),
     }
@@ -172,7 +184,7 @@ fn other_id(env: &Env, path: &str, carried: TopicId) -> Error {
     Error::new(ErrorKind::Corrupt, message).at_file(env.vfs.describe(path))
 }
 
-fn verify_small_files(env: &Env, report: &mut VerifyReport) {
+fn verify_small_files(env: &Env, report: &mut VerifyReport) -> Result<()> {
     let checkpoints = [
         RECOVERY_POINT_CHECKPOINT,
         LOG_START_CHECKPOINT,
@@ -185,11 +197,12 @@ fn verify_small_files(env: &Env, report: &mut VerifyReport) {
     report.errors.extend(check_file(env, META_PROPERTIES, MetaProperties::decode).err());
     match check_file(env, OTTLA_CONTROL, ControlFile::decode) {
         Ok(None) => report.errors.extend(lost_control(env)),
-        Ok(Some(_)) => {}
+        Ok(Some(control)) => report.errors.extend(verify_closed_files(env, &control)?),
         // What kept the directory from being opened was said already.
         Err(error) if report.errors.iter().any(|other| other.file() == error.file()) => {}
         Err(error) => report.errors.push(error),
     }
+    Ok(())
 }
 
 /// A marker of ours without a control file: that was there when the marker was written.

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::commit::Committer;
+use crate::commit::closed_files::FileSums;
 use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
 use crate::env::sync::atomic::Ordering;
@@ -29,13 +30,17 @@ use crate::topic::TopicId;
 pub(crate) struct Control {
     file: ControlFile,
     partitions: BTreeMap<(TopicId, i32), PartitionState>,
+    /// The sums of the last clean close; none once something was left unclosed.
+    sums: FileSums,
 }
 
 impl Control {
     pub(crate) fn new(mut file: ControlFile) -> Control {
         let partitions = std::mem::take(&mut file.partitions);
         let partitions = partitions.into_iter().map(|s| ((s.topic_id, s.partition), s)).collect();
-        Control { file, partitions }
+        let sums = std::mem::take(&mut file.files).into_iter();
+        let sums = sums.map(|sum| (sum.path.clone(), sum)).collect();
+        Control { file, partitions, sums }
     }
 
     pub(crate) fn put(&mut self, state: PartitionState) {
@@ -44,6 +49,10 @@ impl Control {
 
     pub(crate) fn forget(&mut self, topic_id: TopicId) {
         self.partitions.retain(|(topic, _), _| *topic != topic_id);
+    }
+
+    pub(crate) fn sums(&self) -> &FileSums {
+        &self.sums
     }
 
     pub(crate) fn file_mut(&mut self) -> &mut ControlFile {
@@ -158,28 +167,12 @@ impl Committer {
             let done = carry_out(log_start)?;
             return self.rewrite_control(|control| control.put(planned)).map(|()| Some(done));
         }
-        if let Err(error) = self.rewrite_control(|control| control.put(planned.clone())) {
+        if let Err(error) = self.rewrite_control(|control| control.put(planned)) {
             partition.take_plan_back();
             self.control.lock().put(partition.state());
-            return Err(self.refusal_of(error, &planned));
+            return Err(error);
         }
         carry_out(log_start).map(Some)
-    }
-
-    /// Why a plan was not made durable. The new control file may have its name already, and only
-    /// the sync of that have failed: then the plan may hold after a crash, and it is no refusal
-    /// before the old state was written once more.
-    fn refusal_of(&self, error: Error, planned: &PartitionState) -> Error {
-        if matches!(self.shows_in_control(planned), Ok(false)) {
-            return error;
-        }
-        match self.rewrite_control(|_| ()) {
-            Ok(()) => error,
-            Err(_) => {
-                self.poison.set(&error);
-                self.poison.check().err().unwrap_or(error)
-            }
-        }
     }
 
     /// Cuts the end of a partition off, so that its next offset is `offset`, where a batch begins.

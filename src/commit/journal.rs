@@ -12,13 +12,16 @@
 
 use std::sync::Arc;
 
+use crate::commit::closed_files::sum_of_range;
 use crate::env::Env;
 use crate::env::planted::planted;
 use crate::env::sync::atomic::{AtomicU64, Ordering};
-use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
+use crate::env::vfs::{OpenHow, Vfs, VfsFile, read_up_to, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::checksum::crc32c;
 use crate::format::control_file::JournalPosition;
 use crate::format::file_names;
+use crate::format::file_sum::FileSum;
 use crate::format::journal_frame::{BLOCK_BYTES, FileHeader, FrameBuilder, padded};
 
 /// Zeros for preallocation, written in pieces of this size.
@@ -64,6 +67,10 @@ struct Slot {
     length: u64,
     /// The number of the journal file that it holds in this session, 0 if none.
     number: u64,
+    /// How much of it was ever written: behind that are zeros.
+    used: u64,
+    /// The sum of that at the last clean close, while nothing was written since.
+    sum: Option<u32>,
 }
 
 /// Whether the next frame can be written.
@@ -102,6 +109,8 @@ impl Journal {
                     file: None,
                     length: metadata.length,
                     number: 0,
+                    used: metadata.length,
+                    sum: None,
                 });
             }
         }
@@ -191,7 +200,7 @@ impl Journal {
         }
         let taken = |name: &String| self.slots.iter().any(|slot| slot.name == *name);
         let name = (0..).map(file_names::journal_file).find(|name| !taken(name))?;
-        self.slots.push(Slot { name, file: None, length: 0, number: 0 });
+        self.slots.push(Slot { name, file: None, length: 0, number: 0, used: 0, sum: None });
         Some(self.slots.len() - 1)
     }
 
@@ -259,6 +268,7 @@ impl Journal {
             file.sync_data().map_err(|e| final_failure(&e, &slot.name))?;
         }
         slot.number = number;
+        slot.note_written(BLOCK_BYTES as u64);
         self.current = Some(index);
         self.next.file = number;
         self.next.position = BLOCK_BYTES as u64;
@@ -280,11 +290,12 @@ impl Journal {
     /// None before [`sync`](Self::sync).
     pub(crate) fn write(&mut self) -> Result<WrittenFrame> {
         let index = self.current.expect("make_room began a file");
-        let slot = &self.slots[index];
-        let file = slot.file.as_ref().expect("the current file is open");
+        let slot = &mut self.slots[index];
         let (bytes, crc) =
             self.frame.finish(self.next.salt, self.next.lsn, self.synced_lsn, self.next.crc);
         let length = bytes.len() as u64;
+        slot.note_written(self.next.position + length);
+        let file = slot.file.as_ref().expect("the current file is open");
         debug_assert!(self.next.position + length <= slot.length, "make_room was asked for less");
         match write_all_at(&**file, bytes, self.next.position) {
             Ok(()) => Ok(WrittenFrame { length, crc }),
@@ -334,6 +345,26 @@ impl Journal {
         Ok(())
     }
 
+    /// Takes over what the last clean close remembered of the files.
+    pub(crate) fn know_sums(&mut self, sums: &[FileSum]) {
+        for slot in &mut self.slots {
+            let known = sums.iter().find(|sum| sum.path == slot.name && sum.length <= slot.length);
+            if let Some(known) = known {
+                (slot.used, slot.sum) = (known.length, Some(known.sum));
+            }
+        }
+    }
+
+    /// Length and sum of what was ever written to each file, as [`reset`](Self::reset) will leave
+    /// it. A file that cannot be read is left out.
+    pub(crate) fn sums(&self) -> Vec<FileSum> {
+        let sum_of = |slot: &Slot| {
+            let sum = slot.sum.or_else(|| slot.sum_without_header(&*self.env.vfs))?;
+            Some(FileSum { path: slot.name.clone(), length: slot.used, sum })
+        };
+        self.slots.iter().filter_map(sum_of).collect()
+    }
+
     /// Takes the headers off all files, durably: nothing is left that could be replayed.
     ///
     /// # Errors
@@ -353,6 +384,20 @@ impl Journal {
         }
         self.current = None;
         Ok(())
+    }
+}
+
+impl Slot {
+    fn note_written(&mut self, end: u64) {
+        self.used = self.used.max(end);
+        self.sum = None;
+    }
+
+    fn sum_without_header(&self, vfs: &dyn Vfs) -> Option<u32> {
+        let file = vfs.open(&self.name, OpenHow::Read).ok()?;
+        let header = self.used.min(BLOCK_BYTES as u64);
+        let sum = crc32c(&ZEROS[..header as usize]);
+        sum_of_range(&*file, sum, header, self.used).ok()
     }
 }
 

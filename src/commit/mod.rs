@@ -10,6 +10,7 @@
 //! `queue`, `control`, `applied` (none of these three while taking another of them).
 
 pub(crate) mod checkpoint;
+pub(crate) mod closed_files;
 pub(crate) mod compaction;
 pub(crate) mod ends;
 pub(crate) mod group;
@@ -88,7 +89,8 @@ impl Committer {
         options: JournalOptions,
         control: ControlFile,
     ) -> Result<Committer> {
-        let journal = Journal::new(env, options)?;
+        let mut journal = Journal::new(env, options)?;
+        journal.know_sums(&control.files);
         let oldest_needed = journal.oldest_needed();
         let spills = Spills::new(env, &poison);
         Ok(Committer {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::commit::Committer;
 use crate::commit::checkpoint::Control;
+use crate::commit::closed_files::{FileSums, changed, sums_of_partition, sums_of_root};
+use crate::commit::journal::Journal;
 use crate::env::planted::planted;
 use crate::env::replace_file::replace_file;
 use crate::env::sync::atomic::Ordering;
@@ -115,6 +117,7 @@ impl Committer {
         //    If we stop here: the directory is recovered from the journal.
         let partitions = self.partitions.load_full();
         self.finish_swaps(&partitions)?;
+        let changed = changed(&partitions);
         let mut states = Vec::with_capacity(partitions.len());
         for partition in partitions.iter() {
             match partition.damage() {
@@ -125,7 +128,8 @@ impl Committer {
         }
         // 2. Kafka's checkpoints, then the control file: nothing has to be replayed any more.
         self.write_checkpoints(&partitions, &states)?;
-        self.rewrite_control(|control| finish(control, states, nonce))?;
+        let sums = self.sums_at_close(&partitions, &changed, &marker, &journal);
+        self.rewrite_control(|control| finish(control, states, sums, nonce))?;
         // 3. The journal is emptied durably.
         journal.reset().inspect_err(|error| self.poison_unless_full(error))?;
         // Nothing of it is replayed any more, and what is not committed never will be.
@@ -137,6 +141,24 @@ impl Committer {
         vfs.remove_dir(OTTLA_OPEN).and_then(|()| vfs.sync_dir("")).map_err(failed)?;
         // 5. The clean marker, last: only now nothing is left to be done.
         replace_file(&**vfs, CLEAN_SHUTDOWN, &marker)
+    }
+
+    /// The sums of the files that have none of their own.
+    fn sums_at_close(
+        &self,
+        partitions: &[Arc<Partition>],
+        changed: &[bool],
+        marker: &[u8],
+        journal: &Journal,
+    ) -> FileSums {
+        let vfs = &*self.env.vfs;
+        let control = self.control.lock();
+        let (before, mut sums) = (control.sums(), FileSums::new());
+        for (partition, &was_changed) in partitions.iter().zip(changed) {
+            sums_of_partition(vfs, partition, was_changed, before, &mut sums);
+        }
+        sums_of_root(vfs, marker, journal, before, &mut sums);
+        sums
     }
 
     fn write_checkpoints(
@@ -209,12 +231,13 @@ impl Committer {
     }
 }
 
-fn finish(control: &mut Control, states: Vec<PartitionState>, nonce: u64) {
+fn finish(control: &mut Control, states: Vec<PartitionState>, sums: FileSums, nonce: u64) {
     for state in states {
         control.put(state);
     }
     let file = control.file_mut();
     file.closed = true;
+    file.files = sums.into_values().collect();
     file.nonce = nonce;
     file.journal = JournalPosition::default();
 }

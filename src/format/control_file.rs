@@ -9,12 +9,15 @@
 
 use crate::format::FormatError;
 use crate::format::checksum::crc32c;
+use crate::format::file_sum::{FILE_SUM_BYTES_MIN, FileSum};
 use crate::topic::TopicId;
 
 const MAGIC: &[u8; 8] = b"OTTLACTL";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The oldest version that is still read: it knows of no compaction.
 const VERSION_MIN: u32 = 1;
+/// The first version that knows the sums of files that have none of their own.
+const VERSION_OF_SUMS: u32 = 3;
 const CRC_AT: usize = 12;
 const BODY_AT: usize = 16;
 
@@ -35,6 +38,8 @@ pub struct ControlFile {
     pub journal: JournalPosition,
     /// One entry for each partition that ever held data.
     pub partitions: Vec<PartitionState>,
+    /// In a closed directory, the files that have no sum of their own and stand in no segment.
+    pub files: Vec<FileSum>,
 }
 
 /// A place in the journal between two frames.
@@ -122,6 +127,10 @@ impl ControlFile {
         for partition in &self.partitions {
             partition.encode(&mut bytes);
         }
+        bytes.extend_from_slice(&count(self.files.len()));
+        for file in &self.files {
+            file.encode(&mut bytes);
+        }
         let crc = crc32c(&bytes[BODY_AT..]);
         bytes[CRC_AT..BODY_AT].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -158,8 +167,16 @@ impl ControlFile {
         for _ in 0..count {
             partitions.push(PartitionState::decode(&mut fields, version)?);
         }
+        let mut files = Vec::new();
+        if version >= VERSION_OF_SUMS {
+            let count = fields.count(FILE_SUM_BYTES_MIN)?;
+            files.reserve(count);
+            for _ in 0..count {
+                files.push(FileSum::decode(&mut fields)?);
+            }
+        }
         fields.end()?;
-        Ok(ControlFile { closed, nonce, wall_ms_max, journal, partitions })
+        Ok(ControlFile { closed, nonce, wall_ms_max, journal, partitions, files })
     }
 }
 
@@ -278,13 +295,25 @@ fn count(length: usize) -> [u8; 4] {
 }
 
 /// A bounded walk over fixed-width fields.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+    pub(super) fn corrupt(&self, what: &'static str) -> FormatError {
+        FormatError::corrupt(what, self.at)
+    }
+
+    pub(super) fn text(&mut self, length: usize) -> Result<String, FormatError> {
+        let bytes = self.bytes.get(self.at..).and_then(|rest| rest.get(..length));
+        let bytes = bytes.ok_or_else(|| self.corrupt("the control file is cut short"))?;
+        let text = str::from_utf8(bytes).map_err(|_| self.corrupt("a path is not UTF-8"))?;
+        self.at += length;
+        Ok(text.to_owned())
+    }
+
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let field = self
             .bytes
             .get(self.at..)
@@ -294,11 +323,11 @@ impl Fields<'_> {
         Ok(*field)
     }
 
-    fn u32(&mut self) -> Result<u32, FormatError> {
+    pub(super) fn u32(&mut self) -> Result<u32, FormatError> {
         self.take().map(u32::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, FormatError> {
+    pub(super) fn u64(&mut self) -> Result<u64, FormatError> {
         self.take().map(u64::from_be_bytes)
     }
 
@@ -375,6 +404,7 @@ mod tests {
                 has_producers: true,
                 segments: vec![segment, active],
             }],
+            files: vec![FileSum { path: "orders-0/quorum-state".into(), length: 9, sum: 6 }],
         }
     }
 
@@ -389,7 +419,9 @@ mod tests {
     #[test]
     fn a_file_of_the_first_version_is_still_read() {
         let mut control = sample();
+        control.files.clear();
         let mut bytes = control.encode();
+        bytes.truncate(bytes.len() - 4);
         let cleaned_to = 73 + 16 + 4 + 8 + 8;
         bytes.drain(cleaned_to..cleaned_to + 8);
         bytes[8..12].copy_from_slice(&1u32.to_be_bytes());
@@ -397,7 +429,7 @@ mod tests {
         bytes[CRC_AT..BODY_AT].copy_from_slice(&crc.to_be_bytes());
         control.partitions[0].cleaned_to = 0;
         assert_eq!(ControlFile::decode(&bytes).unwrap(), control);
-        for version in [0, 3u32] {
+        for version in [0, VERSION + 1] {
             bytes[8..12].copy_from_slice(&version.to_be_bytes());
             let error = ControlFile::decode(&bytes).unwrap_err().to_string();
             assert!(error.contains("version"), "{error}");
@@ -422,11 +454,19 @@ mod tests {
         let mut control = sample();
         control.partitions[0].segments[0].next_offset = 21;
         assert!(ControlFile::decode(&control.encode()).is_err(), "overlapping segments");
-        let mut bytes = ControlFile::default().encode();
+        let bytes = ControlFile::default().encode();
         let end = bytes.len();
-        bytes[end - 4..].copy_from_slice(&u32::MAX.to_be_bytes());
-        let crc = crc32c(&bytes[BODY_AT..]);
-        bytes[CRC_AT..BODY_AT].copy_from_slice(&crc.to_be_bytes());
-        assert!(ControlFile::decode(&bytes).unwrap_err().to_string().contains("count"));
+        for count_at in [end - 8, end - 4] {
+            let mut hostile = bytes.clone();
+            hostile[count_at..count_at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+            let crc = crc32c(&hostile[BODY_AT..]);
+            hostile[CRC_AT..BODY_AT].copy_from_slice(&crc.to_be_bytes());
+            assert!(ControlFile::decode(&hostile).unwrap_err().to_string().contains("count"));
+        }
+        for path in ["", &"x".repeat(600)] {
+            let files = vec![FileSum { path: path.to_owned(), length: 0, sum: 0 }];
+            let hostile = ControlFile { files, ..ControlFile::default() }.encode();
+            assert!(ControlFile::decode(&hostile).is_err(), "{path:?}");
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod consumer_protocol;
 pub mod control_file;
 pub mod control_record;
 pub mod file_names;
+pub mod file_sum;
 pub mod group_records;
 pub mod hash;
 pub mod index_entries;

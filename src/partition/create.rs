@@ -16,6 +16,7 @@ use super::waiters::Waiters;
 use super::watermarks::Watermarks;
 use super::writer::WriterState;
 use crate::config::topic::TopicConfig;
+use crate::env::planted::planted;
 use crate::env::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 use crate::env::sync::{ArcSwap, Mutex};
 use crate::error::{Error, ErrorKind, Result};
@@ -154,6 +155,7 @@ impl Partition {
             swap_left: Mutex::default(),
             released_to: AtomicI64::new(0),
             compacted_to: AtomicI64::new(0),
+            holes_below: parts.cleaned_to,
             damage: parts.damage,
             writer: Mutex::new(writer),
         })
@@ -189,7 +191,9 @@ pub(super) fn check_length(
     };
     let expected = state.log_bytes;
     match folder.vfs.metadata(&folder.path(&name)) {
-        Ok(found) if found.length == expected => Ok(Segment::new(folder, state, expected, None)),
+        Ok(found) if found.length == expected || planted!("lengths_not_looked_at") => {
+            Ok(Segment::new(folder, state, expected, None))
+        }
         Ok(found) => {
             let message = format!("the log has {} bytes, it had {expected}", found.length);
             let published = found.length.min(expected);

@@ -121,6 +121,7 @@ impl Partition {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
+        let bytes = bytes.filter(|bytes| self.shared.is_as_closed(&path, bytes));
         match bytes.map(|bytes| leader_epochs::decode(&bytes)) {
             Some(Ok(entries)) => Ok(LeaderEpochs::new(entries, false)),
             _ => self.epochs_of_batches(),
@@ -148,6 +149,7 @@ impl Partition {
     /// Synced.
     pub(super) fn write_epochs(&self, entries: &[LeaderEpoch]) -> Result<()> {
         let path = self.folder.path(LEADER_EPOCH_CHECKPOINT);
+        self.shared.forget_sum(&path);
         replace_file(&*self.folder.vfs, &path, &leader_epochs::encode(entries))
             .map_err(|error| self.name(error))
     }

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use super::Partition;
 use crate::batch::compression::DecodeLimits;
 use crate::batch::entry::Entry;
-use crate::error::{Error, Result};
+use crate::env::planted::planted;
+use crate::error::{Error, ErrorKind, Result};
 use crate::segment::Segment;
+use crate::segment::offset_index::IndexHit;
 use crate::segment::scan::{Scanned, Scanner};
 
 /// An offset and the timestamp of the record there.
@@ -114,9 +116,15 @@ impl Partition {
         end: i64,
         wanted: &dyn Fn(i64) -> bool,
     ) -> Result<Option<OffsetAndTimestamp>> {
+        segment.recognise().map_err(|error| self.name(error))?;
+        if segment.base_offset < self.holes_below {
+            segment.prove().map_err(|error| self.name(error))?;
+        }
         let indexes = segment.indexes(self.interval_bytes()).map_err(|error| self.name(error))?;
         let relative = u32::try_from(from.saturating_sub(segment.base_offset)).unwrap_or(u32::MAX);
-        let position = indexes.offset.lookup(relative).position();
+        let hit = indexes.offset.lookup(relative);
+        let position = hit.position();
+        let mut order = Order::new(segment, &hit);
         let mut scanner = Scanner::new(&segment.log, position, segment.published());
         let mut scratch = Vec::new();
         loop {
@@ -125,12 +133,14 @@ impl Partition {
                 self.name(Error::io(error, what).at_file(segment.describe()))
             })?;
             match scanned {
-                Scanned::End => return Ok(None),
+                // What was wanted may lie in what is lost.
+                Scanned::End => return segment.damage().cloned().map_or(Ok(None), Err),
                 Scanned::Bad { position, error } => {
                     let error = error.into_error().at_file(segment.describe());
                     return Err(self.name(error.at_position(position)));
                 }
                 Scanned::Entry { position, entry } => {
+                    order.check(segment, &entry, position).map_err(|error| self.name(error))?;
                     if entry.base_offset() >= end {
                         return Ok(None);
                     }
@@ -148,6 +158,41 @@ impl Partition {
                 }
             }
         }
+    }
+}
+
+/// Where the next batch of a walk must begin or, behind an index entry, end: what it says of its
+/// offset is under no checksum of its own.
+struct Order {
+    next: i64,
+    landmark: Option<i64>,
+}
+
+impl Order {
+    fn new(segment: &Segment, hit: &IndexHit) -> Order {
+        let landmark = hit.floor.map(|entry| i64::from(entry.relative_offset));
+        let landmark = landmark.map(|relative| segment.base_offset.saturating_add(relative));
+        Order { next: segment.base_offset, landmark }
+    }
+
+    /// Where there is a hole, the whole segment must be as it was written.
+    fn check(&mut self, segment: &Segment, entry: &Entry<'_>, position: u64) -> Result<()> {
+        if planted!("times_of_any_batch") {
+            return Ok(());
+        }
+        let (first, last) = (entry.base_offset(), entry.last_offset());
+        let landmark = self.landmark.take();
+        let fits = landmark.is_none_or(|landmark| landmark == last) && first >= self.next;
+        if !fits {
+            let message = format!("the batch with the offsets {first} to {last} lies elsewhere");
+            let error = Error::new(ErrorKind::Corrupt, message).at_file(segment.describe());
+            return Err(error.at_position(position));
+        }
+        if landmark.is_none() && first > self.next {
+            segment.prove()?;
+        }
+        self.next = last.saturating_add(1);
+        Ok(())
     }
 }
 

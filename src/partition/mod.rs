@@ -33,6 +33,7 @@ mod roll;
 mod segments;
 mod settings;
 pub(crate) mod shared;
+mod small_files;
 mod sync_to;
 mod transactions;
 mod truncate;
@@ -85,6 +86,8 @@ pub(crate) struct Partition {
     released_to: AtomicI64,
     /// Up to where compaction looked at keys in this session.
     compacted_to: AtomicI64,
+    /// Below this offset compaction may have left holes before this session.
+    holes_below: i64,
     damage: Option<Error>,
     writer: Mutex<WriterState>,
 }
@@ -93,11 +96,6 @@ impl Partition {
     /// Which partition this is.
     pub(crate) fn id(&self) -> &PartitionId {
         &self.id
-    }
-
-    /// Whether only a checkpoint makes room for more descriptors, over all partitions; true once.
-    pub(crate) fn take_crowded(&self) -> bool {
-        self.shared.descriptors.take_crowded()
     }
 
     /// Why the partition is readable only, if it is.

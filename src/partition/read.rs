@@ -88,6 +88,7 @@ impl Partition {
                 position: known.map(|(_, position)| position),
                 interval_bytes: self.interval_bytes(),
                 published_end: self.end_offset(),
+                holes_below: self.holes_below,
             };
             let fetched = match segment.fetch(&fetch, buffer) {
                 // Compaction put another one in its place, and no descriptor was left to keep it.

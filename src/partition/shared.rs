@@ -1,14 +1,19 @@
 //! What all partitions of a broker share: the way outside, the mark of poison, the descriptors,
 //! and the place for bytes that recovery cuts off.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::fences::Fences;
 use super::quarantine::Quarantine;
 use crate::env::Env;
+use crate::env::planted::planted;
 use crate::env::poison::Poison;
+use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::checksum::crc32c;
+use crate::format::file_sum::FileSum;
 use crate::format::key_hash::HashSecret;
 use crate::segment::key_index::cache::KeyIndexCache;
 use crate::segment::log_file::DescriptorCache;
@@ -16,8 +21,8 @@ use crate::segment::log_file::DescriptorCache;
 /// Bounds that hold for all partitions together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedOptions {
-    /// How many descriptors of logs are kept open. Those with unsynced bytes are never closed;
-    /// where they are more, the next append syncs them. Default: 512.
+    /// How many descriptors of logs are kept open. Those with unsynced bytes are never closed,
+    /// even if there are more. Default: 512.
     pub(crate) descriptors_max: usize,
     /// How many bytes one opening may put into quarantine files; what is cut beyond that is lost,
     /// and the report says so. Default: 256 MiB.
@@ -54,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) key_indexes: KeyIndexCache,
     /// Goes into the hashes of the key indexes that this session makes.
     pub(crate) key_secret: HashSecret,
+    /// The sums of small files at the last clean close, by path, as long as nobody wrote them.
+    closed_sums: Mutex<HashMap<String, (u64, u32)>>,
     /// The wall clock less the monotonic one when the session began.
     wall_offset_ms: i64,
     /// The directory was given up: its files may be somebody else's by now.
@@ -67,6 +74,7 @@ impl Shared {
         Arc::new(Shared {
             wall_offset_ms: wall_ms.saturating_sub(monotonic_ms(&env)),
             given_up: AtomicBool::new(false),
+            closed_sums: Mutex::default(),
             key_secret: HashSecret::of_bytes(env.random.bytes16()),
             key_indexes: KeyIndexCache::new(options.key_index_cache_bytes),
             env,
@@ -82,6 +90,25 @@ impl Shared {
     /// monotonic clock: it does not jump.
     pub(crate) fn session_ms(&self) -> i64 {
         self.wall_offset_ms.saturating_add(monotonic_ms(&self.env))
+    }
+
+    /// Remembers the sums of a clean close.
+    pub(crate) fn know_sums(&self, sums: &[FileSum]) {
+        let known = sums.iter().map(|known| (known.path.clone(), (known.length, known.sum)));
+        self.closed_sums.lock().extend(known);
+    }
+
+    /// Whether the content of a small file is that of the last clean close, as far as that is known.
+    pub(crate) fn is_as_closed(&self, path: &str, content: &[u8]) -> bool {
+        let sums = self.closed_sums.lock();
+        let is_same =
+            |&(length, sum): &(u64, u32)| content.len() as u64 == length && crc32c(content) == sum;
+        planted!("small_files_trusted") || sums.get(path).is_none_or(is_same)
+    }
+
+    /// A small file is about to be written.
+    pub(crate) fn forget_sum(&self, path: &str) {
+        self.closed_sums.lock().remove(path);
     }
 
     /// The directory is about to be given up: nothing is read any more.

@@ -151,6 +151,9 @@ impl Partition {
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
         let read = read_up_to(&*file, &mut bytes, 0).map_err(failed)?;
+        if !self.shared.is_as_closed(&self.folder.path(&name), &bytes[..read]) {
+            return Ok(None);
+        }
         Ok(producer_snapshot::decode(&bytes[..read]).ok().map(Producers::of_entries))
     }
 
@@ -209,6 +212,7 @@ impl Partition {
 
     pub(super) fn write_snapshot_bytes(&self, bytes: &[u8], offset: i64, sync: bool) -> Result<()> {
         let name = file_names::snapshot_file(offset);
+        self.shared.forget_sum(&self.folder.path(&name));
         let written = (|| {
             let file = self.folder.vfs.open(&self.folder.path(&name), OpenHow::CreateOrWrite)?;
             file.set_len(0)?;

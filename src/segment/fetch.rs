@@ -10,6 +10,7 @@ use super::Segment;
 use super::indexes::Indexes;
 use super::offset_index::IndexHit;
 use crate::batch::entry::Entry;
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
 use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC_V2, PREFIX_LEN};
@@ -33,6 +34,8 @@ pub(crate) struct FetchRequest {
     pub(crate) interval_bytes: u64,
     /// The end that readers may see now; at or above `end`.
     pub(crate) published_end: i64,
+    /// Below this offset compaction may have left holes.
+    pub(crate) holes_below: i64,
 }
 
 /// What a segment has.
@@ -84,6 +87,10 @@ impl Segment {
     pub(crate) fn fetch(&self, request: &FetchRequest, buffer: &mut Vec<u8>) -> Result<Fetch> {
         let published = self.published();
         let bytes_max = request.bytes_max as u64;
+        self.recognise()?;
+        if self.base_offset < request.holes_below {
+            self.prove()?;
+        }
         let (position, first, landmark) = match request.position {
             Some(position) if position <= published => {
                 (position, bytes_max, Some(Landmark::Next(request.from)))
@@ -131,7 +138,9 @@ impl Segment {
 
     /// The walk came to the end of the log without meeting `from`.
     fn at_end(&self, from: i64) -> Result<Fetch> {
-        if let Some(damage) = self.damage() {
+        if let Some(damage) = self.damage()
+            && !planted!("end_of_a_cut_log_believed")
+        {
             return Err(damage.clone());
         }
         let state = self.state();
@@ -225,6 +234,7 @@ impl Walk<'_> {
         let (mut bytes, mut head) = (0, first);
         loop {
             if self.request.check
+                && !planted!("checksums_not_looked_at")
                 && let Err(error) = self.verify(start + bytes, head.size)
             {
                 // What lies before the damage is returned; the damage is met by the next read.
@@ -407,7 +417,7 @@ impl Walk<'_> {
             );
             return Err(self.segment.corrupt(message, position));
         }
-        Ok(())
+        self.segment.prove()
     }
 
     /// Proves a very large batch before memory is taken for it.

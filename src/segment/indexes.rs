@@ -76,7 +76,10 @@ impl Indexes {
         let mut changed = Vec::new();
         for (suffix, length, sum) in files {
             let name = format!("{}{ending}", suffix.file(state.base_offset));
-            if read_checked(folder, &name, suffix, length, sum)?.is_none() {
+            let is_whole = read_checked(folder, &name, suffix, length, sum)?.is_some();
+            // What stands behind the entries of one that still grows is of no interest.
+            let is_longer = state.sealed && length_of(folder, &name)? > u64::from(length);
+            if !is_whole || is_longer {
                 changed.push(name);
             }
         }
@@ -248,6 +251,15 @@ fn is_content(folder: &Folder, name: &str, expected: &[u8]) -> io::Result<bool> 
     let mut bytes = vec![0; expected.len()];
     let read = read_up_to(&*file, &mut bytes, 0)?;
     Ok(read == expected.len() && bytes == expected)
+}
+
+/// The length of a file; 0 if there is none.
+fn length_of(folder: &Folder, name: &str) -> io::Result<u64> {
+    match folder.vfs.metadata(&folder.path(name)) {
+        Ok(found) => Ok(found.length),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
 }
 
 /// The first `length` bytes of an index file, if they have the right sum.

@@ -10,6 +10,7 @@ pub(crate) mod indexes;
 pub(crate) mod key_index;
 pub(crate) mod log_file;
 pub(crate) mod offset_index;
+pub(crate) mod prove;
 pub(crate) mod rebuild;
 pub(crate) mod scan;
 pub(crate) mod sparse_index;
@@ -74,6 +75,10 @@ pub(crate) struct Segment {
     rebuilt: AtomicBool,
     /// The index of aborted transactions could not be read, and a segment alone cannot tell.
     lacks_txn_index: AtomicBool,
+    /// The headers of its batches are those that were written.
+    proven: AtomicBool,
+    /// It was looked at whether the log is this one.
+    recognised: AtomicBool,
     /// What is wrong with the log as a whole, for instance its length.
     damage: Option<Error>,
     doomed: AtomicBool,
@@ -124,6 +129,8 @@ impl Segment {
             state: Mutex::new(state),
             rebuilt: AtomicBool::new(false),
             lacks_txn_index: AtomicBool::new(false),
+            proven: AtomicBool::new(false),
+            recognised: AtomicBool::new(false),
             damage,
             doomed: AtomicBool::new(false),
         }
@@ -218,8 +225,9 @@ impl Segment {
     /// in memory nothing was appended since the state was taken.
     pub(crate) fn max_timestamp(&self) -> (i64, i64) {
         match &*self.indexes.load() {
-            Some(indexes) => indexes.max_timestamp(),
-            None => {
+            // Indexes that were made of what is left of a log know of no more than that.
+            Some(indexes) if self.damage.is_none() => indexes.max_timestamp(),
+            _ => {
                 let state = self.state.lock();
                 (state.max_timestamp, state.max_timestamp_offset)
             }

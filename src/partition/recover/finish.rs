@@ -14,7 +14,7 @@ use super::{Recovery, Tail};
 use crate::env::planted::planted;
 use crate::env::vfs::write_all_at;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::file_names;
+use crate::format::file_names::{self, LEADER_EPOCH_CHECKPOINT};
 use crate::segment::Segment;
 use crate::segment::indexes::remove_if_there;
 
@@ -153,7 +153,10 @@ impl Recovery {
         self.epochs.truncate_from_start(self.log_start);
         if let (true, Some(entries)) = (self.epochs.is_changed(), self.epochs.entries()) {
             match self.below().write_epochs(entries) {
-                Ok(()) => self.epochs.set_changed(false),
+                Ok(()) => {
+                    self.epochs.set_changed(false);
+                    self.note_made(LEADER_EPOCH_CHECKPOINT);
+                }
                 Err(error) => tolerate_full_disk(error)?,
             }
         }
@@ -167,6 +170,7 @@ impl Recovery {
         {
             let written = self.below().write_snapshot_of(&producers, offset, false);
             written.or_else(tolerate_full_disk)?;
+            self.note_made(&file_names::snapshot_file(offset));
         }
         if self.foreign.is_some_and(|foreign| foreign.clean)
             && let Some(known) = self.below().read_snapshot(self.end)?
@@ -179,7 +183,17 @@ impl Recovery {
             return Ok(());
         }
         let written = self.below().write_snapshot_of(&self.producers, self.end, true);
-        written.or_else(tolerate_full_disk)
+        written.or_else(tolerate_full_disk)?;
+        self.note_made(&file_names::snapshot_file(self.end));
+        Ok(())
+    }
+
+    /// Names a derived file that was written where another program had left it otherwise, or not at
+    /// all. In a log of ours such files are behind the log after every crash.
+    fn note_made(&mut self, name: &str) {
+        if self.foreign.is_some() {
+            self.report.rebuilt.push(self.folder.describe(name));
+        }
     }
 
     fn remove_leftovers(&mut self) -> Result<()> {

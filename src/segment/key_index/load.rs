@@ -14,6 +14,7 @@ use super::growing::GrowingKeys;
 use super::sealed::{SealedKeys, log_of};
 use super::{SegmentKeys, hash_keys};
 use crate::batch::entry::Entry;
+use crate::env::planted::planted;
 use crate::env::sync::atomic::Ordering;
 use crate::env::vfs::{OpenHow, write_all_at};
 use crate::error::{Error, Result};
@@ -143,6 +144,11 @@ impl Segment {
         secret: HashSecret,
         is_aborted: &IsAborted<'_>,
     ) -> Result<GrowingKeys> {
+        // An index of what is not as it was written would say wrong offsets.
+        if !planted!("keys_of_any_log") {
+            self.recognise()?;
+            self.prove()?;
+        }
         let keys = GrowingKeys::new(secret);
         let (mut hashes, mut scratch) = (Vec::new(), Vec::new());
         let mut scanner = Scanner::new(&self.log, 0, length);
@@ -194,6 +200,20 @@ impl Segment {
     /// Whether there is a file that names the log as it is described.
     pub(crate) fn has_keys_file(&self, state: &SegmentState) -> bool {
         matches!(self.read_keys_file(state, true), Ok(Some(_)))
+    }
+
+    /// The name of the key index if there is a file of that name which does not hold together. One
+    /// that is whole and of another log is of an earlier time: nobody believes it.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn damaged_keys_file(&self) -> io::Result<Option<String>> {
+        if !self.has_keys_name() {
+            return Ok(None);
+        }
+        let name = Suffix::KeyIndex.file(self.base_offset);
+        let damaged = SealedKeys::is_damaged(&self.folder, self.base_offset)?;
+        Ok(damaged.then_some(name))
     }
 
     /// Writes the key index of a log, unless the folder was given away.

@@ -70,6 +70,27 @@ impl SealedKeys {
         Ok(Some(SealedKeys::of(bytes, layout)))
     }
 
+    /// Whether there is a file of that name that is none: cut, or of another sum.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn is_damaged(folder: &Folder, base_offset: i64) -> io::Result<bool> {
+        let path = folder.path(&Suffix::KeyIndex.file(base_offset));
+        let file = match folder.vfs.open(&path, OpenHow::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let mut header = [0; KEY_INDEX_HEADER_LEN];
+        let read = read_up_to(&*file, &mut header, 0)?;
+        let Ok(layout) = KeyIndexLayout::decode_header(&header[..read]) else { return Ok(true) };
+        if file.len()? != layout.length as u64 {
+            return Ok(true);
+        }
+        let bytes = read_or_map(&*file, layout.length)?;
+        Ok(bytes.is_none_or(|bytes| KeyIndexLayout::decode(bytes.as_slice()) != Ok(layout)))
+    }
+
     fn of(bytes: IndexBytes, layout: KeyIndexLayout) -> SealedKeys {
         let mut filter = Filter::new(layout.keys);
         for index in 0..layout.keys {
