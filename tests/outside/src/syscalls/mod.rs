@@ -26,7 +26,7 @@ use crate::deeds::Deeds;
 use crate::session::{Answer, Session};
 use crate::tried::{self, Tried};
 use crate::verdict::{Stop, Verdict};
-use crate::{Terms, aftermath, scratch};
+use crate::{Terms, scratch};
 use calls::CALLS;
 
 #[derive(Args, Debug)]
@@ -241,7 +241,5 @@ fn one(ground: &Ground, fault: &Fault, directory: &Path, tried: &mut Tried) -> R
     }
     tried.count("records acked", said.account.acked());
     tried.count("records refused", said.account.refused());
-    let with_tool = tried.counted("runs").is_multiple_of(4);
-    tried.count("looks with the tool", u64::from(with_tool));
-    aftermath::check(directory, said.account, with_tool)
+    verdicts::check_directory(directory, said.account, tried)
 }
