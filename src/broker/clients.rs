@@ -134,6 +134,10 @@ impl Engine {
         self.check_writable()?;
         self.committer.begin_write()?;
         let _not_now = user_code::not_now();
+        // Logs with unsynced bytes keep their descriptors.
+        if self.shared.descriptors.take_crowded() {
+            self.committer.checkpoint()?;
+        }
         let mut writer = partition.lock();
         // Whoever gets the lock after the close had it may write no more.
         if self.committer.is_finished() {

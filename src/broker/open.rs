@@ -42,7 +42,7 @@ use crate::commit::Committer;
 use crate::commit::journal::JournalOptions;
 use crate::commit::left_spills::{remove_spills, set_spills_aside};
 use crate::commit::replay::{Replay, leftover_files};
-use crate::config::broker::BrokerOptions;
+use crate::config::broker::{BrokerOptions, DESCRIPTORS_MIN};
 use crate::env::Env;
 use crate::env::overlay::OverlayVfs;
 use crate::env::planted::planted;
@@ -351,10 +351,17 @@ fn shared_options(options: &BrokerOptions, env: &Env, wall_ms_max: i64) -> Share
     SharedOptions {
         producer_expiration_ms: i64::try_from(expiration_ms).unwrap_or(i64::MAX),
         wall_ms: is_in_the_future(env, wall_ms_max).then_some(wall_ms_max),
-        descriptors_max: options.descriptors_max as usize,
+        descriptors_max: options.descriptors_max.min(half_of_all_descriptors(env)) as usize,
         quarantine_bytes_max: options.quarantine_bytes_max,
         key_index_cache_bytes: options.key_index_cache_bytes,
     }
+}
+
+/// As many logs as may be open at a time if the program and everything else of the broker are to keep
+/// as many.
+fn half_of_all_descriptors(env: &Env) -> u32 {
+    let half = env.vfs.descriptor_limit().map_or(u64::from(u32::MAX), |limit| limit / 2);
+    u32::try_from(half).unwrap_or(u32::MAX).max(DESCRIPTORS_MIN)
 }
 
 fn journal_options(options: &BrokerOptions) -> JournalOptions {

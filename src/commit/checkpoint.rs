@@ -167,12 +167,28 @@ impl Committer {
             let done = carry_out(log_start)?;
             return self.rewrite_control(|control| control.put(planned)).map(|()| Some(done));
         }
-        if let Err(error) = self.rewrite_control(|control| control.put(planned)) {
+        if let Err(error) = self.rewrite_control(|control| control.put(planned.clone())) {
             partition.take_plan_back();
             self.control.lock().put(partition.state());
-            return Err(error);
+            return Err(self.refusal_of(error, &planned));
         }
         carry_out(log_start).map(Some)
+    }
+
+    /// Why a plan was not made durable. The new control file may have its name already, and only
+    /// the sync of that have failed: then the plan may hold after a crash, and it is no refusal
+    /// before the old state was written once more.
+    fn refusal_of(&self, error: Error, planned: &PartitionState) -> Error {
+        if matches!(self.shows_in_control(planned), Ok(false)) {
+            return error;
+        }
+        match self.rewrite_control(|_| ()) {
+            Ok(()) => error,
+            Err(_) => {
+                self.poison.set(&error);
+                self.poison.check().err().unwrap_or(error)
+            }
+        }
     }
 
     /// Cuts the end of a partition off, so that its next offset is `offset`, where a batch begins.

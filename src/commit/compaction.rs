@@ -83,7 +83,7 @@ impl Committer {
 
     /// Whether the control file has this state of a partition in it. If not, its new content never
     /// got the file's name, and no crash brings it up.
-    fn shows_in_control(&self, planned: &PartitionState) -> std::io::Result<bool> {
+    pub(super) fn shows_in_control(&self, planned: &PartitionState) -> std::io::Result<bool> {
         let file = self.env.vfs.open(OTTLA_CONTROL, OpenHow::Read)?;
         let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(0)];
         read_exact_at(&*file, &mut bytes, 0)?;

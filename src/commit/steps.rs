@@ -177,6 +177,11 @@ impl Committer {
             self.checkpoint_wanted.store(true, Ordering::Release);
             self.wake_background();
         }
+        // Logs with unsynced bytes keep their descriptors.
+        let mut parts = members.iter().flat_map(|member| &member.parts);
+        if parts.next().is_some_and(|part| part.partition.take_crowded()) {
+            self.checkpoint_now(journal.position())?;
+        }
         self.bound_spills(journal)
     }
 

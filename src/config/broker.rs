@@ -8,6 +8,9 @@ use super::keys::{
 use super::topic::TOPIC_PARTITIONS_MAX;
 use crate::error::Result;
 
+/// The fewest logs that may be open at a time.
+pub(crate) const DESCRIPTORS_MIN: u32 = 16;
+
 /// The most journal files.
 const JOURNAL_FILES_MAX: u32 = 64;
 
@@ -43,7 +46,8 @@ pub struct BrokerOptions {
     /// How often retention looks for segments to delete. Default: 5 min, at least 1 ms.
     /// `log.retention.check.interval.ms`
     pub retention_check_interval: Duration,
-    /// How many files may be open at a time. Default: 512, at least 16. `ottla.descriptors.max`
+    /// How many logs may be open at a time; never more than half of the descriptors that the process
+    /// may have. Default: 512, at least 16. `ottla.descriptors.max`
     pub descriptors_max: u32,
     /// How many bytes the quarantine files may hold together; the oldest leave first. Default:
     /// 256 MiB. `ottla.quarantine.bytes.max`

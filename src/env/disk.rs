@@ -192,6 +192,10 @@ impl Vfs for DiskVfs {
         fs2::available_space(&self.path)
     }
 
+    fn descriptor_limit(&self) -> Option<u64> {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    }
+
     fn lock(&self, mode: LockMode) -> Result<Box<dyn DirLock>> {
         lock_directory(self.root.as_fd(), &self.describe(""), mode)
     }

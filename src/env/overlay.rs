@@ -205,6 +205,10 @@ impl Vfs for OverlayVfs {
         })
     }
 
+    fn descriptor_limit(&self) -> Option<u64> {
+        self.base.descriptor_limit()
+    }
+
     fn available_bytes(&self) -> io::Result<u64> {
         Ok(self.budget.left_bytes())
     }

@@ -56,6 +56,11 @@ pub trait Vfs: Send + Sync + Debug {
     /// The bytes that may still be written to this file system.
     fn available_bytes(&self) -> io::Result<u64>;
 
+    /// How many files this process may have open, as far as there is a bound.
+    fn descriptor_limit(&self) -> Option<u64> {
+        None
+    }
+
     /// Takes the directory's lock; it is released when the returned guard is dropped, and by the
     /// kernel when the process dies.
     ///

@@ -98,6 +98,11 @@ impl Partition {
         &self.id
     }
 
+    /// Whether only a checkpoint makes room for more descriptors, over all partitions; true once.
+    pub(crate) fn take_crowded(&self) -> bool {
+        self.shared.descriptors.take_crowded()
+    }
+
     /// Why the partition is readable only, if it is.
     pub(crate) fn damage(&self) -> Option<&Error> {
         self.damage.as_ref()

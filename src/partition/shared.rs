@@ -21,8 +21,8 @@ use crate::segment::log_file::DescriptorCache;
 /// Bounds that hold for all partitions together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedOptions {
-    /// How many descriptors of logs are kept open. Those with unsynced bytes are never closed,
-    /// even if there are more. Default: 512.
+    /// How many descriptors of logs are kept open. Those with unsynced bytes are never closed;
+    /// where they are more, the next append syncs them. Default: 512.
     pub(crate) descriptors_max: usize,
     /// How many bytes one opening may put into quarantine files; what is cut beyond that is lost,
     /// and the report says so. Default: 256 MiB.

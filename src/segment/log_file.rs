@@ -3,7 +3,8 @@
 //! A [`LogFile`] is a slot that holds a descriptor or none; [`DescriptorCache`] closes those that
 //! were not used lately, and what was read of the segment's indexes goes with them. Not here: what
 //! the bytes mean. The invariant: a descriptor that was written through and not synced since is
-//! never closed, because only a sync by that descriptor proves that its writes reached the disk.
+//! never closed, because only a sync by that descriptor proves that its writes reached the disk. When
+//! those alone are more than the bound, the next writer makes a checkpoint first.
 //!
 //! A file changes its name only through its slot, so whoever opens it meanwhile finds it. One that
 //! loses its name to another file keeps its descriptor until the last reader is done.
@@ -83,6 +84,8 @@ pub(crate) struct DescriptorCache {
     open_max: usize,
     /// The files that hold a descriptor, the one that was looked at longest ago first.
     open: Mutex<VecDeque<Weak<LogFile>>>,
+    /// There are more than the bound, most of them with unsynced bytes.
+    crowded: AtomicBool,
     /// The number of the next segment that is made.
     next_serial: AtomicU64,
 }
@@ -92,6 +95,7 @@ impl DescriptorCache {
         DescriptorCache {
             open_max: open_max.max(1),
             open: Mutex::new(VecDeque::new()),
+            crowded: AtomicBool::new(false),
             next_serial: AtomicU64::new(1),
         }
     }
@@ -106,16 +110,26 @@ impl DescriptorCache {
         let mut open = self.open.lock();
         open.push_back(Arc::downgrade(file));
         // Each at most once: a new one must not be closed before whoever opened it has used it.
-        let mut attempts = EVICTION_ATTEMPTS_MAX.min(open.len());
-        while open.len() > self.open_max && attempts > 0 {
-            attempts -= 1;
+        let attempts_max = EVICTION_ATTEMPTS_MAX.min(open.len());
+        let (mut attempts, mut unsynced) = (0, 0);
+        while open.len() > self.open_max && attempts < attempts_max {
+            attempts += 1;
             let Some(oldest) = open.pop_front() else { break };
-            if let Some(candidate) = oldest.upgrade()
-                && !candidate.try_evict()
-            {
+            let Some(candidate) = oldest.upgrade() else { continue };
+            unsynced += usize::from(candidate.dirty().is_some());
+            if !candidate.try_evict() {
                 open.push_back(oldest);
             }
         }
+        if open.len() > self.open_max && unsynced * 2 >= attempts {
+            self.crowded.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether only a sync makes room for more descriptors; true once, for the one who sees to it.
+    #[inline]
+    pub(crate) fn take_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed) && self.crowded.swap(false, Ordering::Relaxed)
     }
 }
 

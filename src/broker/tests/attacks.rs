@@ -379,3 +379,43 @@ fn a_deletion_that_is_durable_is_acked_whatever_its_folders_do() {
         assert!(!world.disk.listing().contains("goes-0"), "{}", world.disk.listing());
     }
 }
+
+/// The new control file had its name, the sync of that failed, and deleting records was refused as
+/// if nothing had happened: after the next open they were gone.
+#[test]
+fn records_whose_deletion_is_in_doubt_are_not_told_to_be_there() {
+    for (errno, kind) in [(libc::EIO, ErrorKind::Poisoned), (libc::ENOSPC, ErrorKind::NoSpace)] {
+        let world = SimEnv::new(6);
+        let broker = open_sim(&world).unwrap();
+        broker.create_topic("t", small()).unwrap();
+        append_all(&broker, "t", 3);
+        broker.checkpoint().unwrap();
+        // The first one is of a checkpoint.
+        world.disk.plan(Fault::new(Effect::Errno(errno)).on(Call::SyncDir).nth(2));
+        let refused = broker.partition("t", 0).unwrap().delete_records(2).unwrap_err();
+        assert_eq!(refused.kind(), kind, "{refused}");
+        let killed = world.with_disk(world.disk.after_kill());
+        broker.abandon();
+        let broker = open_sim(&killed).unwrap();
+        let start = broker.partition("t", 0).unwrap().log_start_offset();
+        assert!(start == 0 || kind == ErrorKind::Poisoned, "{kind:?}: the log starts at {start}");
+    }
+}
+
+/// Logs with unsynced bytes keep their descriptors: one record for each of many partitions took as
+/// many, and then there were none left.
+#[test]
+fn many_partitions_need_few_descriptors() {
+    for acks in [Acks::Leader, Acks::All] {
+        let world = SimEnv::new(7);
+        let options = options().descriptors_max(16).journal_file_bytes(1 << 20);
+        let broker = options.open_in(world.env()).unwrap();
+        broker.create_topic("many", TopicConfig::new().partitions(80)).unwrap();
+        for number in (0..80).chain(0..80) {
+            let handle = broker.partition("many", number).unwrap();
+            handle.append(&[Message::new("x")], acks).unwrap();
+            // Those of the journal and of the lock are among them.
+            assert!(world.disk.open_handles() <= 24, "{}", world.disk.open_handles());
+        }
+    }
+}

@@ -14,12 +14,17 @@
 #![allow(clippy::print_stdout, reason = "says what was done")]
 
 mod account;
+mod aftermath;
 mod deeds;
+mod descriptors;
 mod kill;
 mod lines;
+mod names;
 mod oracle;
+mod photo;
 mod power_cut;
 mod progress;
+mod read_only;
 mod reading;
 mod running;
 mod scratch;
@@ -29,6 +34,7 @@ mod storm;
 mod syscalls;
 mod tool;
 mod tried;
+mod two_processes;
 mod verdict;
 
 use std::path::PathBuf;
@@ -68,6 +74,14 @@ enum Harness {
     Syscalls(syscalls::Syscalls),
     /// Cut the power of a real file system.
     PowerCut(power_cut::PowerCut),
+    /// Few descriptors, many partitions.
+    Descriptors(descriptors::Descriptors),
+    /// Strange names and links.
+    Names(names::Names),
+    /// Directories that may not be written.
+    ReadOnly(read_only::ReadOnly),
+    /// A second process, a second handle, races.
+    TwoProcesses(two_processes::TwoProcesses),
     /// The programs that the harnesses start.
     #[command(subcommand, hide = true)]
     Driver(Driver),
@@ -104,6 +118,12 @@ fn main() -> ExitCode {
         Harness::Kill(kill) => run("kill", &|| kill::campaign(kill, &terms, seed)),
         Harness::Syscalls(it) => run("syscalls", &|| syscalls::campaign(it, &terms, seed)),
         Harness::PowerCut(cut) => run("power-cut", &|| power_cut::campaign(cut, &terms, seed)),
+        Harness::Descriptors(it) => run("descriptors", &|| descriptors::campaign(it, &terms, seed)),
+        Harness::Names(it) => run("names", &|| names::campaign(it, &terms, seed)),
+        Harness::ReadOnly(it) => run("read-only", &|| read_only::campaign(it, &terms, seed)),
+        Harness::TwoProcesses(it) => {
+            run("two-processes", &|| two_processes::campaign(it, &terms, seed))
+        }
         Harness::Driver(_) => ExitCode::SUCCESS,
     }
 }

@@ -73,13 +73,25 @@ impl Session {
     /// # Errors
     /// It is silent for so long that it must hang.
     pub(crate) fn ask(&mut self, command: &str) -> Result<Answer, Stop> {
-        let said = match &mut self.input {
+        match self.say(command) {
+            true => self.hear(command),
+            false => Ok(Answer::Gone),
+        }
+    }
+
+    /// Says a command and does not wait. Whether the process still listens.
+    pub(crate) fn say(&mut self, command: &str) -> bool {
+        match &mut self.input {
             Some(input) => writeln!(input, "{command}").and_then(|()| input.flush()).is_ok(),
             None => false,
-        };
-        if !said {
-            return Ok(Answer::Gone);
         }
+    }
+
+    /// Waits for the answer to a command that was said.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub(crate) fn hear(&mut self, command: &str) -> Result<Answer, Stop> {
         match self.lines.recv_timeout(ANSWER_TIMEOUT) {
             Ok(line) => Ok(Answer::of(&line)),
             Err(RecvTimeoutError::Disconnected) => Ok(Answer::Gone),
@@ -97,6 +109,16 @@ impl Session {
                 Err(Stop::Broken(format!("{law}: {:?}: {}", brief(command), brief_of(&other))))
             }
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> u64 {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        entries.map_or(0, |entries| entries.count() as u64)
     }
 
     /// Ends it with signal 9: the driver, not the program that it runs under, which follows.

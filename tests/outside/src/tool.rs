@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use crate::scratch::own_program;
+use crate::session::wrapped;
 use crate::verdict::Stop;
 
 static PATH: OnceLock<PathBuf> = OnceLock::new();
@@ -39,6 +40,17 @@ pub(crate) fn command(directory: &Path) -> Command {
 /// Runs the tool to its end.
 pub(crate) fn output(directory: &Path, arguments: &[&str]) -> Result<Output, String> {
     let output = command(directory).args(arguments).output();
+    output.map_err(|error| format!("ottla cannot be started: {error}"))
+}
+
+/// Runs the tool to its end, under another program.
+pub(crate) fn output_under(
+    wrapper: &[String],
+    directory: &Path,
+    arguments: &[&str],
+) -> Result<Output, String> {
+    let mut command = wrapped(wrapper, path());
+    let output = command.arg("--dir").arg(directory).args(arguments).output();
     output.map_err(|error| format!("ottla cannot be started: {error}"))
 }
 

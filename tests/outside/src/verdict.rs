@@ -14,6 +14,14 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// Says in which case it was.
+    pub(crate) fn in_case(self, case: &str) -> Stop {
+        match self {
+            Stop::Broken(what) => Stop::Broken(format!("{what} ({case})")),
+            other => other,
+        }
+    }
+
     /// What a harness that cannot go on says of an error of its own.
     pub(crate) fn harness(what: &str) -> impl FnOnce(std::io::Error) -> Stop {
         move |error| Stop::Harness(format!("{what}: {error}"))

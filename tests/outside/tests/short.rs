@@ -48,3 +48,23 @@ fn nothing_is_lost_by_system_calls_that_fail() {
 fn nothing_that_was_synced_is_lost_with_the_power() {
     run(&["power-cut", "--cycles", "8", "--life", "10000"]);
 }
+
+#[test]
+fn few_descriptors_lose_nothing() {
+    run(&["descriptors", "--from", "10", "--to", "20", "--partitions", "150"]);
+}
+
+#[test]
+fn a_directory_has_one_writer() {
+    run(&["two-processes"]);
+}
+
+#[test]
+fn strange_names_and_links_lead_nowhere() {
+    run(&["names"]);
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_read() {
+    run(&["read-only"]);
+}

@@ -1,13 +1,7 @@
-//! What the answers of a disturbed session must be, and what the directory must hold afterwards.
+//! What the answers of a disturbed session must be.
 
-use std::path::Path;
-
-use crate::account::{Account, look, look_with_tool};
-use crate::deeds::{Deeds, GROUP};
-use crate::session::{Answer, Session, brief, brief_of};
+use crate::session::{Answer, brief, brief_of};
 use crate::syscalls::Fault;
-use crate::tool;
-use crate::tried::Tried;
 use crate::verdict::Stop;
 
 /// Kinds that a failed call may have: it is told as what it is.
@@ -51,42 +45,6 @@ pub(super) fn check_answers(fault: &Fault, answers: &[(String, Answer)]) -> Resu
         }
         has_failed = true;
         is_poisoned |= kind == "Poisoned";
-    }
-    Ok(())
-}
-
-/// In fresh processes: the tool, then a session that recovers, appends and closes, then `verify`.
-pub(super) fn check_directory(
-    directory: &Path,
-    mut account: Account,
-    tried: &mut Tried,
-) -> Result<(), Stop> {
-    // Before anything was opened for writing there may be no directory, or half of one.
-    if account.has_anything() && tried.counted("runs").is_multiple_of(4) {
-        account.check(&look_with_tool(directory)?)?;
-        tried.count("looks with the tool", 1);
-    }
-    let mut session = Session::start(directory)?;
-    let opened = session.done("open", "open")?;
-    if !opened.is_empty() {
-        return Err(Stop::Broken(format!("open: it says {opened}")));
-    }
-    account.check(&look(&mut session, &[GROUP])?)?;
-    let mut deeds = Deeds::from(1_000_000);
-    let mut commands = vec!["create after 1".to_owned()];
-    commands.extend(["all", "1"].map(|acks| format!("append after 0 {acks} {}", deeds.value(50))));
-    if account.has("plain") {
-        commands.push(format!("transaction plain {} 0 1 @ {GROUP} plain 0 0", deeds.value(50)));
-    }
-    for command in &commands {
-        account.note(command, &Answer::Done(session.done("goes on", command)?));
-    }
-    account.check(&look(&mut session, &[GROUP])?)?;
-    session.done("close", "close")?;
-    drop(session);
-    if tried.counted("runs").is_multiple_of(4) {
-        tool::run(directory, &["verify"])
-            .map_err(|what| Stop::Broken(format!("verify: {what}")))?;
     }
     Ok(())
 }
