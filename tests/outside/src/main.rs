@@ -33,6 +33,7 @@ mod session;
 mod storm;
 mod syscalls;
 mod tool;
+mod traces;
 mod tried;
 mod two_processes;
 mod verdict;
@@ -82,6 +83,8 @@ enum Harness {
     ReadOnly(read_only::ReadOnly),
     /// A second process, a second handle, races.
     TwoProcesses(two_processes::TwoProcesses),
+    /// Rebuild from traces of system calls what a loss of power may leave.
+    Traces(traces::Traces),
     /// The programs that the harnesses start.
     #[command(subcommand, hide = true)]
     Driver(Driver),
@@ -124,6 +127,7 @@ fn main() -> ExitCode {
         Harness::TwoProcesses(it) => {
             run("two-processes", &|| two_processes::campaign(it, &terms, seed))
         }
+        Harness::Traces(it) => run("traces", &|| traces::campaign(it, &terms, seed)),
         Harness::Driver(_) => ExitCode::SUCCESS,
     }
 }

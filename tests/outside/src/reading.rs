@@ -50,9 +50,6 @@ pub(crate) fn open(directory: &Path, read_only: bool) -> Result<Broker, String> 
     if let Some(clamped) = report.offsets_clamped.first() {
         return Err(format!("offsets: one had to be set back: {clamped:?}"));
     }
-    if report.foreign {
-        return Err(format!("open: taken for another program's: {report:?}"));
-    }
     if report.offset_records_skipped > 0 || report.offsets_dropped > 0 {
         return Err(format!("offsets: some were passed over: {report:?}"));
     }

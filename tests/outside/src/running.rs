@@ -139,6 +139,19 @@ impl Running {
         self.child.kill().map_err(|error| error.to_string())
     }
 
+    /// Kills the program that this one traces; the tracer then ends in the same way.
+    pub(crate) fn kill_traced(&mut self) -> Result<(), String> {
+        let tracer = self.child.id();
+        let path = format!("/proc/{tracer}/task/{tracer}/children");
+        let children = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let numbers = children.split_whitespace().filter_map(|word| word.parse().ok());
+        for process in numbers.filter_map(rustix::process::Pid::from_raw) {
+            // One that is gone already needs no kill.
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        }
+        Ok(())
+    }
+
     /// Waits for its end and returns all that it said. It must have ended well, or by the kill.
     pub(crate) fn end(mut self, is_killed: bool) -> Result<Vec<(Report, Read)>, String> {
         // Should it live on, as the child of a tracer does, it sees this and ends.

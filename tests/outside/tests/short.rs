@@ -68,3 +68,8 @@ fn strange_names_and_links_lead_nowhere() {
 fn a_directory_that_may_not_be_written_is_read() {
     run(&["read-only"]);
 }
+
+#[test]
+fn no_state_that_the_system_calls_allow_lacks_what_was_acked() {
+    run(&["traces", "--runs", "1", "--states", "15"]);
+}

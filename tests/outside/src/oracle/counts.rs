@@ -49,6 +49,24 @@ impl Counts {
         self.retries += other.retries;
     }
 
+    /// What came since then.
+    pub(crate) fn since(&self, before: &Counts) -> Counts {
+        Counts {
+            records_acked: self.records_acked - before.records_acked,
+            records_checked: self.records_checked - before.records_checked,
+            records_retired: self.records_retired - before.records_retired,
+            records_lost: self.records_lost - before.records_lost,
+            records_seen: self.records_seen - before.records_seen,
+            records_superseded: self.records_superseded - before.records_superseded,
+            topics_created: self.topics_created - before.topics_created,
+            topics_deleted: self.topics_deleted - before.topics_deleted,
+            cuts: self.cuts - before.cuts,
+            transactions: self.transactions - before.transactions,
+            commits: self.commits - before.commits,
+            retries: self.retries - before.retries,
+        }
+    }
+
     /// What every harness of this oracle tells.
     pub(crate) fn tell(&self, evidence: Evidence) -> Evidence {
         evidence

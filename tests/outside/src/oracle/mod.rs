@@ -112,7 +112,8 @@ impl Oracle {
     pub(crate) fn note(&mut self, report: Report, read: Read) -> Result<(), String> {
         let in_time = read == Read::InTime;
         match report {
-            Report::Ready | Report::Closed | Report::Cutting(..) => {}
+            Report::Closed if in_time => self.everything_is_synced(),
+            Report::Ready | Report::Cutting(..) => {}
             // Without power everything fails.
             Report::Failed(what) if in_time => return Err(what),
             Report::Failed(_) => {}
@@ -142,7 +143,8 @@ impl Oracle {
                 let topic = self.topic(&ack.topic)?;
                 if topic.incarnation == Some(ack.incarnation) {
                     let partition = topic.partitions.entry(ack.partition).or_default();
-                    partition.acks.push(Told { ack, is_certain: survives && in_time });
+                    let is_certain = survives && in_time;
+                    partition.acks.push(Told { ack, is_certain, is_believed: in_time });
                 }
             }
             Report::Processed(orders) if in_time => {
@@ -158,13 +160,22 @@ impl Oracle {
                 self.producer_is_doubtful = !in_time && self.producer.is_none();
                 self.producer = Some(producer);
             }
-            Report::Created(..)
+            Report::Closed
+            | Report::Created(..)
             | Report::Deleted(..)
             | Report::Cut(..)
             | Report::Processed(_)
             | Report::Committed(_) => {}
         }
         Ok(())
+    }
+
+    /// A close, and a recovery of what a kill has left, make durable what was acked at any level.
+    pub(crate) fn everything_is_synced(&mut self) {
+        let partitions = self.topics.values_mut().flat_map(|topic| topic.partitions.values_mut());
+        for told in partitions.flat_map(|partition| &mut partition.acks) {
+            told.is_certain |= told.is_believed;
+        }
     }
 
     fn creating(&mut self, name: String, incarnation: u64) {

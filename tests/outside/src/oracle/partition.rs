@@ -18,6 +18,8 @@ struct Seen {
 pub(super) struct Told {
     pub(super) ack: Ack,
     pub(super) is_certain: bool,
+    /// It was read in time, whatever its level.
+    pub(super) is_believed: bool,
 }
 
 /// What is known of one partition.
@@ -103,7 +105,7 @@ impl Partition {
 
     pub(super) fn look_up_acks(&mut self) -> Result<LookedUp, String> {
         let mut checked = LookedUp::default();
-        for Told { ack, is_certain } in std::mem::take(&mut self.acks) {
+        for Told { ack, is_certain, .. } in std::mem::take(&mut self.acks) {
             for index in 0..ack.count {
                 let offset = ack.base_offset + i64::from(index);
                 if offset < self.start {

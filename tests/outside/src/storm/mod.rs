@@ -60,7 +60,8 @@ const KEYED: u32 = 10;
 const COMPACTIONS: u32 = 11;
 const PROCESSED: u32 = 12;
 const OFFSETS: u32 = 13;
-const AGAIN: u32 = 14;
+/// The idempotent producer, which has to know what is there.
+pub(crate) const AGAIN: u32 = 14;
 
 /// How many threads there are.
 pub(crate) const THREADS: u32 = 15;
