@@ -86,8 +86,7 @@ struct Lane<'a> {
 
 /// Runs all lanes.
 pub(crate) fn campaign(kill: &Kill, terms: &Terms, seed: u64) -> Verdict {
-    planted::every_violation_is_noticed();
-    planted::every_violation_of_a_compacted_topic_is_noticed();
+    planted::all_are_noticed();
     let evidence = ottla_proof::Evidence::of("kill", "kill -9 at random moments").seed(seed);
     let progress = Progress::start(kill.cycles);
     let stopped = AtomicBool::new(false);

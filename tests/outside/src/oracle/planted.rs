@@ -3,13 +3,22 @@
 
 use crate::oracle::compacted::Compacted;
 use crate::oracle::payload::Stamp;
-use crate::oracle::protocol::{Ack, Level, Report};
+use crate::oracle::protocol::{Ack, Commit, Level, Report};
 use crate::oracle::{Fault, Oracle, Read, Shown};
+use crate::storm::exactly_once::done_of;
+use crate::storm::{DONE, READERS, WORKERS};
 
 const SEED: u64 = 11;
 
 /// Panics with the violation that was not noticed.
-pub(crate) fn every_violation_is_noticed() {
+pub(crate) fn all_are_noticed() {
+    every_violation_is_noticed();
+    every_violation_of_a_compacted_topic_is_noticed();
+    every_violation_of_power_is_noticed();
+    every_violation_of_groups_is_noticed();
+}
+
+fn every_violation_is_noticed() {
     assert_eq!(outcome(|_| {}, sound(), true), Ok(()));
     let lost = sound()[..3].to_vec();
     noticed("a lost record", &outcome(|_| {}, lost, true));
@@ -38,7 +47,7 @@ pub(crate) fn every_violation_is_noticed() {
 }
 
 /// The same for the topic that is compacted.
-pub(crate) fn every_violation_of_a_compacted_topic_is_noticed() {
+fn every_violation_of_a_compacted_topic_is_noticed() {
     // The keys of the numbers 0 and 24 are the same.
     let compacted = |numbers: &[(i64, u32)]| {
         let records: Vec<_> =
@@ -63,6 +72,64 @@ pub(crate) fn every_violation_of_a_compacted_topic_is_noticed() {
     oracle.check(SEED, &shown(both()), &[]).expect("it is compacted");
     let back = [vec![record(0, 0, None)], both()].concat();
     assert!(oracle.check(SEED, &shown(back), &[]).is_err(), "a record that is back");
+}
+
+/// A loss of power may take what was acked with `acks=1`, from the end; and what was told too late.
+fn every_violation_of_power_is_noticed() {
+    let two = || sound()[..2].to_vec();
+    let after = |level: Level, read: Read, records: Vec<(i64, Vec<u8>)>| {
+        let mut oracle = Oracle::new(SEED, Fault::Power);
+        note(&mut oracle, Report::Creating("t".to_owned(), 1));
+        note(&mut oracle, Report::Created("t".to_owned(), 1));
+        oracle.note(ack(level), read).expect("the report is taken");
+        oracle.check_topics(&["t".to_owned()])?;
+        oracle.check_partition("t", 0, &shown(records))
+    };
+    assert_eq!(after(Level::Synced, Read::InTime, sound()), Ok(()));
+    assert_eq!(after(Level::Written, Read::InTime, two()), Ok(()));
+    assert_eq!(after(Level::Synced, Read::TooLate, two()), Ok(()));
+    noticed("a synced record that is lost", &after(Level::Synced, Read::InTime, two()));
+    let mut swapped = two();
+    swapped[1] = record(1, 2, None);
+    noticed("another record", &after(Level::Written, Read::InTime, swapped));
+    let mut closed = Oracle::new(SEED, Fault::Power);
+    note(&mut closed, Report::Creating("t".to_owned(), 1));
+    note(&mut closed, ack(Level::Written));
+    note(&mut closed, Report::Closed);
+    noticed("a lost record of a close", &closed.check_partition("t", 0, &shown(two())));
+}
+
+/// Offsets and transactions.
+fn every_violation_of_groups_is_noticed() {
+    let commit = |offset| Commit { partition: 0, offset };
+    let offsets = |found: &[(String, i32, i64)]| {
+        let mut oracle = Oracle::new(SEED, Fault::Power);
+        note(&mut oracle, Report::Committing(commit(0)));
+        note(&mut oracle, Report::Committed(commit(0)));
+        note(&mut oracle, Report::Committing(commit(7)));
+        oracle.check_offsets(READERS, found)
+    };
+    let at = |offset| [("steady".to_owned(), 0, offset)];
+    assert_eq!(offsets(&at(0)), Ok(()));
+    noticed("an offset beyond the end", &offsets(&at(7)));
+    noticed("an offset nobody committed", &offsets(&at(5)));
+    noticed("an offset that is lost", &offsets(&[]));
+    let done = |copies: [i64; 3], committed: i64, value: &dyn Fn(i64) -> String| {
+        let mut oracle = Oracle::new(SEED, Fault::Power);
+        note(&mut oracle, Report::Processed(2));
+        for (number, copy) in (0..).zip(copies) {
+            let records = (0..copy).map(|order| (order, value(order).into_bytes())).collect();
+            oracle.check_partition(DONE, number, &shown(records))?;
+        }
+        oracle.check_offsets(WORKERS, &[("orders".to_owned(), 0, committed)])
+    };
+    assert_eq!(done([3, 3, 3], 3, &done_of), Ok(()));
+    noticed("a torn transaction", &done([3, 2, 3], 3, &done_of));
+    noticed("an offset without its records", &done([2, 2, 2], 3, &done_of));
+    noticed("records without their offset", &done([3, 3, 3], 2, &done_of));
+    noticed("a lost transaction", &done([1, 1, 1], 1, &done_of));
+    noticed("an aborted record", &done([3, 3, 3], 3, &|_| "aborted".to_owned()));
+    noticed("an order done twice", &done([3, 3, 3], 3, &|order| done_of(order / 2)));
 }
 
 /// What retention may do is no violation: the records between two looks are gone from the start on.
@@ -103,20 +170,23 @@ fn informed() -> Oracle {
     let mut oracle = Oracle::new(SEED, Fault::Kill);
     note(&mut oracle, Report::Creating("t".to_owned(), 1));
     note(&mut oracle, Report::Created("t".to_owned(), 1));
-    let (topic, incarnation, partition) = ("t".to_owned(), 1, 0);
-    let ack = Ack {
-        topic,
-        incarnation,
-        partition,
+    note(&mut oracle, ack(Level::Synced));
+    oracle
+}
+
+/// The ack of all four.
+fn ack(level: Level) -> Report {
+    Report::Acked(Ack {
+        topic: "t".to_owned(),
+        incarnation: 1,
+        partition: 0,
         base_offset: 0,
         cycle: 1,
         thread: 1,
         number: 0,
         count: 4,
-        level: Level::Synced,
-    };
-    note(&mut oracle, Report::Acked(ack));
-    oracle
+        level,
+    })
 }
 
 fn outcome(

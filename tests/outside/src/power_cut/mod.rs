@@ -22,7 +22,7 @@ use clap::Args;
 use ottla_proof::Evidence;
 
 use crate::oracle::protocol::Report;
-use crate::oracle::{Counts, Fault, Oracle, Read};
+use crate::oracle::{Counts, Fault, Oracle, Read, planted};
 use crate::progress::Progress;
 use crate::reading;
 use crate::running::{self, Running};
@@ -89,6 +89,7 @@ struct Lane<'a> {
 
 /// Runs all lanes.
 pub(crate) fn campaign(cut: &PowerCut, terms: &Terms, seed: u64) -> Verdict {
+    planted::all_are_noticed();
     let layer = format!("power-{}", cut.file_system.name());
     let evidence = Evidence::of(&layer, "power cuts of a real file system").seed(seed);
     let done = run_lanes(cut, terms, seed);

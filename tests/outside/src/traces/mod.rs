@@ -23,7 +23,7 @@ use ottla_proof::Evidence;
 use tempfile::TempDir;
 
 use crate::oracle::protocol::Report;
-use crate::oracle::{Counts, Fault, Oracle, Read};
+use crate::oracle::{Counts, Fault, Oracle, Read, planted};
 use crate::progress::Progress;
 use crate::reading::{self, Look};
 use crate::running::{self, Running};
@@ -87,6 +87,7 @@ struct Run {
 
 /// Traces runs.
 pub(crate) fn campaign(traces: &Traces, terms: &Terms, seed: u64) -> Verdict {
+    planted::all_are_noticed();
     let evidence = Evidence::of("traces", "crash states rebuilt from system calls").seed(seed);
     if let Err(why) = strace::is_allowed() {
         evidence.not_run(&why).tell();
