@@ -60,6 +60,9 @@ mod catalog;
 mod commit;
 pub mod config;
 mod consumer;
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod doors;
 pub mod env;
 pub mod error;
 pub mod format;

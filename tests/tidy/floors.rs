@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("replication", 11),
     ("transaction", 12),
     ("broker", 13),
+    ("doors", 14),
 ];
 
 /// What a floor does not see although it lies below: bytes and structs know no files and no clock.

@@ -19,8 +19,17 @@ use blemishes::{
 use floors::{architecture_complaints, floor_of, import_complaints, module_of};
 
 /// Where Rust lies. In `ffi`, clippy sees to `unsafe`, which is everywhere there.
-const FOLDERS: [&str; 7] =
-    ["src", "tests", "benches", "examples", "ffi/src", "ffi/tests", "ffi/benches"];
+const FOLDERS: [&str; 9] = [
+    "src",
+    "tests",
+    "benches",
+    "examples",
+    "ffi/src",
+    "ffi/tests",
+    "ffi/benches",
+    "fuzz/targets",
+    "fuzz/fuzz_targets",
+];
 
 /// The files that may hold `unsafe`: locks, maps and raw system calls.
 const UNSAFE_ALLOWED: &[&str] = &["src/env/", "src/segment/"];

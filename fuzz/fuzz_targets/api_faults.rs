@@ -1,0 +1,4 @@
+//! The target `api_faults`: `fuzz/targets` says what it does.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ottla_fuzz_targets::api_faults(data));

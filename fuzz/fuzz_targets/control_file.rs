@@ -1,0 +1,4 @@
+//! The target `control_file`: `fuzz/targets` says what it does.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ottla_fuzz_targets::control_file(data));

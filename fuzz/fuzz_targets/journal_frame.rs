@@ -1,0 +1,4 @@
+//! The target `journal_frame`: `fuzz/targets` says what it does.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ottla_fuzz_targets::journal_frame(data));
