@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine};
+use crate::env::planted::{linger, planted};
 use crate::env::sync::atomic::Ordering;
 use crate::error::Result;
 
@@ -45,6 +46,10 @@ impl Engine {
             return Ok(());
         }
         self.closing.wake_all();
+        if planted!("lock_given_up_early") {
+            self.lock.lock().take();
+            linger();
+        }
         // Members end their polls and go; what they commit from now on is refused.
         self.groups.close();
         self.cleaner.stop();

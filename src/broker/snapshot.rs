@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::broker::{Broker, Engine};
 use crate::consumer::snapshot::{GroupOffsets, Snapshot, TopicMoment};
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -73,6 +73,9 @@ impl Engine {
             for group in groups {
                 let group = group.as_ref();
                 offsets.insert(group.to_owned(), self.offsets.known_of(group));
+            }
+            if planted!("snapshot_end_by_end") {
+                linger();
             }
             // Within the section as well: a topic that a commit wrote to is among them.
             self.topics.each(|topic| topics.push(TopicMoment::now(topic)));

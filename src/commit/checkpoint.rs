@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::commit::Committer;
 use crate::commit::closed_files::FileSums;
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::replace_file::replace_file;
 use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
@@ -116,7 +116,12 @@ impl Committer {
         for (_, part) in synced {
             part.sync().inspect_err(|error| self.poison_unless_full(error))?;
         }
-        let applied = if planted!("position_noted_late") { *self.applied.lock() } else { applied };
+        let applied = if planted!("position_noted_late") {
+            linger();
+            *self.applied.lock()
+        } else {
+            applied
+        };
         let mut needed = applied;
         if planted!("spill_removed_before_control") {
             self.spills.checkpointed(applied.lsn);

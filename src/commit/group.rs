@@ -18,7 +18,7 @@ use crate::commit::steps::interrupted;
 use crate::commit::ticket::{
     Afterwards, Contents, Effect, Guard, OnOutcome, Outcome, Part, Ticket, Woken,
 };
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::mpsc;
 use crate::env::user_code;
 use crate::format::journal_frame::{ENTRY_HEADER_BYTES, FRAME_HEADER_BYTES, padded};
@@ -246,6 +246,7 @@ impl Committer {
         if queue.pending.is_empty() {
             if planted!("leadership_laid_down_late") {
                 drop(queue);
+                linger();
                 queue = self.queue.lock();
             }
             queue.leading = false;
@@ -263,6 +264,9 @@ impl Committer {
     /// Wakes the waiting threads of a decided group and queues the callbacks of the others.
     fn tell(&self, group: Vec<Arc<Ticket>>, own: &Arc<Ticket>) {
         let mut with_callback = Vec::new();
+        if planted!("failed_group_not_told") && self.poison.check().is_err() {
+            return;
+        }
         for ticket in group {
             if !Arc::ptr_eq(&ticket, own) && !ticket.tell_waiter() {
                 with_callback.push(ticket);
@@ -330,6 +334,9 @@ impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         let error = interrupted();
         self.committer.poison.set(&error);
+        if planted!("panic_tells_nobody") {
+            return;
+        }
         let queued = {
             let mut queue = self.committer.queue.lock();
             queue.leading = false;

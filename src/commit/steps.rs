@@ -28,7 +28,7 @@ use crate::commit::journal::{Journal, Room};
 use crate::commit::member::{Member, order_of};
 use crate::commit::spill::Spill;
 use crate::commit::ticket::Payload;
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::poison::Poison;
 use crate::env::sync::atomic::Ordering;
 use crate::error::{Error, ErrorKind, Result};
@@ -64,6 +64,7 @@ impl Committer {
         })?;
         if planted!("condition_asked_early") {
             members.iter_mut().for_each(Member::ask_early);
+            linger();
         }
         let partitions = distinct_partitions(members);
         let mut writers: Vec<Writer<'_>> = partitions.iter().map(|p| p.lock()).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Consumer;
 use super::records::Records;
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::spin_loop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::member::GroupMember;
@@ -182,6 +182,9 @@ impl Consumer {
         let wake_at = sooner.into_iter().flatten().fold(give_up_at, Duration::min);
         if !self.glance() && !self.spin(now, wake_at) {
             let looked_first = planted!("looked_before_registering").then(|| self.may_return());
+            if looked_first.is_some() {
+                linger();
+            }
             self.register();
             // Looked at after registering: whatever happens from now on wakes.
             if !looked_first.unwrap_or_else(|| self.may_return()) && self.begin_wait() {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Consumer;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::atomic::{AtomicBool, Ordering};
 use crate::partition::waiters::Wake;
 
@@ -25,6 +26,11 @@ impl ConsumerWakeup {
     /// the next one that would wait. Several calls before that are as one. Kafka's `wakeup`, without
     /// its exception. A poll that is awaited, or one of an iterator, goes on waiting.
     pub fn wakeup(&self) {
+        if planted!("woken_before_the_call") {
+            self.wake.wake();
+            linger();
+            return self.is_called.store(true, Ordering::SeqCst);
+        }
         self.is_called.store(true, Ordering::SeqCst);
         self.wake.wake();
     }

@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 
 use super::Consumer;
 use crate::env::clock::Clock;
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::group::coordinator::presence::Presence;
 
 /// Wakes a task for a member of a group, whose time between two polls begins with that.
@@ -61,6 +61,9 @@ impl Consumer {
         // What woke before is seen when looking.
         self.wake.take();
         let looked_first = planted!("looked_before_watching").then(|| self.may_return());
+        if looked_first.is_some() {
+            linger();
+        }
         self.register();
         self.is_watched = true;
         // Looked at after registering: whatever happens from now on wakes.

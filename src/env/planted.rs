@@ -31,6 +31,23 @@ pub fn is(bug: &str) -> bool {
     *AWAKE.read() == bug
 }
 
+/// Stays for a moment where a planted race has its window: threads of a real machine hardly ever meet
+/// in it otherwise. A model checker needs no such help.
+#[cfg(all(plant, not(shuttle)))]
+#[expect(clippy::disallowed_methods, reason = "part of a planted bug")]
+pub(crate) fn linger() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let drawn = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    std::thread::sleep(Duration::from_micros(drawn % 500));
+}
+
+/// Nothing: see the other one.
+#[cfg(not(all(plant, not(shuttle))))]
+pub(crate) fn linger() {}
+
 /// Whether the bug of this name is planted and awake.
 #[cfg(plant)]
 macro_rules! planted {

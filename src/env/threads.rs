@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::planted::planted;
 use super::signals::Blocked;
 use super::sync::thread::{Builder, JoinHandle, Thread, current};
 use super::sync::{Condvar, Mutex};
@@ -106,6 +107,9 @@ impl Shared {
     /// Waits for the period or to be woken; false means stop.
     fn wait(&self, period: Duration) -> bool {
         let mut state = self.state.lock();
+        if planted!("loop_wake_forgotten") {
+            state.woken = false;
+        }
         if !state.stop && !state.woken {
             self.changed.wait_for(&mut state, period);
         }

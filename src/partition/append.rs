@@ -5,7 +5,7 @@
 
 use super::idempotence::TakenIn;
 use super::writer::{Active, Appended, Placed, Staged, Writer};
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::vfs::write_all_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{self, BatchHeader};
@@ -148,6 +148,7 @@ impl Writer<'_> {
         }
         if planted!("woken_before_the_end") {
             self.partition.waiters.wake_all();
+            linger();
             return self.partition.watermarks.set_end(self.state.next_offset);
         }
         self.partition.watermarks.set_end(self.state.next_offset);

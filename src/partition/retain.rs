@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::Partition;
 use super::hold::{Hold, Released};
 use super::writer::Writer;
+use crate::env::planted::planted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::PartitionState;
 use crate::format::file_names;
@@ -183,6 +184,9 @@ impl Partition {
             // A snapshot is of use only where a segment starts. If it stays, closing removes it.
             let _ = remove_if_there(&self.folder, &file_names::snapshot_file(segment.base_offset));
             segment.doom();
+            if planted!("files_removed_under_readers") {
+                let _ = remove_if_there(&self.folder, &file_names::log_file(segment.base_offset));
+            }
         }
         writer.note_change();
         Ok(deleted)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::env::sync::{Condvar, Mutex};
 use crate::env::user_code;
@@ -53,10 +53,11 @@ impl Wake {
 
     /// Waits until woken, at most so long; true if it was woken. Takes the mark back.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
-        let mut state = self.state.lock();
         if planted!("mark_cleared_before_waiting") {
-            state.woken = false;
+            linger();
+            self.state.lock().woken = false;
         }
+        let mut state = self.state.lock();
         self.condition.wait_while_for(&mut state, |state| !state.woken, timeout);
         std::mem::take(&mut state.woken)
     }

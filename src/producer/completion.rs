@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::notices::{Callback, Due};
 use super::queue::PartitionQueue;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::atomic::{AtomicU8, Ordering};
 use crate::env::sync::{Condvar, Mutex, OnceLock};
 use crate::error::{Error, ErrorKind, Result};
@@ -255,9 +256,13 @@ impl Completion {
 
     /// Has `callback` called once the batch is decided: by the next delivery of the notices.
     pub(super) fn call(&self, index: u32, timestamp: i64, callback: Callback) {
+        let looked_first = planted!("looked_before_the_lock").then(|| self.stage());
+        if looked_first.is_some() {
+            linger();
+        }
         let mut watchers = self.watchers.lock();
         let watching = Watching { index, timestamp, callback };
-        if self.stage() == Stage::Done {
+        if looked_first.unwrap_or_else(|| self.stage()) == Stage::Done {
             // Under the lock, so that those who registered before the decision come first.
             self.queue.outlet().notices.add(None, [self.due(watching)]);
         } else {

@@ -63,7 +63,7 @@ fn place(index: usize) -> (usize, usize) {
     (block as usize, shifted - (1usize << (block + FIRST_BLOCK_BITS)))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
 

@@ -1,9 +1,9 @@
 //! Checkpoints beside commits: what is recycled is not needed any more, whatever happens meanwhile.
 
 use ottla::Acks;
-use shuttle::thread::scope;
 
 use crate::schedules::check;
+use crate::threads::scope;
 use crate::world::{Acked, TOPIC, World, options};
 
 #[test]

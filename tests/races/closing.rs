@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use ottla::{Acks, Broker, ErrorKind, Message, Result};
-use shuttle::thread::scope;
 
 use crate::schedules::check;
+use crate::threads::scope;
 use crate::world::{Acked, TOPIC, World, options};
 
 #[test]
@@ -35,7 +35,7 @@ pub(crate) fn close_beside_work() {
         broker.close().unwrap();
         // From now on the directory may be somebody else's.
         let position = world.disk.position();
-        shuttle::thread::yield_now();
+        crate::threads::yield_now();
         assert_eq!(world.disk.position(), position, "it was written to after the close");
     });
     let again = world.open(options());
@@ -116,7 +116,7 @@ pub(crate) fn abandoned() {
         broker.abandon();
         let again = world.open(options());
         let position = world.disk.position();
-        shuttle::thread::yield_now();
+        crate::threads::yield_now();
         assert_eq!(world.disk.position(), position, "the old broker goes on writing");
         acked.until_now().is_in(&again);
     });

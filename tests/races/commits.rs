@@ -1,12 +1,12 @@
 //! Many writers, one journal: every commit is made, told once, and survives.
 
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use ottla::env::sim::{CacheAfterFailedSync, Call, Effect, Fault};
-use ottla::{Acks, ErrorKind, Message};
-use shuttle::thread::scope;
+use ottla::{Acks, ErrorKind, Message, Record};
 
 use crate::schedules::check;
+use crate::threads::{Note, scope};
 use crate::world::{Acked, TOPIC, World, log_of, options};
 
 #[test]
@@ -47,7 +47,7 @@ pub(crate) fn failing_write() {
     let broker = world.broker();
     world.disk.plan(Fault::new(Effect::Errno(28)).on(Call::WriteAt).at_path(".journal").nth(1));
     let acked = Acked::default();
-    let refused = Mutex::new(0);
+    let refused = Note::new(0);
     scope(|scope| {
         for writer in 0..3 {
             let (broker, acked, refused) = (&broker, &acked, &refused);
@@ -100,6 +100,53 @@ pub(crate) fn failing_sync() {
     acked.is_in(&broker);
     broker.abandon();
     acked.is_in(&world.kill().open(options()));
+    acked.is_in(&world.power_loss().open(options()));
+}
+
+#[test]
+fn senders_hear_of_a_sync_that_fails() {
+    check(senders_of_a_failing_sync);
+}
+
+/// Two producers wait for their records while a third thread appends; a sync of the journal fails, and
+/// each is told, be it by its delivery or by its callback.
+pub(crate) fn senders_of_a_failing_sync() {
+    let world = World::new();
+    let broker = world.broker();
+    let fails = Effect::SyncFails(CacheAfterFailedSync::KeepsNew);
+    world.disk.plan(Fault::new(fails).on(Call::SyncData).at_path(".journal").nth(2));
+    let acked = Acked::default();
+    let told = Arc::new(Note::new(0));
+    scope(|scope| {
+        for sender in 0..2 {
+            let (broker, acked, told) = (&broker, &acked, &told);
+            scope.spawn(move || {
+                let producer = broker.producer().build().unwrap();
+                for round in 0..2 {
+                    let text = format!("{sender}.{round}");
+                    let record = Record::new(TOPIC, &*text).partition(sender);
+                    let Ok(delivery) = producer.send(record) else { continue };
+                    let told = Arc::clone(told);
+                    delivery.on_completion(move |_| *told.lock().unwrap() += 1);
+                    match delivery.wait() {
+                        Ok(written) => acked.note(sender, written.offset, &text),
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}"),
+                    }
+                }
+                let closed = producer.close();
+                assert!(closed.is_ok_and(|()| true) || broker.checkpoint().is_err());
+            });
+        }
+        scope.spawn(|| {
+            let partition = broker.partition(TOPIC, 0).unwrap();
+            if let Ok(appended) = partition.append(&[Message::new("plain")], Acks::All) {
+                acked.note(0, appended.base_offset, "plain");
+            }
+        });
+    });
+    assert!(*told.lock().unwrap() > 0, "nobody was told");
+    acked.is_in(&broker);
+    broker.abandon();
     acked.is_in(&world.power_loss().open(options()));
 }
 

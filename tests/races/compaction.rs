@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use ottla::{Acks, Broker, CleanupPolicy, ErrorKind, Message, TopicConfig};
-use shuttle::thread::scope;
 
 use crate::schedules::check;
+use crate::threads::{draw, scope};
 use crate::world::{FOREVER, TOPIC, World, options};
 
 const RECORDS: i64 = 6;
@@ -90,7 +90,7 @@ pub(crate) fn closed() {
     let broker = world.open(options());
     broker.create_topic(TOPIC, config()).unwrap();
     write(&broker);
-    let abandons = shuttle::rand::Rng::gen_bool(&mut shuttle::rand::thread_rng(), 0.5);
+    let abandons = draw().is_multiple_of(2);
     scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -105,7 +105,7 @@ pub(crate) fn closed() {
             false => broker.close().unwrap(),
         }
         let position = world.disk.position();
-        shuttle::thread::yield_now();
+        crate::threads::yield_now();
         assert_eq!(world.disk.position(), position, "it was written to after the close");
     });
     let again = world.open(options());

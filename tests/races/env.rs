@@ -1,4 +1,4 @@
-//! What `ends.rs` and `waiters.rs` of the library import, here from loom: `orders.rs` includes them.
+//! What the files that `orders.rs` includes import of the library, here from loom.
 
 pub(crate) mod planted {
     macro_rules! planted {
@@ -7,6 +7,8 @@ pub(crate) mod planted {
         };
     }
     pub(crate) use planted;
+
+    pub(crate) fn linger() {}
 }
 
 pub(crate) mod user_code {
@@ -21,6 +23,30 @@ pub(crate) mod sync {
     pub(crate) use loom::hint::spin_loop;
     use loom::sync;
     pub(crate) use loom::sync::atomic;
+
+    /// Set once; whoever sees that it is set sees the value.
+    #[derive(Debug)]
+    pub(crate) struct OnceLock<T> {
+        value: std::sync::OnceLock<T>,
+        is_set: atomic::AtomicBool,
+    }
+
+    impl<T> OnceLock<T> {
+        pub(crate) fn new() -> OnceLock<T> {
+            let value = std::sync::OnceLock::new();
+            OnceLock { value, is_set: atomic::AtomicBool::new(false) }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            if self.is_set.load(atomic::Ordering::Acquire) { self.value.get() } else { None }
+        }
+
+        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+            let value = self.value.get_or_init(make);
+            self.is_set.store(true, atomic::Ordering::Release);
+            value
+        }
+    }
 
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(sync::Mutex<T>);

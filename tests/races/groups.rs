@@ -2,17 +2,17 @@
 //! alone, and a commit is there before the next owner begins.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ottla::{
     Acks, Broker, Consumer, ConsumerBuilder, ErrorKind, GroupState, Message, RebalanceListener,
     Records, TopicConfig, TopicPartition,
 };
-use shuttle::thread::{scope, yield_now};
 
 use crate::schedules::check;
+use crate::threads::{Note, scope, yield_now};
 use crate::world::{FOREVER, TOPIC, World, options};
 
 const PARTITIONS: i32 = 3;
@@ -20,7 +20,7 @@ const GROUP: &str = "kitchen";
 
 /// Who reads what, as the listeners are told.
 #[derive(Clone, Default)]
-struct Owners(Arc<Mutex<BTreeMap<i32, usize>>>);
+struct Owners(Arc<Note<BTreeMap<i32, usize>>>);
 
 /// One member's view of it. Commits before it lets go.
 struct Watching {
@@ -137,7 +137,7 @@ pub(crate) fn read_once() {
         append_to_all(&broker, round);
     }
     let owners = Owners::default();
-    let seen = Mutex::new(BTreeSet::new());
+    let seen = Note::new(BTreeSet::new());
     let read = |consumer: &mut Consumer| {
         let records = consumer.poll(Duration::ZERO).unwrap();
         for record in &records {
@@ -208,7 +208,7 @@ pub(crate) fn evicted() {
     let world = World::new();
     let broker = broker(&world);
     append_to_all(&broker, "one burger");
-    let committed = Mutex::new(BTreeMap::new());
+    let committed = Note::new(BTreeMap::new());
     scope(|scope| {
         let mut stuck = broker
             .consumer()
@@ -264,7 +264,7 @@ pub(crate) fn commits_without_waiting() {
     let broker = broker(&world);
     append_to_all(&broker, "one burger");
     append_to_all(&broker, "two burgers");
-    let told = Arc::new(Mutex::new(BTreeMap::new()));
+    let told = Arc::new(Note::new(BTreeMap::new()));
     let (before, lost) = scope(|scope| {
         for number in 0..2 {
             let (broker, told) = (&broker, &told);

@@ -6,9 +6,9 @@ use ottla::{
     Acks, Broker, Error, ErrorKind, Message, OffsetReset, OffsetScope, TopicConfig, TopicName,
     TopicPartition,
 };
-use shuttle::thread::scope;
 
 use crate::schedules::check;
+use crate::threads::scope;
 use crate::world::{TOPIC, World, options};
 
 const GROUPS: [&str; 2] = ["kitchen", "office"];

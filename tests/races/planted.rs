@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ottla::env::planted::wake;
 
 use crate::schedules::{alone, explore};
-use crate::{checkpoints, closing, commits, groups, offsets, readers, transactions};
+use crate::{
+    checkpoints, closing, commits, compaction, groups, keys, offsets, opening, panics, producers,
+    readers, spills, transactions,
+};
 
 /// Up to so many schedules are tried before a bug counts as not found.
 const SCHEDULES_MAX: usize = 20_000;
 
 /// The bugs, and the scenario that each breaks.
-const BUGS: [(&str, fn()); 24] = [
+const BUGS: [(&str, fn()); 36] = [
     ("woken_before_the_end", readers::tailing),
     ("mark_cleared_before_waiting", readers::tailing),
     ("ends_one_by_one", commits::seen_together),
@@ -37,6 +40,18 @@ const BUGS: [(&str, fn()); 24] = [
     ("ended_under_its_commit", transactions::beside_an_abort),
     ("snapshot_end_by_end", transactions::beside_a_snapshot),
     ("offsets_in_a_frame_of_their_own", transactions::beside_a_snapshot),
+    ("panic_tells_nobody", panics::leader),
+    ("failed_group_not_told", commits::senders_of_a_failing_sync),
+    ("lock_given_up_early", opening::in_turns),
+    ("looked_before_the_lock", producers::asked),
+    ("loop_wake_forgotten", producers::lingering),
+    ("files_removed_under_readers", readers::snapshot_beside_a_deletion),
+    ("woken_before_the_call", readers::called_back),
+    ("round_not_waited_for", compaction::closed),
+    ("table_looks_before_registering", keys::table),
+    ("version_without_staged", keys::counters),
+    ("spill_removed_early", spills::beside_checkpoints),
+    ("frame_before_spill_sync", spills::beside_checkpoints),
 ];
 
 /// The schedules of the bug that is awake.

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ottla::{Acks, ErrorKind, Message, Producer, Record};
-use shuttle::future::block_on;
-use shuttle::thread::scope;
 
 use crate::schedules::check;
+use crate::threads::{Note, block_on, scope};
 use crate::world::{Acked, TOPIC, World, log_of, options};
 
 /// Sends `count` records to a partition and waits for them; notes those that were written.
@@ -125,7 +124,7 @@ fn linger_at(acks: Acks) {
                     let record = Record::new(TOPIC, "one burger").partition(partition);
                     let delivery = producer.send(record).unwrap();
                     while !delivery.is_done() {
-                        shuttle::thread::yield_now();
+                        crate::threads::yield_now();
                     }
                 }
             });
@@ -222,6 +221,49 @@ pub(crate) fn callbacks() {
     });
     producer.close().unwrap();
     assert_eq!(called.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn deliveries_are_told_whoever_asks_when() {
+    check(asked);
+}
+
+/// Two senders ask for each delivery in both ways, a callback and a wait that may end early, while
+/// somebody flushes: every callback is called, once, with the offset that the wait got.
+pub(crate) fn asked() {
+    let world = World::new();
+    let broker = world.broker();
+    let producer = broker.producer().build().unwrap();
+    let (acked, told) = (Acked::default(), Arc::new(Note::new(Vec::new())));
+    scope(|scope| {
+        for sender in 0..2 {
+            let (producer, acked, told) = (&producer, &acked, &told);
+            scope.spawn(move || {
+                for round in 0..2 {
+                    let text = format!("{sender}.{round}");
+                    let record = Record::new(TOPIC, &*text).partition(0);
+                    let delivery = producer.send(record).unwrap();
+                    let told = Arc::clone(told);
+                    delivery.on_completion(move |written| {
+                        told.lock().unwrap().push(written.unwrap().offset);
+                    });
+                    let written = loop {
+                        match delivery.wait_within(Duration::from_millis(1)) {
+                            Some(written) => break written.unwrap(),
+                            None => crate::threads::yield_now(),
+                        }
+                    };
+                    acked.note(0, written.offset, &text);
+                }
+            });
+        }
+        scope.spawn(|| producer.flush().unwrap());
+    });
+    producer.close().unwrap();
+    acked.is_all_of(&broker);
+    let mut told = told.lock().unwrap().clone();
+    told.sort_unstable();
+    assert_eq!(told, [0, 1, 2, 3], "a callback was not called, or twice");
 }
 
 #[test]

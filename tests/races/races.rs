@@ -14,13 +14,23 @@ mod commits;
 #[cfg(shuttle)]
 mod compaction;
 #[cfg(shuttle)]
+mod disk;
+#[cfg(shuttle)]
 mod env;
+#[cfg(shuttle)]
+mod faults;
 #[cfg(shuttle)]
 mod groups;
 #[cfg(shuttle)]
+mod keys;
+#[cfg(shuttle)]
 mod offsets;
 #[cfg(shuttle)]
+mod opening;
+#[cfg(shuttle)]
 mod orders;
+#[cfg(shuttle)]
+mod panics;
 #[cfg(all(shuttle, plant))]
 mod planted;
 #[cfg(shuttle)]
@@ -29,6 +39,10 @@ mod producers;
 mod readers;
 #[cfg(shuttle)]
 mod schedules;
+#[cfg(shuttle)]
+mod spills;
+#[cfg(shuttle)]
+mod threads;
 #[cfg(shuttle)]
 mod topics;
 #[cfg(shuttle)]

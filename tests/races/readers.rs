@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use ottla::{Acks, TopicConfig};
-use shuttle::future::block_on;
-use shuttle::sync::atomic::{AtomicBool, Ordering};
-use shuttle::sync::{Condvar, Mutex};
-use shuttle::thread::scope;
+use ottla::{Acks, ErrorKind, TopicConfig};
 
 use crate::schedules::check;
+use crate::threads::atomic::{AtomicBool, Ordering};
+use crate::threads::{Condvar, Mutex, block_on, scope};
 use crate::world::{Acked, FOREVER, TOPIC, World, log_of, options};
 
 #[test]
@@ -129,6 +127,91 @@ pub(crate) fn deleted_under_a_reader() {
     let start = again.partition(TOPIC, 0).unwrap().log_start_offset();
     let left: Vec<_> = (start..RECORDS).map(|offset| offset.to_string()).collect();
     assert_eq!(log_of(&again, 0), left);
+}
+
+#[test]
+fn a_snapshot_is_read_beside_a_deletion() {
+    check(snapshot_beside_a_deletion);
+}
+
+/// A directory that was just opened, so that no descriptor is there: somebody reads a snapshot and
+/// somebody polls while the segments are deleted. Each gets what it asked for, or hears that it is gone.
+pub(crate) fn snapshot_beside_a_deletion() {
+    const RECORDS: i64 = 6;
+    let world = World::new();
+    let broker = world.open(options());
+    let config = TopicConfig::new().partitions(1).set("internal.segment.bytes", "100").unwrap();
+    broker.create_topic(TOPIC, config).unwrap();
+    let partition = broker.partition(TOPIC, 0).unwrap();
+    for round in 0..RECORDS {
+        Acked::default().append(&partition, &round.to_string(), Acks::Leader);
+    }
+    drop(partition);
+    broker.close().unwrap();
+    let broker = world.open(options());
+    let snapshot = broker.snapshot().unwrap();
+    scope(|scope| {
+        scope.spawn(|| {
+            let records = snapshot.read(TOPIC, 0, 0);
+            let mut next = 0;
+            for record in records.into_iter().flatten() {
+                match record {
+                    Ok(record) => {
+                        assert_eq!(record.offset, next);
+                        assert_eq!(record.value.unwrap(), next.to_string().as_bytes());
+                        next += 1;
+                    }
+                    Err(error) => {
+                        return assert_eq!(error.kind(), ErrorKind::OffsetOutOfRange, "{error}");
+                    }
+                }
+            }
+        });
+        scope.spawn(|| {
+            let mut consumer = broker.consumer().assign([(TOPIC, 0)]).build().unwrap();
+            let mut next = 0;
+            while next < RECORDS {
+                let records = consumer.poll(Duration::ZERO).unwrap();
+                for record in &records {
+                    assert!(record.offset() >= next, "a record came back");
+                    next = record.offset() + 1;
+                }
+                if records.is_empty()
+                    && broker.partition(TOPIC, 0).unwrap().log_start_offset() > next
+                {
+                    next = broker.partition(TOPIC, 0).unwrap().log_start_offset();
+                }
+            }
+        });
+        scope.spawn(|| {
+            let partition = broker.partition(TOPIC, 0).unwrap();
+            for below in [3, RECORDS - 1] {
+                partition.delete_records(below).unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn a_poll_that_waits_is_called_back() {
+    check(called_back);
+}
+
+/// Two polls that wait for ever for an empty topic, and somebody who ends them.
+pub(crate) fn called_back() {
+    let world = World::new();
+    let broker = world.broker();
+    scope(|scope| {
+        for partition in 0..2 {
+            let mut consumer = broker.consumer().assign([(TOPIC, partition)]).build().unwrap();
+            let wakeup = consumer.wakeup();
+            scope.spawn(move || {
+                // A call that was missed would be a deadlock here.
+                assert!(consumer.poll(FOREVER).unwrap().is_empty());
+            });
+            scope.spawn(move || wakeup.wakeup());
+        }
+    });
 }
 
 #[test]

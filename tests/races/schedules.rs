@@ -1,12 +1,15 @@
 //! Runs a scenario under many schedules: half of them drawn anew at every step, half by PCT, which
 //! lets one thread run ahead and changes its mind at a few places only.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{PoisonError, RwLock};
 
 use shuttle::scheduler::{
     PctScheduler, RandomScheduler, ReplayScheduler, UncontrolledNondeterminismCheckScheduler,
 };
 use shuttle::{Config, MaxSteps, Runner};
+
+use crate::faults::{evidence, name_of, tell};
 
 /// How many schedules a scenario gets if nobody says otherwise.
 const SCHEDULES: usize = 300;
@@ -32,7 +35,8 @@ pub(crate) fn alone() -> impl Drop {
 /// Runs `scenario` under `OTTLA_SCHEDULES` schedules that follow from `OTTLA_SEED`, or under the
 /// one that the file `OTTLA_SCHEDULE` holds.
 #[expect(clippy::disallowed_methods, reason = "looks at a note, not at a log directory")]
-pub(crate) fn check(scenario: fn()) {
+pub(crate) fn check(scenario: impl Fn() + Copy + Send + Sync + 'static) {
+    let name = name_of(&scenario);
     let _asleep = AWAKE.read().unwrap_or_else(PoisonError::into_inner);
     if let Ok(schedule) = std::env::var("OTTLA_SCHEDULE") {
         let schedule = std::fs::read_to_string(schedule).expect("the file of OTTLA_SCHEDULE");
@@ -40,7 +44,15 @@ pub(crate) fn check(scenario: fn()) {
         return;
     }
     let given = std::env::var("OTTLA_SCHEDULES").ok().and_then(|text| text.trim().parse().ok());
-    explore(scenario, ottla::env::sim::seed(), given.unwrap_or(SCHEDULES));
+    let seed = ottla::env::sim::seed();
+    let evidence = evidence("races", name, seed);
+    let schedules = given.unwrap_or(SCHEDULES);
+    let explored = catch_unwind(AssertUnwindSafe(|| explore(scenario, seed, schedules)));
+    let failed = u64::from(explored.is_err());
+    tell(evidence, name, schedules as u64, failed);
+    if let Err(broken) = explored {
+        resume_unwind(broken);
+    }
 }
 
 /// Runs `scenario` under about `schedules` schedules; panics under one that breaks it.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ottla::{Acks, ErrorKind, Message, Record, Result, TopicConfig};
-use shuttle::thread::scope;
 
 use crate::schedules::check;
+use crate::threads::scope;
 use crate::world::{Acked, TOPIC, World, options};
 
 /// The topic may be gone.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use ottla::{
     Acks, Broker, Consumer, Error, ErrorKind, Message, Record, Snapshot, TopicConfig, Transaction,
 };
-use shuttle::thread::{scope, yield_now};
 
 use crate::schedules::check;
+use crate::threads::{scope, yield_now};
 use crate::world::{TOPIC, World, log_of, options};
 
 const GROUP: &str = "kitchen";

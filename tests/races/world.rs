@@ -2,16 +2,18 @@
 //! it is looked at, randomness that is always the same; and what was acked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ottla::env::Env;
 use ottla::env::clock::{Clock, SimClock};
 use ottla::env::random::SeededRandom;
 use ottla::env::sim::{Choices, SimDisk};
-use ottla::{Acks, Broker, BrokerOptions, Message, PartitionHandle, TopicConfig};
-use shuttle::rand::{RngCore, thread_rng};
+use ottla::{Acks, Broker, BrokerOptions, Message, PartitionHandle, Result, TopicConfig};
+
+use crate::disk::{Disk, Panics};
+use crate::threads::{Note, draw};
 
 /// The one topic of most scenarios.
 pub(crate) const TOPIC: &str = "orders";
@@ -23,6 +25,7 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(3600);
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) disk: SimDisk,
+    pub(crate) panics: Panics,
 }
 
 /// Goes on by a millisecond whenever it is looked at, so that what waits for a time gets there.
@@ -41,7 +44,11 @@ impl Clock for TickingClock {
 
 impl World {
     pub(crate) fn new() -> World {
-        World { disk: SimDisk::new(Arc::new(SimClock::default())) }
+        World::of(SimDisk::new(Arc::new(SimClock::default())))
+    }
+
+    fn of(disk: SimDisk) -> World {
+        World { disk, panics: Panics::default() }
     }
 
     /// A broker without a thread of its own, and the topic with two partitions.
@@ -56,28 +63,32 @@ impl World {
     }
 
     pub(crate) fn open(&self, options: BrokerOptions) -> Broker {
+        self.try_open(options).unwrap()
+    }
+
+    pub(crate) fn try_open(&self, options: BrokerOptions) -> Result<Broker> {
         let env = Env {
-            vfs: Arc::new(self.disk.clone()),
+            vfs: Arc::new(Disk { inner: self.disk.clone(), panics: self.panics.clone() }),
             clock: Arc::new(TickingClock::default()),
             random: Arc::new(SeededRandom::new(1)),
         };
-        options.open_in(env).unwrap()
+        options.open_in(env)
     }
 
     /// The world after a loss of power now.
     pub(crate) fn power_loss(&self) -> World {
-        let drawn = thread_rng().next_u64();
+        let drawn = draw();
         let disk = if drawn.is_multiple_of(2) {
             self.disk.after_losing_everything_unsynced()
         } else {
             self.disk.after_power_loss(&mut Choices::seeded(drawn))
         };
-        World { disk }
+        World::of(disk)
     }
 
     /// The world after the process was killed now.
     pub(crate) fn kill(&self) -> World {
-        World { disk: self.disk.after_kill() }
+        World::of(self.disk.after_kill())
     }
 }
 
@@ -88,7 +99,7 @@ pub(crate) fn options() -> BrokerOptions {
 
 /// What was acked so far: the record of each offset.
 #[derive(Clone, Default)]
-pub(crate) struct Acked(Arc<Mutex<BTreeMap<(i32, i64), String>>>);
+pub(crate) struct Acked(Arc<Note<BTreeMap<(i32, i64), String>>>);
 
 impl Acked {
     /// Appends one record and notes its ack.
@@ -110,7 +121,7 @@ impl Acked {
 
     /// Those that were acked until now.
     pub(crate) fn until_now(&self) -> Acked {
-        Acked(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+        Acked(Arc::new(Note::new(self.0.lock().unwrap().clone())))
     }
 
     /// Everything acked is in the log.

@@ -18,6 +18,7 @@ use values::Values;
 use super::source::Source;
 use crate::env::Env;
 use crate::env::clock::Clock;
+use crate::env::planted::{linger, planted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::key_hash::HashSecret;
 use crate::partition::waiters::Wake;
@@ -183,9 +184,14 @@ impl Table {
             let partitions = self.partitions.iter().map(|source| source.partition.waiters());
             partitions.chain([self.source.closing()])
         };
+        let has_news = || self.partitions.iter().any(TableSource::has_news);
+        let looked_first = planted!("table_looks_before_registering").then(has_news);
+        if looked_first.is_some() {
+            linger();
+        }
         waiters().for_each(|waiters| waiters.register(&self.wake));
         // Whoever published before that woke nobody.
-        let has_news = self.partitions.iter().any(TableSource::has_news);
+        let has_news = looked_first.unwrap_or_else(has_news);
         let is_woken = has_news || self.source.is_closed() || self.wake.wait(timeout);
         waiters().for_each(|waiters| waiters.deregister(&self.wake));
         self.wake.take();

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::group::membership::MemberSlot;
 use crate::partition::waiters::Wake;
@@ -120,6 +120,9 @@ impl Presence {
     /// Says that it is going to wait; false if there is something to do instead.
     pub(crate) fn begin_wait(&self) -> bool {
         let looked_first = planted!("looked_before_saying_so").then(|| !self.is_pending());
+        if looked_first.is_some() {
+            linger();
+        }
         self.waiting.store(true, Ordering::SeqCst);
         let may_wait = looked_first.unwrap_or_else(|| !self.is_pending());
         if !may_wait {

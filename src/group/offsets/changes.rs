@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::batch::builder::{BatchBuilder, BatchOptions};
 use crate::catalog::topic_handle::TopicHandle;
 use crate::commit::ticket::{Effect, Part};
-use crate::env::planted::planted;
+use crate::env::planted::{linger, planted};
 use crate::env::sync::RwLock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
@@ -259,6 +259,7 @@ impl Effect for Written {
         self.ask()?;
         if planted!("offset_shown_before_sync") {
             self.show_early();
+            linger();
         }
         // Nearly always done already; a partition that was cut off and written to anew meanwhile
         // may have lost its sync.
