@@ -81,6 +81,8 @@ struct Run {
     cycle: u32,
     /// The oracle has seen what is there, and so knows what the idempotent producer has to send.
     is_looked_at: bool,
+    /// The directory was open at least once: half a directory is for those who open it to write.
+    is_whole: bool,
     /// The process before was killed, and what it wrote is there.
     was_killed: bool,
 }
@@ -156,6 +158,7 @@ impl Campaign<'_> {
             oracle: Oracle::new(seed, Fault::Power),
             cycle: 0,
             is_looked_at: true,
+            is_whole: false,
             was_killed: false,
         };
         for _ in 0..self.traces.lives {
@@ -188,11 +191,12 @@ impl Campaign<'_> {
         let (mut at, mut is_ready) = (0, false);
         for (index, moment) in trace.moments.iter().enumerate() {
             is_ready |= follow(run, &trace, *moment)?;
+            run.is_whole |= is_ready;
             while chosen.get(at) == Some(&index) {
                 let image = run.disk.after_a_loss_of_power(&mut self.random);
                 let oracle = self.look_at(run, &trace, index, &image, !is_ready)?;
                 if next == Some(at) {
-                    base = Some((image, oracle));
+                    base = Some((image, oracle, run.is_whole));
                 }
                 at += 1;
             }
@@ -202,7 +206,10 @@ impl Campaign<'_> {
         }
         self.counts.add(&run.oracle.counts.since(&before));
         match base {
-            Some((image, oracle)) => lose_power(run, &image, oracle),
+            Some((image, oracle, is_whole)) => {
+                run.is_whole = is_whole;
+                lose_power(run, &image, oracle)
+            }
             None => self.go_on(run, &trace, is_killed),
         }
     }
@@ -265,9 +272,7 @@ impl Campaign<'_> {
         let before = oracle.counts;
         let directory = self.folder("state");
         image::store(image, &directory).map_err(io("a state"))?;
-        // Half a directory is for those who open it to write.
-        let is_whole = run.cycle > 1 || !is_opening;
-        let with_tool = is_whole && self.random.u32(0..self.traces.tool_every.max(1)) == 0;
+        let with_tool = run.is_whole && self.random.u32(0..self.traces.tool_every.max(1)) == 0;
         let mut look = |look| reading::check(&mut oracle, &directory, look, true);
         let looked = if with_tool { look(Look::Tool) } else { Ok(()) };
         let looked = looked.and_then(|()| look(Look::Recovering));
