@@ -6,6 +6,7 @@
 
 use crate::batch::compression::{DECOMPRESSED_BYTES_MAX_DEFAULT, compress};
 use crate::config::compression::Compression;
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{
     BATCH_HEADER_LEN, BatchHeader, CONTROL_BIT, DELETE_HORIZON_BIT, LOG_APPEND_TIME_BIT,
@@ -437,7 +438,8 @@ impl BatchBuilder {
         } else {
             needed.max(self.plain.len() * 2).max(512)
         };
-        self.plain.try_reserve_exact(target - self.plain.len()).map_err(|_| {
+        let additional = target - self.plain.len();
+        room::exactly(&mut self.plain, additional).map_err(|_| {
             Error::new(ErrorKind::Limit, format!("no memory for a batch of {target} bytes"))
         })?;
         self.plain.resize(target, 0);

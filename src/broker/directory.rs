@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::env::Env;
 use crate::env::planted::planted;
 use crate::env::vfs::{FileKind, OpenHow, read_up_to};
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::clean_shutdown::CleanShutdown;
 use crate::format::control_file::ControlFile;
@@ -242,7 +243,7 @@ pub(crate) fn read_small_file(env: &Env, path: &str) -> Result<Vec<u8>> {
         let message = format!("the file has {length} bytes, far more than belong there");
         return Err(Error::new(ErrorKind::Corrupt, message).at_file(env.vfs.describe(path)));
     }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let mut bytes = room::zeros(usize::try_from(length).unwrap_or(usize::MAX)).map_err(failed)?;
     let read = read_up_to(&*file, &mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
     Ok(bytes)

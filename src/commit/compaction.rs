@@ -10,6 +10,7 @@ use crate::commit::Committer;
 use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, read_exact_at};
 use crate::error::Result;
+use crate::error::room;
 use crate::format::control_file::{ControlFile, PartitionState};
 use crate::format::file_names::OTTLA_CONTROL;
 use crate::partition::Partition;
@@ -85,7 +86,7 @@ impl Committer {
     /// got the file's name, and no crash brings it up.
     pub(super) fn shows_in_control(&self, planned: &PartitionState) -> std::io::Result<bool> {
         let file = self.env.vfs.open(OTTLA_CONTROL, OpenHow::Read)?;
-        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(0)];
+        let mut bytes = room::zeros(usize::try_from(file.len()?).unwrap_or(0))?;
         read_exact_at(&*file, &mut bytes, 0)?;
         let control = ControlFile::decode(&bytes)
             .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidData))?;

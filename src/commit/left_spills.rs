@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::env::Env;
 use crate::env::vfs::{OpenHow, VfsFile, read_exact_at, read_up_to};
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, PREFIX_LEN};
 use crate::format::checksum::crc32c_append;
@@ -71,7 +72,7 @@ impl<'a> LeftSpills<'a> {
         }
         let failed =
             |e| Error::io(e, "cannot read a spilled batch").at_file(env.vfs.describe(&name));
-        let mut buffer = vec![0; size.min(PIECE_BYTES)];
+        let mut buffer = room::zeros(size.min(PIECE_BYTES)).map_err(failed)?;
         let (mut at, mut sum) = (0, 0);
         while at < size {
             let piece = &mut buffer[..(size - at).min(PIECE_BYTES)];

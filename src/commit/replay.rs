@@ -8,6 +8,7 @@
 use crate::env::Env;
 use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::control_file::JournalPosition;
 use crate::format::file_names;
@@ -235,7 +236,7 @@ fn read_file(env: &Env, name: String) -> Result<JournalFile> {
         let message = format!("a journal file of {length} bytes was not written by this library");
         return Err(Error::new(ErrorKind::Corrupt, message).at_file(env.vfs.describe(&name)));
     }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let mut bytes = room::zeros(usize::try_from(length).unwrap_or(usize::MAX)).map_err(failed)?;
     let read = read_up_to(&*file, &mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
     let header = FileHeader::decode(&bytes)

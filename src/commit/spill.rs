@@ -29,6 +29,7 @@ use crate::env::poison::Poison;
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicBool, Ordering};
 use crate::env::vfs::{OpenHow, VfsFile, read_exact_at, write_all_at};
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, PREFIX_LEN};
 use crate::format::checksum::crc32c_append;
@@ -37,6 +38,8 @@ use crate::format::spill_file::{SPILL_HEADER_BYTES, SpillHeader, SpilledEntry};
 
 /// A spilled batch is copied in pieces of this size.
 const PIECE_BYTES: usize = 256 * 1024;
+/// And so, where there is no memory for that.
+const SMALL_PIECE_BYTES: usize = 4096;
 
 /// The spills of one session.
 #[derive(Debug)]
@@ -185,11 +188,14 @@ impl SpilledBatch {
     /// way.
     pub(super) fn pieces(&self, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         let header = BatchHeader::decode(&self.head[..]).map_err(|e| e.into_error())?;
-        let mut buffer = vec![0; self.size.min(PIECE_BYTES)];
+        // Behind the commit point nothing may fail for want of memory: smaller pieces do as well.
+        let mut buffer = room::zeros(self.size.min(PIECE_BYTES))
+            .unwrap_or_else(|_| vec![0; self.size.min(SMALL_PIECE_BYTES)]);
+        let room = buffer.len();
         let mut sum = 0;
         let mut at = 0;
         while at < self.size {
-            let piece = &mut buffer[..(self.size - at).min(PIECE_BYTES)];
+            let piece = &mut buffer[..(self.size - at).min(room)];
             read_exact_at(&*self.spill.file, piece, self.position + at as u64)
                 .map_err(|e| self.spill.io(e, "cannot read a spilled batch"))?;
             let unsummed = if at == 0 {

@@ -6,6 +6,7 @@ use crate::commit::spill::SpilledBatch;
 use crate::env::sync::Mutex;
 use crate::env::sync::atomic::{AtomicU8, Ordering};
 use crate::env::sync::thread::{Thread, current};
+use crate::error::room;
 use crate::error::{Error, Result};
 use crate::format::spill_file::SPILLED_ENTRY_BYTES;
 use crate::partition::Partition;
@@ -68,7 +69,9 @@ impl Payload {
         match self {
             Payload::Memory(batch) => writer.stage_head(batch, size),
             Payload::Spilled(spilled) if writer.keeps_keys() => {
-                let mut batch = Vec::with_capacity(size);
+                let mut batch = Vec::new();
+                room::exactly(&mut batch, size)
+                    .map_err(|error| Error::io(error, "no memory for a spilled batch"))?;
                 spilled.pieces(|_, piece| {
                     batch.extend_from_slice(piece);
                     Ok(())

@@ -4,6 +4,7 @@
 //! do where there is something to do. A new kind is added only when a caller acts differently.
 
 pub(crate) mod conflict;
+pub mod room;
 
 use std::fmt;
 use std::io;
@@ -252,6 +253,7 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             ErrorKind::NoSpace
         }
+        io::ErrorKind::OutOfMemory => ErrorKind::Limit,
         // An error of ours that passed through a function which speaks of I/O keeps its kind.
         _ => match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(own) => own.kind(),

@@ -7,6 +7,7 @@ use super::Partition;
 use super::writer::WriterState;
 use crate::env::replace_file::replace_file;
 use crate::env::vfs::{OpenHow, read_up_to};
+use crate::error::room;
 use crate::error::{Error, Result};
 use crate::format::file_names::LEADER_EPOCH_CHECKPOINT;
 use crate::format::leader_epochs::{self, LeaderEpoch};
@@ -113,7 +114,8 @@ impl Partition {
         let bytes = match self.folder.vfs.open(&path, OpenHow::Read) {
             Ok(file) => {
                 let length = file.len().map_err(failed)?.min(CHECKPOINT_BYTES_MAX);
-                let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+                let mut bytes =
+                    room::zeros(usize::try_from(length).unwrap_or(0)).map_err(failed)?;
                 let read = read_up_to(&*file, &mut bytes, 0).map_err(failed)?;
                 bytes.truncate(read);
                 Some(bytes)

@@ -10,6 +10,7 @@ use super::writer::WriterState;
 use crate::batch::entry::Entry;
 use crate::env::sync::atomic::Ordering;
 use crate::env::vfs::{OpenHow, read_up_to, write_all_at};
+use crate::error::room;
 use crate::error::{Error, Result};
 use crate::format::file_names::{self, Suffix};
 use crate::format::index_entries::AbortedTxn;
@@ -149,7 +150,7 @@ impl Partition {
         if length > SNAPSHOT_BYTES_MAX {
             return Ok(None);
         }
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut bytes = room::zeros(usize::try_from(length).unwrap_or(0)).map_err(failed)?;
         let read = read_up_to(&*file, &mut bytes, 0).map_err(failed)?;
         if !self.shared.is_as_closed(&self.folder.path(&name), &bytes[..read]) {
             return Ok(None);

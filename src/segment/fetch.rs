@@ -11,6 +11,7 @@ use super::indexes::Indexes;
 use super::offset_index::IndexHit;
 use crate::batch::entry::Entry;
 use crate::env::planted::planted;
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
 use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC_V2, PREFIX_LEN};
@@ -310,7 +311,8 @@ impl Walk<'_> {
         let wanted = (self.request.bytes_max as u64).max(size as u64);
         let wanted = usize::try_from(wanted.min(self.published - position)).unwrap_or(usize::MAX);
         if self.buffer.len() < wanted {
-            self.buffer.resize(wanted, 0);
+            let resized = room::resize(self.buffer, wanted);
+            resized.map_err(|error| self.cannot_read(error, position))?;
         }
         let rest = &mut self.buffer[there..wanted];
         let read = self.segment.log.read_up_to(rest, position + there as u64);
@@ -333,7 +335,8 @@ impl Walk<'_> {
     fn read_at(&mut self, position: u64, length: u64) -> Result<()> {
         let length = usize::try_from(length.min(self.published - position)).unwrap_or(usize::MAX);
         if self.buffer.len() < length {
-            self.buffer.resize(length, 0);
+            let resized = room::resize(self.buffer, length);
+            resized.map_err(|error| self.cannot_read(error, position))?;
         }
         let log = &self.segment.log;
         let read = log
@@ -381,7 +384,7 @@ impl Walk<'_> {
     #[cold]
     fn check_gap(&mut self, head: &Head, position: u64) -> Result<()> {
         let bytes_of = |position: u64, size: usize| -> Result<Vec<u8>> {
-            let mut bytes = vec![0; size];
+            let mut bytes = room::zeros(size).map_err(|error| self.cannot_read(error, position))?;
             let read = self
                 .segment
                 .log

@@ -14,6 +14,7 @@ use super::txn_index::TxnIndex;
 use crate::env::planted::planted;
 use crate::env::sync::atomic::{AtomicI64, Ordering};
 use crate::env::vfs::{OpenHow, VfsFile, read_up_to, write_all_at};
+use crate::error::room;
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::format::control_file::SegmentState;
 use crate::format::file_names::Suffix;
@@ -248,7 +249,7 @@ fn is_content(folder: &Folder, name: &str, expected: &[u8]) -> io::Result<bool> 
     if file.len()? != expected.len() as u64 {
         return Ok(false);
     }
-    let mut bytes = vec![0; expected.len()];
+    let mut bytes = room::zeros(expected.len())?;
     let read = read_up_to(&*file, &mut bytes, 0)?;
     Ok(read == expected.len() && bytes == expected)
 }
@@ -300,7 +301,7 @@ pub(super) fn read_or_map(file: &dyn VfsFile, length: usize) -> io::Result<Optio
         let there = (*mapping).as_ref().len();
         return Ok((there >= length).then_some(IndexBytes::Mapped { mapping, length }));
     }
-    let mut bytes = vec![0; length];
+    let mut bytes = room::zeros(length)?;
     let read = read_up_to(file, &mut bytes, 0)?;
     Ok((read == length).then(|| IndexBytes::Memory(bytes.into())))
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::log_file::LogFile;
 use crate::batch::entry::Entry;
+use crate::error::room;
 use crate::format::FormatError;
 use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC_V2, PREFIX_LEN};
 use crate::format::checksum::crc32c_append;
@@ -136,7 +137,7 @@ impl Scanner {
         let wanted = u64::try_from(needed.max(CHUNK_BYTES)).unwrap_or(u64::MAX).min(remaining);
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         if self.buffer.len() < wanted {
-            self.buffer.resize(wanted, 0);
+            room::resize(&mut self.buffer, wanted)?;
         }
         let target = &mut self.buffer[there..wanted.max(there)];
         let read = self.log.read_up_to(target, self.position + there as u64)?;

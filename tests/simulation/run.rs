@@ -446,7 +446,9 @@ impl Run {
             let Some(place) = self.place(topic, partition) else { continue };
             let values = self.values(records, bytes);
             let messages: Vec<_> = values.iter().map(|value| message_of(value)).collect();
-            atomic.add(NAMES[topic], place.1 as i32, &messages).map_err(|e| e.to_string())?;
+            if let Err(error) = atomic.add(NAMES[topic], place.1 as i32, &messages) {
+                return self.note_failure(error).map(drop);
+            }
             let before = batches.iter().rev().find(|(other, _)| *other == place);
             let base = before.map_or_else(|| self.end_of(broker, place), |(_, b)| b.end());
             let group = Some(self.model.groups);

@@ -21,6 +21,7 @@ use std::cell::Cell;
 use std::thread::LocalKey;
 
 use crate::config::compression::Compression;
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::FormatError;
 
@@ -130,7 +131,7 @@ fn over_limit(bytes_max: usize) -> FormatError {
 }
 
 fn reserve(out: &mut Vec<u8>, additional: usize) -> Result<(), FormatError> {
-    out.try_reserve(additional)
+    room::more(out, additional)
         .map_err(|_| FormatError::limit(format!("no memory for {additional} more bytes"), 0))
 }
 
@@ -142,7 +143,8 @@ fn make_room(out: &mut Vec<u8>, bytes_max: usize) -> Result<(), FormatError> {
         return Ok(());
     }
     let left = bytes_max.saturating_add(1).saturating_sub(out.len()).max(1);
-    out.try_reserve_exact(out.len().max(GROWTH_MIN).min(left))
+    let additional = out.len().max(GROWTH_MIN).min(left);
+    room::exactly(out, additional)
         .map_err(|_| FormatError::limit("no memory to decompress a batch", 0))
 }
 

@@ -6,6 +6,7 @@
 //! the memory is at most twice what is alive, the slots and a few chunks more.
 
 use crate::env::block::Block;
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::key_hash::HashSecret;
 
@@ -376,7 +377,7 @@ impl Values {
     fn grow(&mut self) -> Result<()> {
         let count = self.slots.len() * 2;
         let mut slots: Vec<u64> = Vec::new();
-        slots.try_reserve_exact(count).map_err(|_| no_memory(count))?;
+        room::exactly(&mut slots, count).map_err(|_| no_memory(count))?;
         slots.resize(count, 0);
         let mask = count - 1;
         for (index, chunk) in self.chunks.iter().enumerate() {

@@ -104,6 +104,7 @@ impl VfsFile for SimFile {
             return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         live.take_space(self.file, position, length);
+        live.note_reserved(self.file, position + length);
         Ok(())
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Live {
     /// How many more bytes files may take, and how many each has taken.
     pub(super) space_left: Option<u64>,
     pub(super) taken: BTreeMap<u32, u64>,
+    /// How far each file has reserved space, while there was no limit.
+    pub(super) reserved: BTreeMap<u32, u64>,
 }
 
 impl Live {
@@ -48,6 +50,7 @@ impl Live {
             first_hit: None,
             space_left: None,
             taken: BTreeMap::new(),
+            reserved: BTreeMap::new(),
         }
     }
 
@@ -57,7 +60,8 @@ impl Live {
         self.taken.clear();
         self.visible.walk(|_, _, node| {
             if let Node::File(id) = node {
-                self.taken.insert(id.0, self.visible.content(id).len());
+                let reserved = self.reserved.get(&id.0).copied().unwrap_or(0);
+                self.taken.insert(id.0, self.visible.content(id).len().max(reserved));
             }
         });
     }
@@ -113,12 +117,21 @@ impl Live {
         length.saturating_sub(needed - granted)
     }
 
+    /// Space that was reserved stays, also if the disk is limited later.
+    pub(super) fn note_reserved(&mut self, file: FileId, end: u64) {
+        let reserved = self.reserved.entry(file.0).or_default();
+        *reserved = end.max(*reserved);
+    }
+
     pub(super) fn has_space(&self, file: FileId, position: u64, length: u64) -> bool {
         let taken = self.taken.get(&file.0).copied().unwrap_or(0);
         self.space_left.is_none_or(|left| (position + length).saturating_sub(taken) <= left)
     }
 
     pub(super) fn give_back(&mut self, file: FileId, length: u64) {
+        if let Some(reserved) = self.reserved.get_mut(&file.0) {
+            *reserved = length.min(*reserved);
+        }
         if let (Some(left), Some(taken)) = (&mut self.space_left, self.taken.get_mut(&file.0)) {
             *left += taken.saturating_sub(length);
             *taken = length.min(*taken);

@@ -5,6 +5,7 @@
 //! behind the place that its hash says, with no gap in between. The invariant: whatever is in the
 //! log, memory does not grow; a map that is full says so, and the round ends there.
 
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of an entry.
@@ -40,7 +41,7 @@ impl OffsetMap {
         let count = wanted.saturating_add(2).min(bytes / ENTRY_BYTES).max(3);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let mut places = Vec::new();
-        places.try_reserve_exact(count).map_err(|_| {
+        room::exactly(&mut places, count).map_err(|_| {
             let message = format!(
                 "no memory for a map of {count} keys: lower log.cleaner.dedupe.buffer.size"
             );

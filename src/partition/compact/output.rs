@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::super::Partition;
 use crate::env::vfs::{OpenHow, VfsFile, write_all_at};
+use crate::error::room;
 use crate::error::{Error, Result};
 use crate::format::control_file::SegmentState;
 use crate::format::file_names::{CLEANED_SUFFIX, Suffix};
@@ -87,6 +88,8 @@ impl<'a> Output<'a> {
     /// Those of the disk.
     pub(super) fn append(&mut self, batch: &BatchFacts<'_>, bytes: &[u8]) -> Result<()> {
         self.differ()?;
+        room::more(&mut self.buffer, bytes.len())
+            .map_err(|error| self.partition.io(error, "no memory for a batch", ""))?;
         self.buffer.extend_from_slice(bytes);
         self.tally.add(batch, self.interval_bytes, &self.indexes);
         if self.buffer.len() >= PIECE_BYTES { self.flush() } else { Ok(()) }
@@ -107,7 +110,9 @@ impl<'a> Output<'a> {
         while position < self.tally.position {
             let left = usize::try_from(self.tally.position - position).unwrap_or(usize::MAX);
             let length = left.min(PIECE_BYTES);
-            self.buffer.resize(length, 0);
+            room::resize(&mut self.buffer, length).map_err(|error| {
+                self.partition.io(error, "cannot read the log", &source.log.name())
+            })?;
             let read = source.log.read_up_to(&mut self.buffer, position);
             let read = read.map_err(|error| {
                 self.partition.io(error, "cannot read the log", &source.log.name())

@@ -15,6 +15,7 @@ use super::{Applied, Recovery, Tail};
 use crate::batch::entry::Entry;
 use crate::env::vfs::{OpenHow, write_all_at};
 use crate::error::Result;
+use crate::error::room;
 use crate::format::file_names;
 use crate::segment::scan::{Scanned, Scanner};
 
@@ -197,7 +198,8 @@ impl Recovery {
         let Some(tail) = self.tails.get(index) else { return Ok(Vec::new()) };
         let from = tail.tally.position;
         let to = tail.file_bytes.min(from + length as u64);
-        let mut there = vec![0; to.saturating_sub(from) as usize];
+        let mut there = room::zeros(to.saturating_sub(from) as usize)
+            .map_err(|error| self.io(error, "cannot read the log", &tail.segment.log.name()))?;
         read_exact(&tail.segment, &mut there, from)
             .map_err(|error| self.io(error, "cannot read the log", &tail.segment.log.name()))?;
         Ok(there)

@@ -13,6 +13,7 @@ use super::super::report::PartitionReport;
 use super::{Recovery, Tail};
 use crate::env::planted::planted;
 use crate::env::vfs::write_all_at;
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::file_names::{self, LEADER_EPOCH_CHECKPOINT};
 use crate::segment::Segment;
@@ -308,7 +309,7 @@ fn rewrite(tail: &Tail, from: u64, end: u64) -> io::Result<()> {
     let mut position = from;
     while position < end {
         let length = usize::try_from(end - position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-        chunk.resize(length, 0);
+        room::resize(&mut chunk, length)?;
         if log.read_up_to(&mut chunk, position)? < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

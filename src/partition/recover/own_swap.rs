@@ -14,6 +14,7 @@ use super::Recovery;
 use super::leftovers::{Names, leftover};
 use crate::env::planted::planted;
 use crate::env::vfs::{OpenHow, read_up_to};
+use crate::error::room;
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::format::control_file::SegmentState;
 use crate::format::file_names::{CLEANED_SUFFIX, SWAP_SUFFIX, Suffix};
@@ -91,7 +92,7 @@ impl Recovery {
     fn sum_of_file(&self, name: &str, length: u64) -> io::Result<Option<u32>> {
         let file = self.folder.vfs.open(&self.folder.path(name), OpenHow::Read)?;
         // The length is that of the file and of the control file; an index is never larger.
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut bytes = room::zeros(usize::try_from(length).unwrap_or(0))?;
         let read = read_up_to(&*file, &mut bytes, 0)?;
         Ok((read == bytes.len()).then(|| crc32c(&bytes)))
     }

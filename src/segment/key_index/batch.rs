@@ -5,6 +5,7 @@ use std::io;
 use super::super::Segment;
 use super::super::scan::is_sound;
 use crate::batch::entry::Entry;
+use crate::error::room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::batch_header::{BATCH_HEADER_LEN, BatchHeader, MAGIC_AT, MAGIC_V2, PREFIX_LEN};
 
@@ -81,7 +82,7 @@ impl Segment {
         buffer: &mut Vec<u8>,
     ) -> Result<usize> {
         if buffer.len() < length {
-            buffer.resize(length, 0);
+            room::resize(buffer, length).map_err(|e| self.cannot_read_at(e, position))?;
         }
         let read = self.log.read_up_to(&mut buffer[there..length], position + there as u64);
         Ok(there + read.map_err(|error| self.cannot_read_at(error, position))?)

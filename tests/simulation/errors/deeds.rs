@@ -406,7 +406,13 @@ pub(crate) fn lose_derived_files(run: &mut Run) -> Outcome {
             disk.remove_file(&name).map_err(|error| error.to_string())?;
         }
     }
-    disk.sync_dir("").map_err(|error| error.to_string())
+    for entry in disk.list("").map_err(|error| error.to_string())? {
+        // A file is none of these.
+        let _ = disk.sync_dir(&entry.name);
+    }
+    // What is recorded from here on begins without them.
+    run.cut_power(1);
+    Ok(())
 }
 
 /// Opens for reading only, beside nobody, and reads all.

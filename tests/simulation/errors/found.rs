@@ -1,8 +1,9 @@
 //! What the loops have found, each as small as it gets.
 
 use ottla::env::sim::{Call, Effect, Fault, SimEnv};
+use ottla::error::room::refusals;
 use ottla::{
-    Acks, Broker, ErrorKind, Message, OffsetReset, OffsetScope, TopicConfig, TopicName,
+    Acks, Broker, ErrorKind, Message, OffsetReset, OffsetScope, Record, TopicConfig, TopicName,
     TopicPartition,
 };
 use ottla_simulation::run::options;
@@ -63,4 +64,30 @@ fn an_offset_that_may_be_there_is_not_deleted_by_doing_nothing() {
     world.disk.heal();
     let deleted = broker.delete_offsets("kitchen", &first);
     assert_eq!(deleted.expect_err("who knows").kind(), ErrorKind::Poisoned);
+}
+
+/// A spilled transaction was committed, and memory to copy it into the log was refused: the commit
+/// was durable, but nothing was written any more.
+#[test]
+fn a_commit_needs_no_memory_behind_its_commit_point() {
+    let world = SimEnv::new(1);
+    let broker = broker_of(&world);
+    for nth in 1.. {
+        let mut transaction = broker.transaction().expect("it begins");
+        for _ in 0..3 {
+            let value = vec![b'a'; 3000];
+            transaction.send(Record::new("apples", &value)).expect("it is staged");
+        }
+        refusals::plan(nth, false);
+        let committed = transaction.commit();
+        let met = refusals::met();
+        refusals::heal();
+        if let Err(error) = &committed {
+            assert_eq!(error.kind(), ErrorKind::Limit, "request {nth}: {error}");
+        }
+        append(&broker, Acks::All).expect("it appends again");
+        if met == 0 {
+            break;
+        }
+    }
 }

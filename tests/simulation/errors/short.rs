@@ -9,7 +9,7 @@ use crate::scenarios::{Scenario, scenarios};
 use crate::script::Trace;
 
 /// The cases of the short form.
-const SHORT: usize = 160;
+const SHORT: usize = 100;
 
 /// A number from the environment.
 pub(crate) fn given(name: &str) -> Option<u64> {
