@@ -184,7 +184,8 @@ impl Committer {
     /// the sync of that have failed: then the plan may hold after a crash, and it is no refusal
     /// before the old state was written once more.
     fn refusal_of(&self, error: Error, planned: &PartitionState) -> Error {
-        if matches!(self.shows_in_control(planned), Ok(false)) {
+        // A file that was not even opened has no name.
+        if error.is_want_of_descriptors() || matches!(self.shows_in_control(planned), Ok(false)) {
             return error;
         }
         match self.rewrite_control(|_| ()) {
