@@ -65,6 +65,9 @@ fn verify_file(env: &Env, known: &FileSum) -> Result<Option<Error>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(named("the file is missing; it was there when the directory was closed"));
         }
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            return Ok(named("the control file names a path that cannot be one of this directory"));
+        }
         Err(error) => return Err(failed(error)),
     };
     let length = file.len().map_err(failed)?;
@@ -91,4 +94,74 @@ fn are_zeros(file: &dyn VfsFile, from: u64, end: u64) -> std::io::Result<bool> {
         position += read as u64;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::replace_file::replace_file;
+    use crate::env::vfs::write_all_at;
+    use crate::format::file_names::OTTLA_CONTROL;
+    use crate::format::file_sum::FileSum;
+    use crate::{BrokerOptions, TopicConfig, VerifyOptions, verify_in};
+
+    fn closed() -> Env {
+        let env = Env::memory();
+        let options = BrokerOptions::new().background(false).journal_file_bytes(4096);
+        let broker = options.open_in(env.clone()).unwrap();
+        broker.create_topic("orders", TopicConfig::new()).unwrap();
+        broker.close().unwrap();
+        env
+    }
+
+    fn named(env: &Env) -> Vec<String> {
+        let report = verify_in(env, &VerifyOptions::new()).unwrap();
+        let files = report.all_errors().map(|error| error.file().unwrap_or("none").to_owned());
+        files.collect()
+    }
+
+    fn control(env: &Env) -> ControlFile {
+        ControlFile::decode(&read_small_file(env, OTTLA_CONTROL).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_byte_behind_what_was_written_of_a_journal_is_named() {
+        let env = closed();
+        assert_eq!(named(&env), Vec::<String>::new());
+        let known = control(&env).files.into_iter().find(|file| file.path.ends_with(".journal"));
+        let known = known.unwrap();
+        let file = env.vfs.open(&known.path, OpenHow::Write).unwrap();
+        assert!(known.length < file.len().unwrap());
+        write_all_at(&*file, b"x", file.len().unwrap() - 1).unwrap();
+        assert_eq!(named(&env), [env.vfs.describe(&known.path)]);
+    }
+
+    #[test]
+    fn what_a_close_did_not_write_keeps_its_sum() {
+        let env = closed();
+        let before = control(&env).files;
+        let options = BrokerOptions::new().background(false).journal_file_bytes(4096);
+        let broker = options.open_in(env.clone()).unwrap();
+        broker.create_topic("bills", TopicConfig::new()).unwrap();
+        // Somebody damages a file meanwhile: the close does not make it right.
+        let bootstrap = crate::format::file_names::BOOTSTRAP_CHECKPOINT;
+        let file = env.vfs.open(bootstrap, OpenHow::Write).unwrap();
+        write_all_at(&*file, b"x", 5).unwrap();
+        broker.close().unwrap();
+        let of = |files: &[FileSum]| files.iter().find(|file| file.path == bootstrap).cloned();
+        assert_eq!(of(&control(&env).files), of(&before));
+        assert_eq!(named(&env), [env.vfs.describe(bootstrap)]);
+    }
+
+    #[test]
+    fn a_path_out_of_the_directory_is_damage_and_nothing_is_read() {
+        let env = closed();
+        let mut hostile = control(&env);
+        hostile.files = vec![FileSum { path: "../x".into(), length: u64::MAX, sum: 0 }];
+        replace_file(&*env.vfs, OTTLA_CONTROL, &hostile.encode()).unwrap();
+        assert_eq!(named(&env), [env.vfs.describe("../x")]);
+        hostile.files = vec![FileSum { path: "meta.properties".into(), length: u64::MAX, sum: 0 }];
+        replace_file(&*env.vfs, OTTLA_CONTROL, &hostile.encode()).unwrap();
+        assert_eq!(named(&env), [env.vfs.describe("meta.properties")]);
+    }
 }

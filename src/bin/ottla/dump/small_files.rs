@@ -181,5 +181,8 @@ fn control_text(control: &ControlFile) -> String {
             );
         }
     }
+    for file in &control.files {
+        let _ = writeln!(text, "file: {} bytes: {} sum: {}", file.path, file.length, file.sum);
+    }
     text
 }
