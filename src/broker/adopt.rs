@@ -107,8 +107,13 @@ pub(crate) fn read_catalog(env: &Env, metadata: &Partition) -> Result<Catalog> {
         _ => read_snapshot(env, metadata.id())?,
     };
     let from = catalog.next_offset().max(metadata.log_start_offset());
-    metadata.walk_pieces(from, metadata.end_offset(), |piece| catalog.replay(piece))?;
-    catalog.check_complete()?;
+    let folder = || env.vfs.describe(metadata.id().directory());
+    let placed = |error: Error| match error.file() {
+        Some(_) => error,
+        None => error.at_file(folder()),
+    };
+    let replayed = metadata.walk_pieces(from, metadata.end_offset(), |piece| catalog.replay(piece));
+    replayed.and_then(|()| catalog.check_complete()).map_err(placed)?;
     Ok(catalog)
 }
 

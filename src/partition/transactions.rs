@@ -108,12 +108,15 @@ impl Partition {
 
     /// The table as of all batches below `offset`.
     pub(super) fn producers_at(&self, offset: i64) -> Result<Producers> {
-        let listed = self.folder.vfs.list(self.folder.name()).map_err(|error| {
-            self.name(
+        let failed = |error| match &self.damage {
+            // A folder that is gone is what the damage says.
+            Some(damage) => damage.clone(),
+            None => self.name(
                 Error::io(error, "cannot list the folder of a partition")
                     .at_file(self.folder.vfs.describe(self.folder.name())),
-            )
-        })?;
+            ),
+        };
+        let listed = self.folder.vfs.list(self.folder.name()).map_err(failed)?;
         let mut snapshots: Vec<i64> = listed
             .iter()
             .filter_map(|entry| file_names::parse_base_offset(&entry.name))

@@ -26,7 +26,7 @@ pub(crate) fn seed() -> u64 {
 }
 
 /// Whether all of everything was asked for.
-pub(crate) fn wants_all() -> bool {
+fn wants_all() -> bool {
     std::env::var("OTTLA_FLIPS").is_ok_and(|flips| flips == "all")
 }
 

@@ -18,6 +18,8 @@ const ALLOCATION_MAX: usize = 8 << 20;
 /// What an open for writing may keep in memory over the image.
 const OVERLAY_BYTES_MAX: u64 = 16 << 20;
 
+const CATALOG: &str = "__cluster_metadata-0";
+
 /// A directory to which something happened.
 pub(crate) struct Case<'a> {
     pub(crate) image: Image,
@@ -108,7 +110,10 @@ impl Case<'_> {
 
     fn is_damaged(&self, file: &str) -> bool {
         let folder = file.split_once('/').map_or("", |(folder, _)| folder);
-        self.damaged.contains(file) || self.damaged.contains(&format!("{folder}/"))
+        // Records of the catalog that make no sense are those of its folder.
+        self.damaged.contains(file)
+            || self.damaged.contains(&format!("{folder}/"))
+            || (file == CATALOG && self.damaged.iter().any(|damaged| damaged.starts_with(file)))
     }
 
     /// A directory is refused as a whole only for what all of it depends on.
