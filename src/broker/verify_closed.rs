@@ -99,11 +99,13 @@ fn are_zeros(file: &dyn VfsFile, from: u64, end: u64) -> std::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::verify::{VerifyOptions, verify_in};
+    use crate::config::broker::BrokerOptions;
+    use crate::config::topic::TopicConfig;
     use crate::env::replace_file::replace_file;
     use crate::env::vfs::write_all_at;
     use crate::format::file_names::OTTLA_CONTROL;
     use crate::format::file_sum::FileSum;
-    use crate::{BrokerOptions, TopicConfig, VerifyOptions, verify_in};
 
     fn closed() -> Env {
         let env = Env::memory();

@@ -153,9 +153,11 @@ fn append(broker: &Broker, topic: &str, partition: i32, name: &str, records: usi
     let value =
         |index: usize| format!("{topic}: {name}, record {index} of {records}, and some more");
     let values: Vec<String> = (0..records).map(value).collect();
+    // No two logs begin at the same moment.
+    let own = NOW_MS + i64::from(partition) + topic.bytes().map(i64::from).sum::<i64>();
     let message = |(index, value)| {
         let key = if records == 1 { name } else { KEYS[index] };
-        let at = NOW_MS - 100_000 + 10 * (start + index as i64);
+        let at = own - 100_000 + 10 * (start + index as i64);
         Message::new(value).key(key).timestamp(at).header("h", "x")
     };
     let messages: Vec<Message<'_>> = values.iter().take(3).enumerate().map(message).collect();
