@@ -103,7 +103,21 @@ impl Suffix {
 
     /// The name of the file of this kind with that base offset.
     pub fn file(self, base_offset: i64) -> String {
-        format!("{base_offset:0width$}{suffix}", width = OFFSET_DIGITS, suffix = self.as_str())
+        let suffix = self.as_str();
+        let Ok(mut rest) = u64::try_from(base_offset) else {
+            return format!("{base_offset:0OFFSET_DIGITS$}{suffix}");
+        };
+        // Opening a directory asks for a few of these per segment: digit by digit is several times
+        // as fast as a format.
+        let mut digits = [b'0'; OFFSET_DIGITS];
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789"[(rest % 10) as usize];
+            rest /= 10;
+        }
+        let mut name = String::with_capacity(OFFSET_DIGITS + suffix.len());
+        name.push_str(str::from_utf8(&digits).unwrap_or_default());
+        name.push_str(suffix);
+        name
     }
 }
 

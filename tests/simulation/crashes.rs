@@ -5,3 +5,7 @@
 mod explore;
 #[cfg(plant)]
 mod planted;
+
+/// States are made and thrown away by the million.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

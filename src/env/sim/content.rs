@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::env::random::mix;
 
-pub(super) const BLOCK_BYTES: usize = 4096;
+/// Small, because most files of a simulation are, and each that is written after a crash is copied.
+pub(super) const BLOCK_BYTES: usize = 512;
 
 /// A crash state is torn at multiples of this.
 pub(super) const SECTOR_BYTES: u64 = 512;

@@ -30,6 +30,10 @@ use ottla_proof::Evidence;
 
 use crate::campaign::{Campaign, Done};
 
+/// States are made and thrown away by the million.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[test]
 fn no_short_workload_breaks_a_promise() {
     let seed = seed();
