@@ -13,8 +13,8 @@ mod steps;
 
 use std::sync::Mutex;
 
-use ottla::env::clock::{Clock, SystemClock};
 use ottla::env::sim::seed;
+use ottla_proof::Evidence;
 
 /// The runs of the short form, which is part of every `cargo test`.
 const SHORT: u64 = 300;
@@ -34,7 +34,7 @@ fn groups_keep_their_promises() {
     let first = seed();
     let wanted = number("OTTLA_GROUP_RUNS").unwrap_or(SHORT);
     let steps = number("OTTLA_GROUP_STEPS").map_or(STEPS, |steps| steps as usize);
-    let started = SystemClock.monotonic();
+    let evidence = Evidence::of("groups", "random steps against a model").seed(first);
     let mut total = run::Tally::default();
     for seed in first..first + wanted {
         match run::run(seed, steps) {
@@ -46,8 +46,9 @@ fn groups_keep_their_promises() {
             Err(law) => panic!("{law}\nto see it again: OTTLA_SEED={seed} OTTLA_GROUP_RUNS=1"),
         }
     }
-    let seconds = (SystemClock.monotonic() - started).as_secs_f64();
-    println!("{wanted} runs of {steps} steps in {seconds:.1} s: {total:?}");
+    let counted = evidence.count("runs", wanted).count("steps", wanted * steps as u64);
+    let counted = counted.count("crashes", total.crashes).count("delivered", total.delivered);
+    counted.fault("F25", wanted, 0).fault("F28", total.crashes, 0).tell();
     // A test that stopped seeing anything is noticed.
     assert!(wanted < 100 || (total.delivered > wanted * 10 && total.crashes > wanted / 4));
 }

@@ -12,6 +12,7 @@ mod planted;
 mod world;
 
 use history::run;
+use ottla_proof::Evidence;
 
 const HISTORIES_DEFAULT: u64 = 60;
 
@@ -24,6 +25,7 @@ fn random_histories_keep_every_law() {
     }
     let first = fastrand::u64(..1 << 48);
     let count = number("OTTLA_COMPACTIONS").unwrap_or(HISTORIES_DEFAULT);
+    let evidence = Evidence::of("compaction", "random histories").seed(first);
     let mut seen = history::Seen::default();
     for seed in first..first + count {
         match run(seed) {
@@ -32,6 +34,7 @@ fn random_histories_keep_every_law() {
         }
     }
     println!("{count} histories: {seen:?}");
+    evidence.count("histories", count).count("rounds", seen.rounds).tell();
     // What was not exercised was not tested.
     let all = [
         seen.rounds,
