@@ -107,12 +107,11 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
     for (at, line) in text.lines().enumerate() {
         let (process, rest) = line.split_once(' ').ok_or_else(|| unknown(line))?;
         let rest = rest.trim_start();
-        // The end of a process, and threads that were killed outside of any call.
-        if rest.starts_with("+++")
-            || rest.starts_with("???(")
-            || rest.starts_with("---")
-            || rest.starts_with("<... exit")
-        {
+        if rest.starts_with("???(") || rest.starts_with("<... ???") {
+            trace.is_cut = true;
+            continue;
+        }
+        if rest.starts_with("+++") || rest.starts_with("---") || rest.starts_with("<... exit") {
             continue;
         }
         if let Some(resumed) = rest.strip_prefix("<... ") {
@@ -132,7 +131,16 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
     }
     let mut order: Vec<(usize, bool, usize)> = Vec::new();
     for (text, begin, end) in whole {
-        let Some(call) = call(&text)? else { continue };
+        let call = match call(&text) {
+            Ok(Some(call)) => call,
+            Ok(None) => continue,
+            // A kill in the middle leaves arguments that nobody can read any more.
+            Err(_) if !has_result(&text) => {
+                trace.is_cut = true;
+                continue;
+            }
+            Err(what) => return Err(what),
+        };
         order.push((begin, false, trace.calls.len()));
         if let (Some(end), Some(_)) = (end, call.result) {
             order.push((end, true, trace.calls.len()));
@@ -147,7 +155,14 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
 }
 
 fn unknown(line: &str) -> String {
-    format!("a line of strace that is not understood: {}", &line[..line.len().min(200)])
+    let (start, end) = (line.len().min(80), line.len().saturating_sub(80));
+    let shown = format!("{} ... {}", &line[..start], &line[end..]);
+    format!("a line of strace that is not understood: {shown}")
+}
+
+/// Whether the call came back.
+fn has_result(text: &str) -> bool {
+    text.rsplit_once(" = ").is_some_and(|(_, result)| !result.starts_with('?'))
 }
 
 /// `None` for what failed and for what changes nothing.
