@@ -7,8 +7,8 @@ use super::protocol::Commit;
 /// What is known of the offsets of one group in one topic.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Offsets {
-    /// By partition: where the offset may be; `None` if there may be none. The first is certain
-    /// while it is alone.
+    /// By partition: where the offset may be; `None` if there may be none. In the order in
+    /// which they were begun.
     possible: HashMap<i32, Vec<Option<i64>>>,
 }
 
@@ -18,7 +18,13 @@ impl Offsets {
     }
 
     pub(super) fn end(&mut self, commit: Commit) {
-        *self.of(commit.partition) = vec![Some(commit.offset)];
+        let possible = self.of(commit.partition);
+        // What was begun behind it may have happened, too.
+        let at = possible.iter().position(|offset| *offset == Some(commit.offset));
+        possible.drain(..at.unwrap_or(possible.len()));
+        if possible.is_empty() {
+            possible.push(Some(commit.offset));
+        }
     }
 
     fn of(&mut self, partition: i32) -> &mut Vec<Option<i64>> {

@@ -1,6 +1,7 @@
 //! Reading, processing and writing in transactions: each order is done once, in all partitions or in
 //! none, together with the offset that says so. Beside it a group that commits any offsets.
 
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -62,18 +63,32 @@ impl Writer<'_> {
         transaction.abort()
     }
 
-    /// Offsets go forwards and backwards, but never beyond the end.
+    /// Offsets go forwards and backwards, but never beyond the end; half of the time nobody waits.
     pub(super) fn commit_offsets(&self, random: &mut fastrand::Rng) -> Result<(), Error> {
         let places = (0..STEADY_PARTITIONS).map(|number| (STEADY, number));
         let consumer = self.broker.consumer().group(READERS).assign(places);
         let mut consumer = consumer.build()?;
+        let (told, committed) = channel();
         while self.goes_on() {
             let partition = random.i32(0..STEADY_PARTITIONS);
             let end = self.broker.partition(STEADY, partition)?.end_offset();
             let offset = if random.bool() { end } else { random.i64(0..=end) };
             let commit = Commit { partition, offset };
             self.say(&Report::Committing(commit));
-            consumer.commit_offsets([((STEADY, partition), offset)])?;
+            let place = [((STEADY, partition), offset)];
+            if random.bool() {
+                let told = told.clone();
+                consumer.commit_offsets_async(place, move |_, outcome| {
+                    // Nobody listens any more when the life is over.
+                    let _ = told.send(outcome.map(|()| commit));
+                })?;
+                continue;
+            }
+            consumer.commit_offsets(place)?;
+            // Those before were told on the way, in their order.
+            for earlier in committed.try_iter() {
+                self.say(&Report::Committed(earlier?));
+            }
             self.say(&Report::Committed(commit));
             thread::sleep(Duration::from_micros(random.u64(0..1_000)));
         }
