@@ -247,7 +247,8 @@ impl Committer {
     /// A full disk and a want of descriptors are reported and pass; any other failure of a sync is
     /// final.
     pub(crate) fn poison_unless_full(&self, error: &Error) {
-        if error.kind() != ErrorKind::NoSpace && !error.is_want_of_descriptors() {
+        let passes = !planted!("descriptors_end_the_session") && error.is_want_of_descriptors();
+        if error.kind() != ErrorKind::NoSpace && !passes {
             self.poison.set(error);
         }
     }

@@ -189,8 +189,11 @@ impl SpilledBatch {
     pub(super) fn pieces(&self, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         let header = BatchHeader::decode(&self.head[..]).map_err(|e| e.into_error())?;
         // Behind the commit point nothing may fail for want of memory: smaller pieces do as well.
-        let mut buffer = room::zeros(self.size.min(PIECE_BYTES))
-            .unwrap_or_else(|_| vec![0; self.size.min(SMALL_PIECE_BYTES)]);
+        let room = room::zeros(self.size.min(PIECE_BYTES));
+        if planted!("memory_behind_the_commit") {
+            room.as_ref().map_err(|_| Error::new(ErrorKind::Limit, "no memory"))?;
+        }
+        let mut buffer = room.unwrap_or_else(|_| vec![0; self.size.min(SMALL_PIECE_BYTES)]);
         let room = buffer.len();
         let mut sum = 0;
         let mut at = 0;

@@ -17,6 +17,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::dir_lock::DirLock;
+use crate::env::planted::planted;
 use crate::error::Result;
 
 /// A directory and what is in it. All methods may run at the same time from any thread.
@@ -207,6 +208,7 @@ pub fn write_all_at(file: &dyn VfsFile, bytes: &[u8], position: u64) -> io::Resu
     while done < bytes.len() {
         match file.write_at(&bytes[done..], position + done as u64) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) if planted!("short_write_believed") => return Ok(()),
             Ok(written) => done += written,
             Err(error) => resume(error, &mut interruptions)?,
         }
@@ -221,6 +223,9 @@ const INTERRUPTIONS_MAX: u32 = 10_000;
 #[cold]
 fn resume(error: io::Error, interruptions: &mut u32) -> io::Result<()> {
     *interruptions += 1;
+    if planted!("interrupted_not_resumed") {
+        return Err(error);
+    }
     if error.kind() == io::ErrorKind::Interrupted && *interruptions <= INTERRUPTIONS_MAX {
         return Ok(());
     }
