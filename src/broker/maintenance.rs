@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::{Broker, Engine};
+use crate::commit::seen_time::{CLOCK_JUMP_MS, is_in_the_future};
 use crate::config::broker::BrokerOptions;
 use crate::env::planted::planted;
 use crate::env::sync::atomic::Ordering;
@@ -15,13 +16,6 @@ use crate::error::{Error, Result};
 
 /// The thread looks around at least this often.
 const TICK_PERIOD_MAX: Duration = Duration::from_secs(1);
-
-/// A wall clock that ran ahead of the monotonic one by more than this was set, not passed.
-const CLOCK_JUMP_MS: i64 = 60 * 60 * 1000;
-
-/// A directory that was last written to longer ago than this is opened by a program whose clock is
-/// likely wrong: nothing is deleted by age in this session.
-const YEARS_AWAY_MS: i64 = 2 * 366 * 24 * 60 * 60 * 1000;
 
 /// When the periodic duties are due, on the monotonic clock.
 #[derive(Debug)]
@@ -59,11 +53,6 @@ impl Maintenance {
             opened_in_the_future: is_in_the_future(env, wall_ms_max),
         }
     }
-}
-
-/// Whether the clock is so far ahead of what the last session saw that it is likely wrong.
-pub(crate) fn is_in_the_future(env: &crate::env::Env, wall_ms_max: i64) -> bool {
-    wall_ms_max > 0 && env.clock.wall_ms().saturating_sub(wall_ms_max) > YEARS_AWAY_MS
 }
 
 fn wall_offset(env: &crate::env::Env) -> i64 {

@@ -237,7 +237,7 @@ impl Committer {
         self.poison.check()?;
         let mut control = self.control.lock();
         change(&mut control);
-        let now = self.env.clock.wall_ms();
+        let now = self.seen_time.now_ms(&self.env);
         let file = control.file_mut();
         file.wall_ms_max = file.wall_ms_max.max(now);
         replace_file(&*self.env.vfs, OTTLA_CONTROL, &control.encode())

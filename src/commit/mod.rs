@@ -18,6 +18,7 @@ pub(crate) mod journal;
 pub(crate) mod left_spills;
 mod member;
 pub(crate) mod replay;
+pub(crate) mod seen_time;
 pub(crate) mod session;
 pub(crate) mod spill;
 mod steps;
@@ -29,6 +30,7 @@ use crate::commit::checkpoint::Control;
 use crate::commit::ends::Ends;
 use crate::commit::group::{Completions, Queue};
 use crate::commit::journal::{Journal, JournalOptions};
+use crate::commit::seen_time::SeenTime;
 use crate::commit::spill::Spills;
 use crate::env::Env;
 use crate::env::poison::Poison;
@@ -58,6 +60,8 @@ pub(crate) struct Committer {
     checkpointing: Mutex<()>,
     control: Mutex<Control>,
     /// Everything before this place in the journal is in the segment files.
+    /// For the control file.
+    seen_time: SeenTime,
     applied: Mutex<JournalPosition>,
     oldest_needed: Arc<AtomicU64>,
     spills: Arc<Spills>,
@@ -93,7 +97,9 @@ impl Committer {
         journal.know_sums(&control.files);
         let oldest_needed = journal.oldest_needed();
         let spills = Spills::new(env, &poison);
+        let seen_time = SeenTime::new(env, control.wall_ms_max);
         Ok(Committer {
+            seen_time,
             env: env.clone(),
             poison,
             leader: Mutex::new(journal),

@@ -5,9 +5,9 @@
 //! while somebody swaps names under our feet. A symbolic link, or anything else that is not a
 //! regular file where a file is expected, is an error that says so.
 //!
-//! A process whose file size limit (`RLIMIT_FSIZE`) is exceeded gets the signal SIGXFSZ, which
-//! kills it by default; where the host ignores it, the write fails with `FileTooLarge` and is
-//! treated like a full disk. The library leaves the choice to its host.
+//! A write beyond the file size limit of the process (`RLIMIT_FSIZE`) would bring the signal SIGXFSZ,
+//! which kills it by default. So the limit is looked at whenever a directory is opened or space is
+//! reserved, and a write beyond it fails here, with `FileTooLarge`: like a full disk.
 
 use std::fs::File;
 use std::io;
@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Dir, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
@@ -28,6 +29,22 @@ use crate::error::{Error, Result};
 
 const NEW_FILE: Mode = Mode::from_raw_mode(0o644);
 const NEW_DIRECTORY: Mode = Mode::from_raw_mode(0o755);
+
+/// The file size limit of this process, as it was when somebody last looked.
+static FILE_BYTES_MAX: AtomicU64 = AtomicU64::new(u64::MAX);
+
+fn look_at_file_size_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    FILE_BYTES_MAX.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// Whether a file may become so long.
+fn check_file_size(end: u64) -> io::Result<()> {
+    match end > FILE_BYTES_MAX.load(Ordering::Relaxed) {
+        true => Err(Errno::FBIG.into()),
+        false => Ok(()),
+    }
+}
 
 /// A data directory on the disk.
 #[derive(Debug)]
@@ -46,6 +63,7 @@ impl DiskVfs {
     /// # Durability
     /// The names of directories that were made are synced.
     pub fn open(path: &Path, create: bool) -> Result<DiskVfs> {
+        look_at_file_size_limit();
         let path = std::path::absolute(path)
             .map_err(|error| Error::io(error, format!("cannot resolve {}", path.display())))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -274,6 +292,7 @@ impl VfsFile for DiskFile {
     }
 
     fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
+        check_file_size(position.saturating_add(bytes.len() as u64))?;
         self.0.write_at(bytes, position)
     }
 
@@ -282,6 +301,9 @@ impl VfsFile for DiskFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
+        if check_file_size(length).is_err() && length > self.len()? {
+            return Err(Errno::FBIG.into());
+        }
         // The kernel also gives back what was reserved behind the end, even at the same length.
         self.0.set_len(length)
     }
@@ -290,6 +312,8 @@ impl VfsFile for DiskFile {
         if length == 0 {
             return Ok(());
         }
+        look_at_file_size_limit();
+        check_file_size(position.saturating_add(length))?;
         let flags = FallocateFlags::KEEP_SIZE;
         match retry_on_intr(|| rustix::fs::fallocate(&self.0, flags, position, length)) {
             Ok(()) => Ok(()),

@@ -144,9 +144,23 @@ fn a_clock_that_is_years_ahead_deletes_nothing() {
     broker.close().unwrap();
     drop(broker);
     world.clock.set_wall_ms(1_700_000_000_000 + 40 * 365 * 24 * 3600 * 1000);
+    // And not in the next session either, for which this one has seen that date.
+    for _ in 0..3 {
+        let broker = open_sim(&world).unwrap();
+        assert!(broker.run_retention().unwrap().is_empty());
+        assert_eq!(broker.partition("t", 0).unwrap().log_start_offset(), 0);
+        append_all(&broker, "t", 1);
+        broker.checkpoint().unwrap();
+        world.clock.advance(std::time::Duration::from_secs(7200));
+        broker.close().unwrap();
+    }
+    // A day under that date: it was a drawer.
     let broker = open_sim(&world).unwrap();
-    assert!(broker.run_retention().unwrap().is_empty());
-    assert_eq!(broker.partition("t", 0).unwrap().log_start_offset(), 0);
+    world.clock.advance(std::time::Duration::from_secs(25 * 3600));
+    append_all(&broker, "t", 1);
+    broker.close().unwrap();
+    let broker = open_sim(&world).unwrap();
+    assert!(!broker.run_retention().unwrap().is_empty());
 }
 
 /// Threads that waited for the session to begin went on after the close, and were acked.
