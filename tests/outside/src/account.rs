@@ -189,6 +189,12 @@ impl Account {
         acked.count() as u64
     }
 
+    /// The offset behind the last acked record of a partition.
+    pub(crate) fn acked_end(&self, partition: &str) -> i64 {
+        let sent = self.logs.get(partition).into_iter().flatten();
+        sent.filter_map(|sent| sent.offset).max().map_or(0, |offset| offset + 1)
+    }
+
     /// How many records were refused as surely absent.
     pub(crate) fn refused(&self) -> u64 {
         let refused = self.logs.values().flatten().filter(|sent| sent.fate == Fate::Refused);

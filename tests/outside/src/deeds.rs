@@ -27,6 +27,12 @@ impl Deeds {
         format!("{number}-{padding}")
     }
 
+    /// A number that was not there before.
+    pub(crate) fn number(&mut self) -> usize {
+        self.next += 1;
+        self.next
+    }
+
     fn append(&mut self, place: &str, acks: &str, count: usize, bytes: usize) -> String {
         let values: Vec<String> = (0..count).map(|_| self.value(bytes)).collect();
         format!("append {place} {acks} {}", values.join(" "))

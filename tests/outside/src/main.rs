@@ -15,10 +15,15 @@
 
 mod account;
 mod aftermath;
+mod clock;
 mod deeds;
 mod descriptors;
+mod full_disk;
+mod gauge;
 mod kill;
 mod lines;
+mod memory;
+mod mounts;
 mod names;
 mod oracle;
 mod photo;
@@ -26,6 +31,7 @@ mod power_cut;
 mod progress;
 mod read_only;
 mod reading;
+mod recovery;
 mod running;
 mod scratch;
 mod script;
@@ -75,6 +81,14 @@ enum Harness {
     Syscalls(syscalls::Syscalls),
     /// Cut the power of a real file system.
     PowerCut(power_cut::PowerCut),
+    /// Dates far off, clocks that jump.
+    Clock(clock::Clock),
+    /// Decompression bombs.
+    Memory(memory::Memory),
+    /// Time and memory of opening after a kill.
+    Recovery(recovery::Recovery),
+    /// Disks that fill up.
+    FullDisk(full_disk::FullDisk),
     /// Few descriptors, many partitions.
     Descriptors(descriptors::Descriptors),
     /// Strange names and links.
@@ -96,6 +110,14 @@ enum Driver {
     Storm(storm::Life),
     /// Opens the directory, which recovers it, and does nothing else.
     Opener { directory: PathBuf },
+    /// Leaves an unsynced tail, or a full journal.
+    Tail(gauge::Tail),
+    /// Opens the directory, or reads all, and says how long it took and how much memory.
+    Measure {
+        directory: PathBuf,
+        #[arg(long)]
+        read: bool,
+    },
     /// One deed after the other, as commands on standard input ask for.
     Script { directory: PathBuf },
 }
@@ -106,6 +128,8 @@ fn main() -> ExitCode {
         match driver {
             Driver::Storm(life) => storm::live(&life),
             Driver::Opener { directory } => storm::open_only(&directory),
+            Driver::Tail(tail) => gauge::leave(&tail),
+            Driver::Measure { directory, read } => gauge::measure(&directory, read),
             Driver::Script { directory } => script::follow(&directory),
         }
         return ExitCode::SUCCESS;
@@ -122,6 +146,10 @@ fn main() -> ExitCode {
         Harness::Syscalls(it) => run("syscalls", &|| syscalls::campaign(it, &terms, seed)),
         Harness::PowerCut(cut) => run("power-cut", &|| power_cut::campaign(cut, &terms, seed)),
         Harness::Descriptors(it) => run("descriptors", &|| descriptors::campaign(it, &terms, seed)),
+        Harness::Clock(it) => run("clock", &|| clock::campaign(it, &terms, seed)),
+        Harness::Memory(it) => run("memory", &|| memory::campaign(it, &terms, seed)),
+        Harness::Recovery(it) => run("recovery", &|| recovery::campaign(it, &terms, seed)),
+        Harness::FullDisk(it) => run("full-disk", &|| full_disk::campaign(it, &terms, seed)),
         Harness::Names(it) => run("names", &|| names::campaign(it, &terms, seed)),
         Harness::ReadOnly(it) => run("read-only", &|| read_only::campaign(it, &terms, seed)),
         Harness::TwoProcesses(it) => {

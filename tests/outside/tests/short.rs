@@ -73,3 +73,23 @@ fn a_directory_that_may_not_be_written_is_read() {
 fn no_state_that_the_system_calls_allow_lacks_what_was_acked() {
     run(&["traces", "--runs", "1", "--states", "15"]);
 }
+
+#[test]
+fn a_full_disk_is_an_error_and_nothing_else() {
+    run(&["full-disk", "--rounds", "1"]);
+}
+
+#[test]
+fn clocks_that_jump_delete_nothing() {
+    run(&["clock", "--lives", "8"]);
+}
+
+#[test]
+fn bombs_are_a_limit() {
+    run(&["memory", "--mebibytes", "100"]);
+}
+
+#[test]
+fn recovery_is_bounded() {
+    run(&["recovery", "--mebibytes", "10", "--partitions", "1,50", "--seconds", "60"]);
+}
