@@ -117,12 +117,15 @@ impl OffsetStore {
             return Ok(());
         }
         let Some(partition) = topic.partitions.get(number) else { return Ok(()) };
+        // What is sound of a damaged log may say where a group was, and not where it is.
+        if let Some(damage) = partition.damage() {
+            return Err(damage.clone());
+        }
         let is_ours = |group: &str| number_of(topic, group) == number;
         let replayed = Replay::new(self.opened, &is_ours).read(partition)?;
         report.skipped += replayed.skipped;
         let mut found = replayed.table;
-        // A damaged log takes nothing; its groups cannot commit either.
-        let is_writable = host.check_writable().is_ok() && partition.damage().is_none();
+        let is_writable = host.check_writable().is_ok();
         let changes = hold_against_topics(host, &mut found, is_writable, report);
         self.table.write().groups.extend(found.groups);
         if !changes.is_empty()
