@@ -43,9 +43,12 @@ fn refuse(scenario: &Scenario, nth: u64, once: bool) -> Result<bool, String> {
 #[test]
 fn whichever_memory_is_refused_no_promise_is_broken() {
     let evidence = Evidence::of("allocations", "every request of every script is refused");
-    let stride = if all() { 1 } else { given("OTTLA_ALLOCATION_STRIDE").unwrap_or(67) };
+    let stride = if all() { 1 } else { given("OTTLA_ALLOCATION_STRIDE").unwrap_or(23) };
     let (mut tried, mut scripts) = (0, 0);
     for (number, scenario) in scenarios().iter().enumerate() {
+        if stride > 1 && number % 2 == 1 {
+            continue;
+        }
         scripts += 1;
         for once in [true, false] {
             for nth in (1 + number as u64 % stride..).step_by(stride as usize) {

@@ -82,7 +82,7 @@ fn err(
 #[test]
 fn a_disk_that_errs_shows_no_wrong_record() {
     let evidence = Evidence::of("errors", "writes that land elsewhere or nowhere, flipped bits");
-    let stride = if all() { 1 } else { 149 };
+    let stride = if all() { 1 } else { 41 };
     let mut tried = 0;
     let effects = [
         (Effect::Misdirected(0), Call::WriteAt),
@@ -91,6 +91,9 @@ fn a_disk_that_errs_shows_no_wrong_record() {
         (Effect::FlippedBit, Call::ReadAt),
     ];
     for (number, scenario) in scenarios().iter().enumerate() {
+        if !all() && number % 3 != 1 {
+            continue;
+        }
         for (effect, call) in effects {
             for nth in (1 + number as u64 * 5 % stride..).step_by(stride as usize) {
                 let outcome = err(scenario, effect, call, nth).map_err(|broken| {

@@ -9,7 +9,7 @@ use crate::scenarios::{Scenario, scenarios};
 use crate::script::Trace;
 
 /// The cases of the short form.
-const SHORT: usize = 100;
+const SHORT: usize = 80;
 
 /// A number from the environment.
 pub(crate) fn given(name: &str) -> Option<u64> {
@@ -94,7 +94,7 @@ fn whichever_call_fails_no_promise_is_broken() {
     let cases = cases(&traces);
     let total = cases.len() as u64;
     let chosen = chosen(cases);
-    let crashed_one_in = if all() { 11 } else { 40 };
+    let crashed_one_in = if all() { 11 } else { 60 };
     let work = |case: &Case, tally: &mut Tally| {
         let crashes = case.number % crashed_one_in == 3 || given("OTTLA_ERROR_CASE").is_some();
         let (scenario, trace) = (&scenarios[case.scenario], &traces[case.scenario]);
