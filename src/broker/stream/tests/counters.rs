@@ -53,7 +53,9 @@ fn no_update_is_lost() {
         for thread in 0..THREADS {
             let (broker, conflicts, all_looked) = (&broker, &conflicts, &all_looked);
             scope.spawn(move || {
-                let first = || drop(all_looked.wait());
+                let first = || {
+                    all_looked.wait();
+                };
                 increment(broker, "counter 0", LEVELS[thread % 3], conflicts, first);
                 for round in 1..ROUNDS {
                     let key = format!("counter {}", (thread + round) % KEYS);
