@@ -49,22 +49,14 @@ macro_rules! proof {
     };
 }
 
-/// All steps, the short ones first.
+/// All steps.
+#[rustfmt::skip]
 pub const STEPS: &[Step] = &[
     Step {
         layer: "c-abi",
         command: &[
-            "cargo",
-            "test",
-            "--locked",
-            "-p",
-            "ottla-ffi",
-            "--test",
-            "misuse",
-            "--test",
-            "c_suite",
-            "--",
-            "--nocapture",
+            "cargo", "test", "--locked", "-p", "ottla-ffi", "--test", "misuse", "--test", "c_suite",
+            "--", "--nocapture",
         ],
         lengths: &[],
         cores: 2,
@@ -82,9 +74,24 @@ pub const STEPS: &[Step] = &[
         cores: 1,
     },
     Step {
-        layer: "races",
-        command: &[".ci/run", "races"],
-        lengths: &[("OTTLA_SCHEDULES", ["1000", "10000", "200000"])],
+        layer: "flips",
+        command: proof!("-p", "ottla-flips", "--", "--nocapture", "--test-threads", "1"),
+        lengths: &[("OTTLA_FLIPS", ["200", "all", "all"])],
+        cores: 2,
+    },
+    Step {
+        layer: "errors",
+        command: proof!("-p", "ottla-simulation", "--test", "errors", "--", "--nocapture"),
+        lengths: &[
+            ("OTTLA_ERRORS", ["", "all", "all"]),
+            ("OTTLA_SWARM_RUNS", ["200", "20000", "500000"]),
+        ],
+        cores: 2,
+    },
+    Step {
+        layer: "exhaustive",
+        command: proof!("-p", "ottla-simulation", "--test", "exhaustive", "--", "--nocapture"),
+        lengths: &[("OTTLA_EXHAUSTIVE_LENGTH", ["2", "3", "4"])],
         cores: 2,
     },
     Step {
@@ -92,5 +99,56 @@ pub const STEPS: &[Step] = &[
         command: proof!("-p", "ottla-simulation", "--test", "simulation", "--", "--nocapture"),
         lengths: &[("OTTLA_SIM_STATES", ["3000", "5000000", "50000000"])],
         cores: 2,
+    },
+    Step {
+        layer: "races",
+        command: &[".ci/run", "races", "--nocapture"],
+        lengths: &[("OTTLA_SCHEDULES", ["1000", "10000", "200000"])],
+        cores: 2,
+    },
+    Step {
+        layer: "stress",
+        command: proof!("-p", "ottla-stress", "--", "--nocapture"),
+        lengths: &[("OTTLA_STRESS_SECONDS", ["10", "300", "3600"])],
+        cores: 2,
+    },
+    Step {
+        layer: "tsan",
+        command: &[".ci/run", "tsan"],
+        lengths: &[("OTTLA_STRESS_SECONDS", ["10", "120", "1200"])],
+        cores: 2,
+    },
+    Step {
+        layer: "kill",
+        command: &[
+            "sh", "-c",
+            "tests/outside/run kill --cycles $CYCLES --lanes 4 --life 4000 --opening 4000 --tool-every 200 --scratch /dev/shm",
+        ],
+        lengths: &[("CYCLES", ["200", "100000", "100000"])],
+        cores: 2,
+    },
+    Step {
+        layer: "power-ext4",
+        command: &["sh", "-c", "tests/outside/run power-cut --file-system ext4 --cycles $CYCLES"],
+        lengths: &[("CYCLES", ["20", "5000", "5000"])],
+        cores: 1,
+    },
+    Step {
+        layer: "power-xfs",
+        command: &["sh", "-c", "tests/outside/run power-cut --file-system xfs --cycles $CYCLES"],
+        lengths: &[("CYCLES", ["20", "2000", "2000"])],
+        cores: 1,
+    },
+    Step {
+        layer: "traces",
+        command: &["sh", "-c", "tests/outside/run traces --runs $RUNS"],
+        lengths: &[("RUNS", ["2", "100", "500"])],
+        cores: 1,
+    },
+    Step {
+        layer: "fuzz",
+        command: &["sh", "-c", "fuzz/run $SECONDS_EACH"],
+        lengths: &[("SECONDS_EACH", ["5", "60", "3600"])],
+        cores: 1,
     },
 ];

@@ -433,3 +433,34 @@ fn many_partitions_need_few_descriptors() {
         }
     }
 }
+
+/// Another program closed the directory after us: our control file is an older story than the log.
+#[test]
+fn a_control_file_of_an_older_close_does_not_count() {
+    let env = memory();
+    let open = || options().open_in(env.clone()).unwrap();
+    let broker = open();
+    broker.create_topic("t", small()).unwrap();
+    append_all(&broker, "t", 3);
+    broker.close().unwrap();
+    let control = file_of(&env, "ottla.control");
+    let broker = open();
+    append_all(&broker, "t", 5);
+    broker.close().unwrap();
+    crate::env::replace_file::replace_file(&*env.vfs, "ottla.control", &control).unwrap();
+    let broker = open();
+    assert_eq!(broker.partition("t", 0).unwrap().end_offset(), 8);
+    assert_eq!(values(&broker, "t", 0).len(), 8);
+    append_all(&broker, "t", 1);
+    assert_eq!(broker.partition("t", 0).unwrap().end_offset(), 9);
+}
+
+fn file_of(env: &Env, path: &str) -> Vec<u8> {
+    use crate::env::vfs::{OpenHow, read_up_to};
+
+    let file = env.vfs.open(path, OpenHow::Read).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    let read = read_up_to(&*file, &mut bytes, 0).unwrap();
+    assert_eq!(read, bytes.len());
+    bytes
+}
