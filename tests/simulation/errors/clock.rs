@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ottla::env::sim::SimEnv;
-use ottla::{Acks, Message, TopicConfig};
+use ottla::{Acks, Broker, Message, TopicConfig};
 use ottla_proof::Evidence;
 use ottla_simulation::run::options;
 
@@ -46,24 +46,34 @@ fn a_clock_that_jumps_breaks_no_promise() {
     evidence.count("runs", tried).fault("F14", tried, 0).tell();
 }
 
-/// Records of an hour stay, though the clock says that a century has gone: in the session in which
-/// it jumps, and in the next one.
+/// A broker with one record, of which a day is kept; an hour has passed since.
+fn one_record(world: &SimEnv) -> Broker {
+    let broker = options().open_in(world.env()).expect("it opens");
+    let config = TopicConfig::new().set("retention.ms", "86400000").expect("a setting");
+    broker.create_topic("apples", config).expect("it is made");
+    let apples = broker.partition("apples", 0).expect("it is there");
+    apples.append(&[Message::new("one")], Acks::All).expect("it appends");
+    world.clock.advance(Duration::from_secs(3_600));
+    broker
+}
+
+/// Records of an hour stay, though the clock says that five years have gone: in the session in which
+/// it jumps, and in the next one. Where two days have passed they go.
 #[test]
 fn retention_deletes_nothing_because_the_clock_jumped() {
     let evidence = Evidence::of("errors", "retention under a clock that jumped");
+    let world = SimEnv::new(1);
+    let broker = one_record(&world);
+    world.clock.advance(Duration::from_secs(2 * 86_400));
+    assert_eq!(broker.run_retention().expect("it looks").len(), 1, "it is time");
     for reopen in [false, true] {
         let world = SimEnv::new(1);
-        let broker = options().open_in(world.env()).expect("it opens");
-        let config = TopicConfig::new().set("retention.ms", "86400000").expect("a setting");
-        broker.create_topic("apples", config).expect("it is made");
-        let apples = broker.partition("apples", 0).expect("it is there");
-        apples.append(&[Message::new("one")], Acks::All).expect("it appends");
-        world.clock.advance(Duration::from_secs(3_600));
+        let broker = one_record(&world);
         if reopen {
             broker.close().expect("it closes");
         }
         let now = ottla::env::clock::Clock::wall_ms(&*world.clock);
-        world.clock.set_wall_ms(now + 3_153_600_000_000);
+        world.clock.set_wall_ms(now + 5 * 31_536_000_000);
         let broker =
             if reopen { options().open_in(world.env()).expect("it opens") } else { broker };
         let deleted = broker.run_retention().expect("it looks");
