@@ -68,8 +68,6 @@ pub(super) struct Call {
 pub(super) struct Trace {
     pub(super) calls: Vec<Call>,
     pub(super) moments: Vec<Moment>,
-    /// The process was killed in a call: nobody knows whether that was done.
-    pub(super) is_cut: bool,
 }
 
 /// Something that happened to a call.
@@ -107,11 +105,13 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
     for (at, line) in text.lines().enumerate() {
         let (process, rest) = line.split_once(' ').ok_or_else(|| unknown(line))?;
         let rest = rest.trim_start();
-        if rest.starts_with("???(") || rest.starts_with("<... ???") {
-            trace.is_cut = true;
-            continue;
-        }
-        if rest.starts_with("+++") || rest.starts_with("---") || rest.starts_with("<... exit") {
+        // The end of a process, and what a kill leaves of calls that nobody can read any more.
+        if rest.starts_with("+++")
+            || rest.starts_with("???(")
+            || rest.starts_with("<... ???")
+            || rest.starts_with("---")
+            || rest.starts_with("<... exit")
+        {
             continue;
         }
         if let Some(resumed) = rest.strip_prefix("<... ") {
@@ -135,10 +135,7 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
             Ok(Some(call)) => call,
             Ok(None) => continue,
             // A kill in the middle leaves arguments that nobody can read any more.
-            Err(_) if !has_result(&text) => {
-                trace.is_cut = true;
-                continue;
-            }
+            Err(_) if !has_result(&text) => continue,
             Err(what) => return Err(what),
         };
         order.push((begin, false, trace.calls.len()));
@@ -147,7 +144,6 @@ pub(super) fn parse(text: &str) -> Result<Trace, String> {
         }
         trace.calls.push(call);
     }
-    trace.is_cut |= trace.calls.iter().any(|call| call.result.is_none());
     order.sort_unstable();
     let moment = |(_, is_end, call)| if is_end { Moment::End(call) } else { Moment::Begin(call) };
     trace.moments = order.into_iter().map(moment).collect();
