@@ -23,9 +23,10 @@ pub(crate) struct Context {
     pub(crate) alphabet: Vec<Operation>,
 }
 
-const SEGMENT_BYTES: u32 = 600;
+/// Three small appends to the newest segment of a context fit, and do not roll it: a roll syncs.
+const SEGMENT_BYTES: u32 = 1_200;
 /// A record that fits into no segment that has another one.
-const ROLLS: usize = 500;
+const ROLLS: usize = 1_100;
 /// A record that a transaction does not keep in memory.
 const SPILLS: usize = 2_300;
 /// The topic that may be made in addition.
@@ -61,7 +62,7 @@ fn with_records() -> Vec<Operation> {
 
 /// Two full segments and one that is not, in which keys come again.
 fn with_streams() -> Vec<Operation> {
-    let large = Append { topic: INDEXED, partition: 0, records: 3, bytes: 150, acks: Acks::All };
+    let large = Append { topic: INDEXED, partition: 0, records: 3, bytes: 350, acks: Acks::All };
     vec![
         CreateCompacted {
             topic: INDEXED,
@@ -103,6 +104,8 @@ fn alphabet(topic: usize) -> Vec<Operation> {
         Retention,
         DeleteRecords { topic, partition, percent: 60 },
         Truncate { topic, partition, batches: 1 },
+        // More than a segment.
+        Truncate { topic, partition, batches: 4 },
         Compact { topic },
         Create { topic: 0, partitions: 2, segment_bytes: SEGMENT_BYTES },
         CreateCompacted {

@@ -11,7 +11,7 @@ use crate::alphabet::{Context, contexts};
 use crate::lives::live;
 
 /// The short form is one of so many parts of all workloads of up to two operations; the seed draws it.
-const SHORT_PARTS: usize = 293;
+const SHORT_PARTS: usize = 587;
 
 /// What to explore; `from_environment` says what each is.
 pub(crate) struct Campaign {
