@@ -101,6 +101,17 @@ impl Disk {
         self.descriptors.clear();
         self.opening.clear();
         self.syncing.clear();
+        // What a kill cut off and is there nevertheless was done: the next sync covers it.
+        for node in &mut self.nodes {
+            match node {
+                Node::File { pending, .. } => {
+                    pending.iter_mut().for_each(|change| change.has_ended = true);
+                }
+                Node::Directory { pending, .. } => {
+                    pending.iter_mut().for_each(|change| change.has_ended = true);
+                }
+            }
+        }
         self.first_call += calls;
     }
 
