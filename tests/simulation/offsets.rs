@@ -146,8 +146,10 @@ impl Run {
     pub fn note_cut_offsets(&mut self, place: (usize, usize), end: i64, span: Span) {
         for group in GROUPS {
             let partition = &self.model.topics[place.0].partitions[place.1];
-            let behind = |c: &Committed| c.group == group && c.offset.is_some_and(|o| o > end);
-            let was_behind = partition.committed.iter().any(behind);
+            // What was refused is not there: a transaction that failed puts no group anywhere.
+            let counts = |c: &&Committed| c.group == group && c.span.refused.is_none();
+            let behind = |c: &Committed| c.offset.is_some_and(|offset| offset > end);
+            let was_behind = partition.committed.iter().filter(counts).any(behind);
             if was_behind && partition.may_be_behind(group, end) {
                 self.note_committed(
                     place,

@@ -111,8 +111,8 @@ fn strike(rng: &mut Rng, weather: &Weather, run: &Run) {
 
 #[test]
 fn no_weather_breaks_a_promise() {
-    // The short form is always the same one: long ones still meet two things that are to be judged,
-    // producers that a clock which jumped by years lets expire, and an offset after a power loss.
+    // The short form is always the same one: long ones still meet producers that expire because the
+    // clock jumped by more than a day between two sessions, and so store again what is sent again.
     let is_short = given("OTTLA_SWARM_RUNS").is_none() && given("OTTLA_SEED").is_none();
     let first = if is_short { 7 } else { seed() };
     let runs = given("OTTLA_SWARM_RUNS").unwrap_or(10);
