@@ -197,7 +197,12 @@ fn verify_small_files(env: &Env, report: &mut VerifyReport) -> Result<()> {
     report.errors.extend(check_file(env, META_PROPERTIES, MetaProperties::decode).err());
     match check_file(env, OTTLA_CONTROL, ControlFile::decode) {
         Ok(None) => report.errors.extend(lost_control(env)),
-        Ok(Some(control)) => report.errors.extend(verify_closed_files(env, &control)?),
+        Ok(Some(control)) => {
+            let mut found = verify_closed_files(env, &control)?;
+            // What its own form gave away was said already, and better.
+            found.retain(|error| report.all_errors().all(|other| other.file() != error.file()));
+            report.errors.append(&mut found);
+        }
         // What kept the directory from being opened was said already.
         Err(error) if report.errors.iter().any(|other| other.file() == error.file()) => {}
         Err(error) => report.errors.push(error),
