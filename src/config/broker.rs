@@ -74,7 +74,8 @@ pub struct BrokerOptions {
     /// The longest note that may be committed beside an offset. Bytes. Default: 4096.
     /// `offset.metadata.max.bytes`
     pub offset_metadata_bytes_max: u32,
-    /// How long a partition remembers an idempotent producer after its last batch. Default: 1 day,
+    /// How long a partition remembers an idempotent producer after its last batch, as long as the
+    /// directory is open: time while it is closed does not count. Default: 1 day,
     /// at least 1 ms. `producer.id.expiration.ms`
     pub producer_expiration: Duration,
     /// How often the partitions look for producers to forget. Default: 10 min, at least 1 ms.

@@ -136,7 +136,7 @@ impl Partition {
         match &mut state.producers {
             ProducerSlot::Unread => 0,
             ProducerSlot::Read(producers) => {
-                producers.expire(self.shared.session_ms(), self.shared.producer_expiration_ms)
+                producers.expire(self.shared.session_time(), self.shared.producer_expiration_ms)
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::fences::Fences;
+use super::producers::expire::SessionTime;
 use super::quarantine::Quarantine;
 use crate::env::Env;
 use crate::env::planted::planted;
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     closed_sums: Mutex<HashMap<String, (u64, u32)>>,
     /// The wall clock less the monotonic one when the session began.
     wall_offset_ms: i64,
+    /// When the session began.
+    began_ms: i64,
     /// The directory was given up: its files may be somebody else's by now.
     given_up: AtomicBool,
 }
@@ -73,6 +76,7 @@ impl Shared {
         let wall_ms = options.wall_ms.unwrap_or_else(|| env.clock.wall_ms());
         Arc::new(Shared {
             wall_offset_ms: wall_ms.saturating_sub(monotonic_ms(&env)),
+            began_ms: wall_ms,
             given_up: AtomicBool::new(false),
             closed_sums: Mutex::default(),
             key_secret: HashSecret::of_bytes(env.random.bytes16()),
@@ -90,6 +94,11 @@ impl Shared {
     /// monotonic clock: it does not jump.
     pub(crate) fn session_ms(&self) -> i64 {
         self.wall_offset_ms.saturating_add(monotonic_ms(&self.env))
+    }
+
+    /// Now, and when the session began.
+    pub(crate) fn session_time(&self) -> SessionTime {
+        SessionTime { began_ms: self.began_ms, now_ms: self.session_ms() }
     }
 
     /// Remembers the sums of a clean close.

@@ -1,10 +1,13 @@
 //! Forgetting producers that were quiet for long, and what a snapshot says of the others.
 //!
-//! How long a producer was quiet is counted from its last append within the session, on a clock
-//! that does not jump; for what was there before the session, from the time in the snapshot, or
-//! in the records where there was none. A broker counts from record time alone, and so forgets a
-//! producer that appends old records while it is at work. Therefore a snapshot names the time of
-//! the append where the records are of quite another time.
+//! How long a producer was quiet is counted on a clock that does not jump, from its last append, and
+//! never from before the session: while nobody has the directory open, nobody can send again, and
+//! what a wall clock says of that time may be wrong. Short sessions would so keep producers for
+//! ever: of those that the wall clock would let go only the newest are kept ([`QUIET_MAX`]).
+//!
+//! A broker counts from record time alone, and so forgets a producer that appends old records while
+//! it is at work. Therefore a snapshot names the time of the append where the records are of quite
+//! another time.
 
 use super::Producers;
 use crate::format::producer_snapshot::ProducerEntry;
@@ -12,17 +15,44 @@ use crate::format::producer_snapshot::ProducerEntry;
 /// A record's time that is further than this from its append is not that of the append.
 const RECORD_TIME_SLACK_MS: u64 = 60 * 60 * 1000;
 
+/// So many producers of a partition are kept although they were last heard of long before the
+/// session, by the wall clock.
+const QUIET_MAX: usize = 1_000;
+
+/// A session, as far as the forgetting of producers needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionTime {
+    /// When it began.
+    pub(crate) began_ms: i64,
+    pub(crate) now_ms: i64,
+}
+
 impl Producers {
-    /// Forgets the producers that were quiet for `expiration_ms` or longer; those with an open
-    /// transaction stay. Returns how many went.
-    pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) -> usize {
+    /// Forgets the producers that were quiet for `expiration_ms` of this session or longer, and of
+    /// those that were so before it all but the newest; those with an open transaction stay.
+    /// Returns how many went.
+    pub(crate) fn expire(&mut self, time: SessionTime, expiration_ms: i64) -> usize {
+        let SessionTime { began_ms, now_ms } = time;
         let before = self.states.len();
+        let mut quiet_before = Vec::new();
         self.states.retain(|_, state| {
             // Records from the future are as old as the first look at them.
             state.used_ms = state.used_ms.min(now_ms);
-            let quiet_ms = now_ms.saturating_sub(state.used_ms);
-            state.entry.current_txn_first_offset >= 0 || quiet_ms < expiration_ms
+            let is_open = state.entry.current_txn_first_offset >= 0;
+            let is_quiet = |since: i64| now_ms.saturating_sub(since) >= expiration_ms;
+            if !is_open && is_quiet(state.used_ms) {
+                quiet_before.push(state.used_ms);
+            }
+            is_open || !is_quiet(state.used_ms.max(began_ms))
         });
+        if quiet_before.len() > QUIET_MAX {
+            quiet_before.sort_unstable_by(|a, b| b.cmp(a));
+            let oldest_ms = quiet_before[QUIET_MAX - 1];
+            let is_old = |used_ms: i64| used_ms < oldest_ms;
+            self.states.retain(|_, state| {
+                state.entry.current_txn_first_offset >= 0 || !is_old(state.used_ms)
+            });
+        }
         before - self.states.len()
     }
 

@@ -8,7 +8,7 @@
 //! only time.
 
 pub(crate) mod admit;
-mod expire;
+pub(crate) mod expire;
 pub(crate) mod recent;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::admit::{Admission, Circumstances};
+use super::expire::SessionTime;
 use super::recent::{RECENT_BATCHES, StoredBatch};
 use super::{AppendTime, ProducerUndo, Producers};
 use crate::batch::builder::{BatchBuilder, BatchOptions, BatchProducer};
@@ -275,14 +276,42 @@ fn producers_are_forgotten_a_day_after_their_last_append_whatever_their_records_
     let known = |producers: &Producers| -> Vec<i64> {
         producers.entries().iter().map(|entry| entry.producer_id).collect()
     };
-    assert_eq!(log.producers.expire(NOW_MS + DAY_MS - 1, DAY_MS), 0);
-    // A reopen does not change that: the snapshot has the time of the append where it must.
+    let at = |now_ms| SessionTime { began_ms: NOW_MS, now_ms };
+    assert_eq!(log.producers.expire(at(NOW_MS + DAY_MS - 1), DAY_MS), 0);
+    // The snapshot has the time of the append where it must.
     let mut reopened = Producers::of_entries(log.producers.snapshot_entries());
-    assert_eq!(reopened.expire(NOW_MS + DAY_MS - 1, DAY_MS), 0);
+    assert_eq!(reopened.expire(at(NOW_MS + DAY_MS - 1), DAY_MS), 0);
     assert_eq!(known(&reopened), [1, 2, 3, 4]);
-    assert_eq!(reopened.expire(NOW_MS + DAY_MS, DAY_MS), 4);
-    assert_eq!(log.producers.expire(NOW_MS + DAY_MS, DAY_MS), 4);
+    assert_eq!(reopened.expire(at(NOW_MS + DAY_MS), DAY_MS), 4);
+    assert_eq!(log.producers.expire(at(NOW_MS + DAY_MS), DAY_MS), 4);
     assert!(log.producers.is_empty());
+}
+
+/// A directory that lay in a drawer, or a clock that jumped while it was closed: a retry is a
+/// retry all the same. Of what short sessions leave behind only so much is kept.
+#[test]
+fn time_before_the_session_lets_only_surplus_producers_go() {
+    let entry = |producer_id: i64| ProducerEntry {
+        producer_id,
+        producer_epoch: 0,
+        last_sequence: 0,
+        last_offset: producer_id,
+        offset_delta: 0,
+        timestamp: NOW_MS + producer_id,
+        coordinator_epoch: -1,
+        current_txn_first_offset: -1,
+    };
+    let began_ms = NOW_MS + 400 * DAY_MS;
+    let at = |now_ms| SessionTime { began_ms, now_ms };
+    let mut producers = Producers::of_entries((0..1_000).map(entry).collect());
+    assert_eq!(producers.expire(at(began_ms + DAY_MS - 1), DAY_MS), 0);
+    assert_eq!(producers.expire(at(began_ms + DAY_MS), DAY_MS), 1_000);
+    let mut producers = Producers::of_entries((0..1_007).map(entry).collect());
+    assert_eq!(producers.expire(at(began_ms), DAY_MS), 7);
+    assert_eq!(producers.entries()[0].producer_id, 7);
+    // Those that append now are not among the surplus.
+    producers.introduce(2_000, 0, began_ms);
+    assert_eq!(producers.expire(at(began_ms), DAY_MS), 0);
 }
 
 #[test]
@@ -320,8 +349,9 @@ fn open_transactions_and_records_from_the_future_expire_as_they_should() {
         ..entry
     };
     let mut producers = Producers::of_entries(vec![entry, future]);
-    assert_eq!(producers.expire(NOW_MS, DAY_MS), 0);
-    assert_eq!(producers.expire(NOW_MS + DAY_MS, DAY_MS), 1);
+    let at = |now_ms| SessionTime { began_ms: NOW_MS, now_ms };
+    assert_eq!(producers.expire(at(NOW_MS), DAY_MS), 0);
+    assert_eq!(producers.expire(at(NOW_MS + DAY_MS), DAY_MS), 1);
     assert_eq!(producers.entries(), [entry]);
 }
 

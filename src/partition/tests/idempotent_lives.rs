@@ -44,8 +44,7 @@ struct Producer {
     sent: Vec<Sent>,
     /// How many of its newest batches the partition must remember.
     remembered: usize,
-    last_append: Duration,
-    /// From when on its day may be counted at the latest: what a crash left is as old as the crash.
+    /// From when on its day is counted: from its last append, or from a later beginning of the session.
     counted_from: Duration,
 }
 
@@ -148,7 +147,6 @@ impl Life {
         }
         producer.sent.push(sent);
         producer.remembered = (producer.remembered + 1).min(5);
-        producer.last_append = self.now;
         producer.counted_from = self.now;
         self.expected.push((id, sent));
     }
@@ -260,15 +258,13 @@ impl Life {
         self.state = partition.state();
         self.journal.clear();
         (self.partition, self.place) = (partition, place);
-        for producer in self.producers.values_mut() {
-            producer.counted_from = self.now;
-        }
         self.forget_all_but_the_newest();
     }
 
-    /// The snapshot has one; what a scan saw beside it is more than was promised.
+    /// A session begins. The snapshot has one; what a scan saw beside it is more than was promised.
     fn forget_all_but_the_newest(&mut self) {
         for producer in self.producers.values_mut() {
+            producer.counted_from = self.now;
             producer.remembered = producer.remembered.min(1);
         }
     }
@@ -286,8 +282,6 @@ impl Life {
             if self.now - producer.counted_from >= DAY {
                 let forgotten = known.iter().all(|known| known.producer_id != *id);
                 assert!(forgotten, "{id}: {known:?}");
-            }
-            if self.now - producer.last_append >= DAY {
                 // Nothing is promised any more: it comes back under another name.
                 *id += 3;
             }

@@ -111,10 +111,7 @@ fn strike(rng: &mut Rng, weather: &Weather, run: &Run) {
 
 #[test]
 fn no_weather_breaks_a_promise() {
-    // The short form is always the same one: long ones still meet producers that expire because the
-    // clock jumped by more than a day between two sessions, and so store again what is sent again.
-    let is_short = given("OTTLA_SWARM_RUNS").is_none() && given("OTTLA_SEED").is_none();
-    let first = if is_short { 7 } else { seed() };
+    let first = seed();
     let runs = given("OTTLA_SWARM_RUNS").unwrap_or(10);
     let evidence = Evidence::of("simulation", "long runs with faults, crashes and jumps at random");
     let (mut met, mut crashes) = (0, 0);
