@@ -16,7 +16,7 @@ pub fn hold(model: &Model, at: i64, lost_power: bool, seen: &[SeenTopic]) -> Res
     let mut groups: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
     let mut claimed = Vec::new();
     for topic in &model.topics {
-        let found = seen.iter().find(|seen| is_same(model, topic, seen));
+        let found = seen.iter().find(|seen| is_same(model, topic, seen, at));
         match found {
             Some(_) if !topic.may(at) => {
                 return Err(format!("topics: {} was deleted or never made", topic.name));
@@ -43,12 +43,12 @@ pub fn hold(model: &Model, at: i64, lost_power: bool, seen: &[SeenTopic]) -> Res
 }
 
 /// A creation that never answered told nobody its id.
-fn is_same(model: &Model, topic: &TopicModel, seen: &SeenTopic) -> bool {
+fn is_same(model: &Model, topic: &TopicModel, seen: &SeenTopic, at: i64) -> bool {
     match topic.id {
         Some(id) => id == seen.id,
         None => {
             let is_known = |other: &TopicModel| other.id == Some(seen.id);
-            topic.name == seen.name && !model.topics.iter().any(is_known)
+            topic.name == seen.name && topic.may(at) && !model.topics.iter().any(is_known)
         }
     }
 }

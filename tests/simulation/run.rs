@@ -297,6 +297,7 @@ impl Run {
             .map(|config| config.key_index(name == NAMES[INDEXED]))
             .map_err(|e| e.to_string())?;
         let mut span = Span::begun(self.at());
+        self.settle_failed_creations(name);
         let outcome = broker.create_topic(name, config);
         let id = match outcome {
             Ok(description) => {
@@ -322,6 +323,17 @@ impl Run {
             settings: Vec::new(),
         });
         Ok(())
+    }
+
+    /// A living broker does not have the topic: the creations of it that failed came to nothing.
+    fn settle_failed_creations(&mut self, name: &str) {
+        let at = self.at();
+        let failed = |topic: &&mut TopicModel| topic.name == name && topic.id.is_none();
+        if !self.poisoned {
+            for topic in self.model.topics.iter_mut().filter(failed) {
+                topic.created.refused = topic.created.refused.or(Some(at));
+            }
+        }
     }
 
     fn delete(&mut self, broker: &Broker, name: &str) -> Result<(), String> {
