@@ -150,6 +150,10 @@ impl Run {
             let counts = |c: &&Committed| c.group == group && c.span.refused.is_none();
             let behind = |c: &Committed| c.offset.is_some_and(|offset| offset > end);
             let was_behind = partition.committed.iter().filter(counts).any(behind);
+            // What nobody knows to be there may have had to be put back, or not.
+            let is_sure = |c: &Committed| behind(c) && c.span.acked.is_some();
+            let is_sure = partition.committed.iter().filter(counts).any(is_sure);
+            let span = Span { acked: span.acked.filter(|_| is_sure), ..span };
             if was_behind && partition.may_be_behind(group, end) {
                 self.note_committed(
                     place,
