@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use ottla::{Acks, ErrorKind, TopicConfig};
+use ottla::{Acks, Broker, ErrorKind, PartitionHandle, TopicConfig};
 
 use crate::schedules::check;
 use crate::threads::atomic::{AtomicBool, Ordering};
@@ -82,6 +82,13 @@ pub(crate) fn awaiting() {
     });
 }
 
+/// A partition whose segments hold few records, so that there is something to delete.
+fn in_small_segments(broker: &Broker) -> PartitionHandle {
+    let config = TopicConfig::new().partitions(1).set("internal.segment.bytes", "100").unwrap();
+    broker.create_topic(TOPIC, config).unwrap();
+    broker.partition(TOPIC, 0).unwrap()
+}
+
 #[test]
 fn segments_are_deleted_under_a_reader() {
     check(deleted_under_a_reader);
@@ -92,9 +99,7 @@ pub(crate) fn deleted_under_a_reader() {
     const RECORDS: i64 = 6;
     let world = World::new();
     let broker = world.open(options());
-    let config = TopicConfig::new().partitions(1).set("internal.segment.bytes", "100").unwrap();
-    broker.create_topic(TOPIC, config).unwrap();
-    let partition = broker.partition(TOPIC, 0).unwrap();
+    let partition = in_small_segments(&broker);
     scope(|scope| {
         scope.spawn(|| {
             for round in 0..RECORDS {
@@ -140,9 +145,7 @@ pub(crate) fn snapshot_beside_a_deletion() {
     const RECORDS: i64 = 6;
     let world = World::new();
     let broker = world.open(options());
-    let config = TopicConfig::new().partitions(1).set("internal.segment.bytes", "100").unwrap();
-    broker.create_topic(TOPIC, config).unwrap();
-    let partition = broker.partition(TOPIC, 0).unwrap();
+    let partition = in_small_segments(&broker);
     for round in 0..RECORDS {
         Acked::default().append(&partition, &round.to_string(), Acks::Leader);
     }

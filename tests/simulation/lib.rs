@@ -8,6 +8,7 @@
 pub mod check;
 pub mod compacted;
 pub mod compaction;
+pub mod creations;
 pub mod exactly_once;
 pub mod expected;
 pub mod laws;
